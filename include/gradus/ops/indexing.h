@@ -1,0 +1,26 @@
+#pragma once
+
+#include "gradus/tensor.h"
+
+/// Operations that look elements up by index. Indices are int64; one out of range throws IndexError with the index, its place and the limit.
+namespace gradus {
+
+/// Row `index[i]` of dimension dim at place i: index has one dimension (or none).
+GRADUS_API Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index);
+/// y[i][j][k] = x[index[i][j][k]][j][k] for dim = 0, and so on. Index has x's rank and, outside dim, at most x's sizes.
+GRADUS_API Tensor gather(const Tensor& x, int64_t dim, const Tensor& index);
+/// x with source added in: y[index[i][j]][j] += source[i][j] for dim = 0, and so on; the adjoint of gather.
+GRADUS_API Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source);
+/// x with rows of source added in: y[index[i]] += alpha * source[i] along dim; the adjoint of index_select.
+GRADUS_API Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = 1);
+
+/// Rows of a table: y[..., :] = weight[indices[...], :]. weight (V, E), indices (...), result (..., E).
+/// Rows looked up through padding_idx get no gradient; a negative one counts from the end.
+GRADUS_API Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<int64_t> padding_idx = {});
+/// 1 at each index, 0 elsewhere: int64, (...) to (..., num_classes). num_classes -1 means one more than the largest index.
+GRADUS_API Tensor one_hot(const Tensor& indices, int64_t num_classes = -1);
+
+/// NumPy's indexing; see Tensor::index.
+GRADUS_API Tensor index(const Tensor& x, const std::vector<Index>& indices);
+
+}  // namespace gradus

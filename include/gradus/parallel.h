@@ -1,0 +1,14 @@
+#pragma once
+
+#include "gradus/export.h"
+
+namespace gradus {
+
+/// Sets how many threads one operation may use, the calling one included. Throws ValueError below 1.
+/// Work is cut into pieces that depend on the sizes alone, so results have the same bits for every number of threads.
+GRADUS_API void set_num_threads(int threads);
+
+/// The number set, or, before that, the environment variable GRADUS_NUM_THREADS or else the processors at hand.
+GRADUS_API int get_num_threads();
+
+}  // namespace gradus

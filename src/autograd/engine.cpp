@@ -1,0 +1,225 @@
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "autograd/node.h"
+#include "autograd/record.h"
+#include "autograd/tensor_impl.h"
+#include "core/check.h"
+#include "gradus/autograd.h"
+#include "gradus/ops.h"
+
+namespace gradus {
+namespace {
+
+/// A node that waits for its turn, with what has arrived for each of its outputs.
+struct Pending {
+  Ref<Node> node;
+  std::vector<Tensor> dy;
+  std::vector<bool> owned;  // the sum was made here, so it may be added to in place
+};
+
+/// One backward pass. Nodes run in the order of falling ids: a node's id is greater than those of the nodes that it depends on, so when
+/// its turn comes, everything that can arrive has arrived.
+class Pass {
+ public:
+  Pass(bool retain_graph, bool create_graph) : retain_graph_(retain_graph), grad_mode_(create_graph) {}
+
+  /// Gradients that arrive at `edge` are kept in `captured(i)`, i counting the calls; once one is wanted, no leaf is added to.
+  void capture(const Edge& edge) {
+    captures_[edge.node.get()].push_back({edge.slot, results_.size()});
+    results_.emplace_back();
+  }
+  Tensor captured(size_t i) const { return results_[i]; }
+
+  void run(std::vector<Edge> roots, std::vector<Tensor> gradients) {
+    if (!captures_.empty()) find_paths(roots);
+    for (size_t i = 0; i < roots.size(); ++i) deliver(roots[i], std::move(gradients[i]));
+    while (!heap_.empty()) {
+      std::pop_heap(heap_.begin(), heap_.end());
+      const auto found = pending_.find(heap_.back().second);
+      heap_.pop_back();
+      Pending task = std::move(found->second);
+      pending_.erase(found);
+      visit(task);
+    }
+  }
+
+ private:
+  using Visit = std::pair<uint64_t, Node*>;
+
+  /// Marks the nodes from which a captured edge can be reached, so that no other is visited.
+  void find_paths(const std::vector<Edge>& roots) {
+    std::vector<std::pair<Node*, bool>> stack;
+    std::unordered_set<Node*> seen;
+    for (const Edge& root : roots)
+      if (root.node) stack.push_back({root.node.get(), false});
+    while (!stack.empty()) {
+      auto [node, children_done] = stack.back();
+      stack.pop_back();
+      if (children_done) {
+        const bool leads = captures_.contains(node) || std::any_of(node->edges().begin(), node->edges().end(), [&](const Edge& e) {
+                             return e.node && on_path_.contains(e.node.get());
+                           });
+        if (leads) on_path_.insert(node);
+        continue;
+      }
+      if (!seen.insert(node).second) continue;
+      stack.push_back({node, true});
+      for (const Edge& edge : node->edges())
+        if (edge.node) stack.push_back({edge.node.get(), false});
+    }
+  }
+
+  bool wanted(Node* node) const { return captures_.empty() || on_path_.contains(node); }
+
+  /// Adds dy to what waits at an edge, brought to the shape and dtype of the tensor there.
+  void deliver(const Edge& edge, Tensor dy) {
+    Node* node = edge.node.get();
+    if (!node || !dy.defined() || !wanted(node)) return;
+    const OutputMeta& meta = node->outputs()[edge.slot];
+    if (dy.shape() != meta.shape) dy = sum_to(dy, meta.shape);
+    if (dy.dtype() != meta.dtype) dy = dy.to(meta.dtype);
+
+    auto [entry, fresh] = pending_.try_emplace(node);
+    Pending& task = entry->second;
+    if (fresh) {
+      task.node = edge.node;
+      task.dy.resize(node->outputs().size());
+      task.owned.resize(node->outputs().size());
+      heap_.push_back({node->id, node});
+      std::push_heap(heap_.begin(), heap_.end());
+    }
+    Tensor& sum = task.dy[edge.slot];
+    if (!sum.defined()) {
+      sum = std::move(dy);
+    } else if (task.owned[edge.slot] && !grad_mode_) {
+      sum.add_(dy);
+    } else {
+      sum = sum + dy;
+      task.owned[edge.slot] = true;
+    }
+  }
+
+  void run_hooks(Pending& task) {
+    Node::Hooks* hooks = task.node->hooks_if_any();
+    if (!hooks) return;
+    std::unique_lock lock(hooks->mutex);
+    const auto entries = hooks->entries;
+    const auto retained = hooks->retained;
+    lock.unlock();
+    for (const auto& entry : entries) {
+      Tensor& dy = task.dy[entry.slot];
+      if (!dy.defined()) continue;
+      Tensor replaced = entry.hook(dy);
+      if (!replaced.defined()) continue;
+      check<ShapeError>(replaced.shape() == dy.shape() && replaced.dtype() == dy.dtype(),
+                        "hook on {}: gave a gradient of shape {} ({}) for one of shape {} ({})", task.node->name,
+                        replaced.shape().str(), name(replaced.dtype()), dy.shape().str(), name(dy.dtype()));
+      dy = replaced;
+      task.owned[entry.slot] = false;
+    }
+    for (const auto& [slot, sink] : retained)
+      if (task.dy[slot].defined()) sink->accumulate(task.dy[slot]);
+  }
+
+  void visit(Pending& task) {
+    Node& node = *task.node;
+    run_hooks(task);
+    if (const auto found = captures_.find(&node); found != captures_.end()) {
+      for (const auto& [slot, result] : found->second) results_[result] = task.dy[slot];
+      if (!on_path_through(node)) return;
+    }
+    const std::span<Edge> edges = node.edges();
+    if (edges.empty() && !captures_.empty()) return;
+    std::vector<Tensor> dx(edges.size());
+    node.pull(task.dy, dx);
+    task.dy.clear();
+    if (!retain_graph_) node.free_saved();
+    for (size_t i = 0; i < edges.size(); ++i) deliver(edges[i], std::move(dx[i]));
+  }
+
+  bool on_path_through(Node& node) const {
+    return std::any_of(node.edges().begin(), node.edges().end(),
+                       [&](const Edge& e) { return e.node && on_path_.contains(e.node.get()); });
+  }
+
+  const bool retain_graph_;
+  const bool grad_mode_;
+  std::vector<Visit> heap_;
+  std::unordered_map<Node*, Pending> pending_;
+  std::unordered_map<Node*, std::vector<std::pair<uint32_t, size_t>>> captures_;
+  std::unordered_set<Node*> on_path_;
+  std::vector<Tensor> results_;
+};
+
+Tensor root_gradient(const char* op, const Tensor& output, const Tensor& given) {
+  check<AutogradError>(output.requires_grad(),
+                       "{}: the output of shape {} does not depend on anything that requires a gradient; call requires_grad_() on the "
+                       "inputs and compute it outside a NoGradGuard",
+                       op, output.shape().str());
+  if (!given.defined()) {
+    check<AutogradError>(output.numel() == 1, "{}: the output has shape {}; give a gradient of that shape, or reduce it to one number",
+                         op, output.shape().str());
+    NoGradGuard no_grad;
+    return ones_like(output);
+  }
+  check<ShapeError>(given.shape() == output.shape(), "{}: a gradient of shape {} for an output of shape {}; they must be equal", op,
+                    given.shape().str(), output.shape().str());
+  check<DTypeError>(given.dtype() == output.dtype(), "{}: a gradient of dtype {} for an output of dtype {}; they must be equal", op,
+                    name(given.dtype()), name(output.dtype()));
+  return given;
+}
+
+struct Roots {
+  std::vector<Edge> edges;
+  std::vector<Tensor> gradients;
+};
+
+Roots make_roots(const char* op, const std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients) {
+  check<ValueError>(!outputs.empty(), "{}: no outputs", op);
+  check<ValueError>(gradients.empty() || gradients.size() == outputs.size(), "{}: {} gradients for {} outputs", op, gradients.size(),
+                    outputs.size());
+  Roots roots;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    roots.gradients.push_back(root_gradient(op, outputs[i], gradients.empty() ? Tensor() : gradients[i]));
+    roots.edges.push_back(gradient_edge(outputs[i]));
+  }
+  return roots;
+}
+
+}  // namespace
+
+namespace autograd {
+
+void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients, const GradOptions& options) {
+  Roots roots = make_roots("backward", outputs, gradients);
+  GradMode mode(options.create_graph);
+  Pass(options.retain_graph.value_or(options.create_graph), options.create_graph)
+      .run(std::move(roots.edges), std::move(roots.gradients));
+}
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const std::vector<Tensor>& grad_outputs,
+                         const GradOptions& options) {
+  Roots roots = make_roots("grad", outputs, grad_outputs);
+  Pass pass(options.retain_graph.value_or(options.create_graph), options.create_graph);
+  check<ValueError>(!inputs.empty(), "grad: no inputs");
+  for (const Tensor& x : inputs) {
+    check<AutogradError>(x.requires_grad(), "grad: an input of shape {} does not require a gradient; call requires_grad_() on it first",
+                         x.shape().str());
+    pass.capture(gradient_edge(x));
+  }
+  GradMode mode(options.create_graph);
+  pass.run(std::move(roots.edges), std::move(roots.gradients));
+  std::vector<Tensor> results;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    results.push_back(pass.captured(i));
+    check<AutogradError>(options.allow_unused || results.back().defined(),
+                         "grad: the outputs do not depend on input {} of shape {}; set allow_unused to get an undefined tensor for it", i,
+                         inputs[i].shape().str());
+  }
+  return results;
+}
+
+}  // namespace autograd
+}  // namespace gradus

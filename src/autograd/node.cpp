@@ -1,0 +1,93 @@
+#include "autograd/node.h"
+
+#include <cctype>
+
+#include "autograd/tensor_impl.h"
+#include "gradus/autograd.h"
+#include "gradus/ops.h"
+
+namespace gradus {
+
+uint64_t Node::next_id() noexcept {
+  static std::atomic<uint64_t> counter{1};
+  return counter.fetch_add(1, std::memory_order_relaxed);
+}
+
+Node::~Node() { delete hooks_.load(std::memory_order_relaxed); }
+
+Node::Hooks& Node::hooks() {
+  Hooks* present = hooks_.load(std::memory_order_acquire);
+  if (present) return *present;
+  auto fresh = std::make_unique<Hooks>();
+  if (hooks_.compare_exchange_strong(present, fresh.get(), std::memory_order_acq_rel)) return *fresh.release();
+  return *present;
+}
+
+void retain(Node* node) noexcept { node->references_.fetch_add(1, std::memory_order_relaxed); }
+
+void release(Node* node) noexcept {
+  if (node->references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  // Destroying a node releases the nodes before it: they are queued here rather than destroyed inside one another.
+  thread_local Node* dead = nullptr;
+  thread_local bool draining = false;
+  node->next_dead_ = dead;
+  dead = node;
+  if (draining) return;
+  draining = true;
+  while (dead) {
+    Node* next = dead;
+    dead = next->next_dead_;
+    delete next;
+  }
+  draining = false;
+}
+
+void GradSink::pull(std::span<Tensor> dy, std::span<Tensor>) {
+  if (dy[0].defined()) accumulate(dy[0]);
+}
+
+void GradSink::accumulate(const Tensor& dy) {
+  std::lock_guard lock(mutex_);
+  if (!grad_.defined()) {
+    // The gradient is taken over when nobody else holds it, so that adding to it later changes nothing else.
+    const bool exclusive = dy.impl()->references.load(std::memory_order_acquire) == 1 && dy.impl()->storage->unshared() &&
+                           dy.is_contiguous();
+    if (is_grad_enabled()) grad_ = dy;
+    else grad_ = exclusive ? alias_of(dy) : dy.detach().clone();
+  } else if (is_grad_enabled()) {
+    grad_ = grad_ + dy;
+  } else {
+    grad_ = grad_.requires_grad() ? grad_.detach().clone() : grad_;
+    grad_.add_(dy);
+  }
+}
+
+void GradSink::set(const Tensor& grad) {
+  std::lock_guard lock(mutex_);
+  grad_ = grad;
+}
+
+Tensor GradSink::grad() const {
+  std::lock_guard lock(mutex_);
+  return grad_;
+}
+
+std::string node_display_name(const char* name) {
+  std::string text, number = "0";
+  bool capital = true;
+  for (const char* c = name; *c; ++c) {
+    if (*c == '_' && std::isdigit(static_cast<unsigned char>(c[1])) && !c[2]) {
+      number = c + 1;
+      break;
+    }
+    if (*c == '_') {
+      capital = true;
+      continue;
+    }
+    text += capital ? static_cast<char>(std::toupper(static_cast<unsigned char>(*c))) : *c;
+    capital = false;
+  }
+  return text + "Backward" + number;
+}
+
+}  // namespace gradus

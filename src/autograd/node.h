@@ -1,0 +1,106 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gradus/dtype.h"
+#include "gradus/ref.h"
+#include "gradus/shape.h"
+#include "gradus/tensor.h"
+
+namespace gradus {
+
+class Node;
+void retain(Node* node) noexcept;
+/// Frees a node whose last reference goes. A chain of nodes is freed in a loop, not by recursion.
+void release(Node* node) noexcept;
+
+/// One input of an operation: the node that made it and which of that node's outputs it is.
+/// No node: the input needs no gradient.
+struct Edge {
+  Ref<Node> node;
+  uint32_t slot = 0;
+};
+
+/// Shape and dtype of a node's output, to which a gradient is brought before it is added up.
+struct OutputMeta {
+  Shape shape;
+  DType dtype = DType::Float32;
+};
+
+/// A recorded operation: turns gradients of its outputs into gradients of its inputs.
+class Node {
+ public:
+  explicit Node(const char* op) noexcept : id(next_id()), name(op) {}
+  virtual ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Gradients `dy`, one per output and undefined where none arrived, to `dx`, one per edge, left undefined where there is none.
+  virtual void pull(std::span<Tensor> dy, std::span<Tensor> dx) = 0;
+  virtual std::span<Edge> edges() noexcept = 0;
+  virtual std::span<const OutputMeta> outputs() const noexcept = 0;
+  /// Drops what pull needs.
+  virtual void free_saved() noexcept {}
+
+  /// What tensor hooks and retain_grad add to a node, rare and so kept aside.
+  struct Hooks {
+    struct Entry {
+      int64_t id;
+      uint32_t slot;
+      Hook hook;
+    };
+    std::mutex mutex;
+    std::vector<Entry> entries;
+    std::vector<std::pair<uint32_t, Ref<class GradSink>>> retained;
+  };
+  Hooks& hooks();
+  Hooks* hooks_if_any() noexcept { return hooks_.load(std::memory_order_acquire); }
+
+  const uint64_t id;        ///< greater than the id of every node this one depends on
+  const char* const name;   ///< the operation, in snake case
+
+ private:
+  friend void retain(Node*) noexcept;
+  friend void release(Node*) noexcept;
+  static uint64_t next_id() noexcept;
+
+  std::atomic<int64_t> references_{0};
+  std::atomic<Hooks*> hooks_{nullptr};
+  Node* next_dead_ = nullptr;
+};
+
+/// The end of the graph at a leaf: adds gradients up. Threads may share one.
+class GradSink final : public Node {
+ public:
+  GradSink(const Shape& shape, DType dtype) : Node("accumulate_grad"), meta_{shape, dtype} {}
+
+  void pull(std::span<Tensor> dy, std::span<Tensor> dx) override;
+  std::span<Edge> edges() noexcept override { return {}; }
+  std::span<const OutputMeta> outputs() const noexcept override { return {&meta_, 1}; }
+
+  /// Adds dy to the gradient: in place, or as a new tensor while the backward pass is recorded.
+  void accumulate(const Tensor& dy);
+  void set(const Tensor& grad);
+  Tensor grad() const;
+
+ private:
+  OutputMeta meta_;
+  mutable std::mutex mutex_;
+  Tensor grad_;
+};
+inline void retain(GradSink* sink) noexcept { retain(static_cast<Node*>(sink)); }
+inline void release(GradSink* sink) noexcept { release(static_cast<Node*>(sink)); }
+
+/// Where the gradient of x goes: the node that made x, its sink if it is a leaf that requires a gradient, or nowhere.
+Edge gradient_edge(const Tensor& x);
+
+/// "embedding" to "EmbeddingBackward0", as PyTorch names its nodes; a trailing "_N" chooses the number: "sum_1" to "SumBackward1".
+std::string node_display_name(const char* name);
+
+}  // namespace gradus

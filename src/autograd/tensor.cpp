@@ -1,0 +1,189 @@
+#include "gradus/tensor.h"
+
+#include <cmath>
+
+#include "autograd/record.h"
+#include "autograd/strided.h"
+#include "autograd/tensor_impl.h"
+#include "core/check.h"
+#include "core/dispatch.h"
+#include "gradus/autograd.h"
+#include "gradus/ops.h"
+
+namespace gradus {
+
+void retain(TensorImpl* impl) noexcept { impl->references.fetch_add(1, std::memory_order_relaxed); }
+
+void release(TensorImpl* impl) noexcept {
+  if (impl->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete impl;
+}
+
+TensorImpl& impl_of(const char* op, const Tensor& x) {
+  check<StateError>(x.defined(), "{}: the tensor is undefined; give it a value first", op);
+  return *x.impl();
+}
+
+Tensor new_tensor(const char* op, const Shape& shape, DType dtype) {
+  const Layout layout = contiguous_layout(op, shape);
+  const auto bytes = static_cast<size_t>(layout.shape.numel()) * element_size(dtype);
+  return Tensor(Ref<TensorImpl>(new TensorImpl(Storage::create(bytes), layout, dtype)));
+}
+
+Tensor view_of(const Tensor& x, const Layout& layout) {
+  TensorImpl& source = *x.impl();
+  auto* impl = new TensorImpl(source.storage, layout, source.dtype);
+  if (is_floating_point(source.dtype)) {
+    impl->base = source.base ? source.base : Ref<TensorImpl>(&source);
+    impl->base_history = impl->base->history;
+  }
+  return Tensor(Ref<TensorImpl>(impl));
+}
+
+Tensor alias_of(const Tensor& x) {
+  const TensorImpl& source = *x.impl();
+  return Tensor(Ref<TensorImpl>(new TensorImpl(source.storage, source.layout, source.dtype)));
+}
+
+const Shape& Tensor::shape() const { return impl_of("shape", *this).layout.shape; }
+int64_t Tensor::size(int64_t dim) const {
+  const Shape& s = shape();
+  check<IndexError>(!s.empty(), "size: a scalar has no dimension {}", dim);
+  return s[wrap_dim("size", dim, s.size())];
+}
+int64_t Tensor::dim() const { return shape().size(); }
+int64_t Tensor::numel() const { return impl_of("numel", *this).numel; }
+const Strides& Tensor::strides() const { return impl_of("strides", *this).layout.strides; }
+int64_t Tensor::stride(int64_t dim) const {
+  const Strides& s = strides();
+  check<IndexError>(!s.empty(), "stride: a scalar has no dimension {}", dim);
+  return s[wrap_dim("stride", dim, s.size())];
+}
+int64_t Tensor::storage_offset() const { return impl_of("storage_offset", *this).layout.offset; }
+bool Tensor::is_contiguous() const { return impl_of("is_contiguous", *this).contiguous; }
+DType Tensor::dtype() const { return impl_of("dtype", *this).dtype; }
+bool Tensor::shares_storage_with(const Tensor& other) const {
+  return impl_of("shares_storage_with", *this).storage == impl_of("shares_storage_with", other).storage;
+}
+uint32_t Tensor::version() const { return impl_of("version", *this).storage->version(); }
+
+void* Tensor::data_checked(DType wanted) const {
+  const TensorImpl& impl = impl_of("data", *this);
+  check<DTypeError>(impl.dtype == wanted, "data: the tensor is {}, asked for as {}; convert it with .to()", name(impl.dtype), name(wanted));
+  return static_cast<char*>(impl.storage->data()) + static_cast<size_t>(impl.layout.offset) * element_size(impl.dtype);
+}
+
+Scalar Tensor::item_scalar() const {
+  const TensorImpl& impl = impl_of("item", *this);
+  check<ShapeError>(impl.numel == 1, "item: shape {} has {} elements, not one; index it first", impl.layout.shape.str(), impl.numel);
+  return dispatch(impl.dtype, [&]<class T>() { return Scalar(*impl.data<T>()); });
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  const Tensor dense = detach().contiguous();
+  std::vector<T> values;
+  values.reserve(static_cast<size_t>(dense.numel()));
+  dispatch(dense.dtype(), [&]<class From>() {
+    const From* x = dense.data<From>();
+    for (int64_t i = 0; i < dense.numel(); ++i) values.push_back(static_cast<T>(x[i]));
+  });
+  return values;
+}
+template GRADUS_API std::vector<bool> Tensor::to_vector() const;
+template GRADUS_API std::vector<int64_t> Tensor::to_vector() const;
+template GRADUS_API std::vector<float> Tensor::to_vector() const;
+template GRADUS_API std::vector<double> Tensor::to_vector() const;
+
+bool Tensor::requires_grad() const {
+  const TensorImpl& impl = impl_of("requires_grad", *this);
+  if (impl.base && impl.base->history != impl.base_history) return static_cast<bool>(gradient_edge(*this).node);
+  return impl.grad_fn || impl.sink;
+}
+
+const Tensor& Tensor::requires_grad_(bool requires_grad) const {
+  TensorImpl& impl = impl_of("requires_grad_", *this);
+  check<AutogradError>(is_leaf(), "requires_grad_: a result of {} always records; use detach() to get a tensor that does not", grad_fn());
+  check<DTypeError>(!requires_grad || is_floating_point(impl.dtype),
+                    "requires_grad_: only float32 and float64 have gradients, this tensor is {}", name(impl.dtype));
+  if (!requires_grad) impl.sink = nullptr;
+  else if (!impl.sink) impl.sink = Ref<GradSink>(new GradSink(impl.layout.shape, impl.dtype));
+  return *this;
+}
+
+bool Tensor::is_leaf() const {
+  impl_of("is_leaf", *this);
+  const Edge edge = gradient_edge(*this);
+  return !edge.node || edge.node.get() == impl_->sink.get();
+}
+
+Tensor Tensor::grad() const {
+  const TensorImpl& impl = impl_of("grad", *this);
+  return impl.sink ? impl.sink->grad() : Tensor();
+}
+
+void Tensor::set_grad(const Tensor& grad) const {
+  TensorImpl& impl = impl_of("set_grad", *this);
+  if (!grad.defined()) {
+    if (impl.sink) impl.sink->set(grad);
+    return;
+  }
+  check<AutogradError>(static_cast<bool>(impl.sink), "set_grad: the tensor of shape {} does not collect gradients; call requires_grad_() first",
+                       shape().str());
+  check<ShapeError>(grad.shape() == shape(), "set_grad: a gradient of shape {} for a tensor of shape {}", grad.shape().str(), shape().str());
+  check<DTypeError>(grad.dtype() == dtype(), "set_grad: a gradient of dtype {} for a tensor of dtype {}", name(grad.dtype()), name(dtype()));
+  impl.sink->set(grad);
+}
+
+std::string Tensor::grad_fn() const {
+  const Edge edge = gradient_edge(*this);
+  if (!edge.node || (defined() && edge.node.get() == impl_->sink.get())) return "";
+  return node_display_name(edge.node->name);
+}
+
+void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {
+  impl_of("backward", *this);
+  autograd::backward({*this}, {gradient}, {.retain_graph = retain_graph || create_graph, .create_graph = create_graph});
+}
+
+void Tensor::retain_grad() const {
+  TensorImpl& impl = impl_of("retain_grad", *this);
+  check<AutogradError>(requires_grad(), "retain_grad: the tensor of shape {} does not require a gradient", shape().str());
+  if (is_leaf() || impl.sink) return;
+  const Edge edge = gradient_edge(*this);
+  impl.sink = Ref<GradSink>(new GradSink(impl.layout.shape, impl.dtype));
+  Node::Hooks& hooks = edge.node->hooks();
+  std::lock_guard lock(hooks.mutex);
+  hooks.retained.emplace_back(edge.slot, impl.sink);
+}
+
+int64_t Tensor::register_hook(Hook hook) const {
+  impl_of("register_hook", *this);
+  check<AutogradError>(requires_grad(), "register_hook: the tensor of shape {} does not require a gradient", shape().str());
+  check<ValueError>(static_cast<bool>(hook), "register_hook: the hook is empty");
+  static std::atomic<int64_t> next_id{1};
+  const Edge edge = gradient_edge(*this);
+  Node::Hooks& hooks = edge.node->hooks();
+  std::lock_guard lock(hooks.mutex);
+  const int64_t id = next_id++;
+  hooks.entries.push_back({id, edge.slot, std::move(hook)});
+  return id;
+}
+
+void Tensor::remove_hook(int64_t id) const {
+  impl_of("remove_hook", *this);
+  const Edge edge = gradient_edge(*this);
+  Node::Hooks* hooks = edge.node ? edge.node->hooks_if_any() : nullptr;
+  size_t removed = 0;
+  if (hooks) {
+    std::lock_guard lock(hooks->mutex);
+    removed = std::erase_if(hooks->entries, [id](const auto& entry) { return entry.id == id; });
+  }
+  check<ValueError>(removed == 1, "remove_hook: no hook {} on this tensor", id);
+}
+
+Tensor Tensor::detach() const {
+  impl_of("detach", *this);
+  return alias_of(*this);
+}
+
+}  // namespace gradus

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+
+#include "autograd/node.h"
+#include "core/layout.h"
+#include "core/storage.h"
+#include "gradus/tensor.h"
+
+namespace gradus {
+
+/// What a Tensor is a handle to: a layout on a storage, and its place in the graph.
+struct TensorImpl {
+  Ref<Storage> storage;
+  Layout layout;
+  DType dtype;
+  bool contiguous;
+  int64_t numel;
+
+  /// The operation that made this tensor and which of its outputs it is; none for a leaf.
+  Ref<Node> grad_fn;
+  uint32_t slot = 0;
+  /// Where gradients of this tensor collect: a leaf that requires them, or one that retains them.
+  Ref<GradSink> sink;
+
+  /// The tensor that this one is a view of, and how often that one's history had been rewritten when `grad_fn` was set.
+  Ref<TensorImpl> base;
+  uint32_t base_history = 0;
+  /// Counts in-place operations that gave this tensor a new history; views of it follow.
+  uint32_t history = 0;
+
+  std::atomic<int64_t> references{0};
+
+  TensorImpl(Ref<Storage> s, const Layout& l, DType d)
+      : storage(std::move(s)), layout(l), dtype(d), contiguous(l.is_contiguous()), numel(l.shape.numel()) {}
+
+  template <class T>
+  T* data() const noexcept {
+    return static_cast<T*>(storage->data()) + layout.offset;
+  }
+};
+
+/// The impl of x; throws StateError, naming op, when x is undefined.
+TensorImpl& impl_of(const char* op, const Tensor& x);
+
+/// A new contiguous tensor, elements not initialised.
+Tensor new_tensor(const char* op, const Shape& shape, DType dtype);
+
+/// The elements of x under another layout, as a view that follows changes to x's history.
+Tensor view_of(const Tensor& x, const Layout& layout);
+
+/// The same elements outside the graph: no view relation, no history.
+Tensor alias_of(const Tensor& x);
+
+}  // namespace gradus

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "core/check.h"
+#include "gradus/dtype.h"
+
+namespace gradus {
+
+/// Calls `f.template operator()<T>()` with the C++ type of `dtype`.
+template <class F>
+decltype(auto) dispatch(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::Bool: return f.template operator()<bool>();
+    case DType::Int64: return f.template operator()<int64_t>();
+    case DType::Float32: return f.template operator()<float>();
+    case DType::Float64: break;
+  }
+  return f.template operator()<double>();
+}
+
+/// The same for operations on real numbers; `op` is named when the dtype is another.
+template <class F>
+decltype(auto) dispatch_floating(const char* op, DType dtype, F&& f) {
+  check<DTypeError>(is_floating_point(dtype), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
+                    name(dtype));
+  if (dtype == DType::Float32) return f.template operator()<float>();
+  return f.template operator()<double>();
+}
+
+}  // namespace gradus

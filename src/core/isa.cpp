@@ -1,0 +1,42 @@
+#include "core/isa.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <initializer_list>
+
+namespace gradus::isa {
+
+static Level widest() noexcept {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
+    return Level::Avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) return Level::Avx2;
+#endif
+  return Level::Baseline;
+}
+
+static Level chosen() noexcept {
+  const Level best = widest();
+  const char* wanted = std::getenv("GRADUS_ISA");
+  for (Level level : {Level::Baseline, Level::Avx2, Level::Avx512})
+    if (wanted && std::strcmp(wanted, name(level)) == 0 && level <= best) return level;
+  return best;
+}
+
+Level level() noexcept {
+  static const Level level = chosen();
+  return level;
+}
+
+const char* name(Level level) noexcept {
+  switch (level) {
+    case Level::Baseline: return "baseline";
+    case Level::Avx2: return "avx2";
+    case Level::Avx512: return "avx512";
+  }
+  return "baseline";
+}
+
+}  // namespace gradus::isa

@@ -1,0 +1,58 @@
+#pragma once
+
+/// Kernels are written as plain loops. `isa::run` compiles a loop for three instruction sets and calls the one that
+/// suits the machine, so that the library needs no -march flag and one binary is fast everywhere.
+namespace gradus::isa {
+
+enum class Level { Baseline, Avx2, Avx512 };
+
+/// The widest set that the machine has, or the one that the environment variable GRADUS_ISA names
+/// (`baseline`, `avx2` or `avx512`) if the machine has it. Chosen once.
+Level level() noexcept;
+
+/// "baseline", "avx2" or "avx512".
+const char* name(Level level) noexcept;
+
+#if defined(__x86_64__)
+#  if defined(__clang__)
+#    define GRADUS_TARGET_AVX512 \
+      __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma,bmi2"), min_vector_width(512), flatten, noinline))
+#  else
+#    define GRADUS_TARGET_AVX512 \
+      __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma,bmi2,prefer-vector-width=512"), flatten, noinline))
+#  endif
+#  define GRADUS_TARGET_AVX2 __attribute__((target("avx2,fma,bmi2"), flatten, noinline))
+
+template <class Body>
+GRADUS_TARGET_AVX512 void run_avx512(Body body) {
+  body();
+}
+template <class Body>
+GRADUS_TARGET_AVX2 void run_avx2(Body body) {
+  body();
+}
+template <class Body>
+__attribute__((flatten, noinline)) void run_baseline(Body body) {
+  body();
+}
+
+/// Runs `body`, a lambda that captures by value, in the version for this machine. Everything that it calls is inlined.
+template <class Body>
+void run(Body body) {
+  switch (level()) {
+    case Level::Avx512: return run_avx512(body);
+    case Level::Avx2: return run_avx2(body);
+    case Level::Baseline: return run_baseline(body);
+  }
+}
+
+#  undef GRADUS_TARGET_AVX512
+#  undef GRADUS_TARGET_AVX2
+#else
+template <class Body>
+void run(Body body) {
+  body();
+}
+#endif
+
+}  // namespace gradus::isa

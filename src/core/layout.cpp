@@ -1,0 +1,210 @@
+#include "core/layout.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/check.h"
+
+namespace gradus {
+
+bool Layout::is_contiguous() const noexcept {
+  int64_t expected = 1;
+  for (int64_t d = rank() - 1; d >= 0; --d) {
+    if (shape[d] == 0) return true;
+    if (shape[d] != 1 && strides[d] != expected) return shape.numel() == 0;
+    expected *= shape[d];
+  }
+  return true;
+}
+
+Strides contiguous_strides(const Shape& shape) noexcept {
+  Strides strides = shape;
+  int64_t stride = 1;
+  for (int64_t d = shape.size() - 1; d >= 0; --d) {
+    strides[d] = stride;
+    stride *= std::max<int64_t>(shape[d], 1);
+  }
+  return strides;
+}
+
+Layout contiguous_layout(const char* op, const Shape& shape) {
+  int64_t numel = 1;
+  for (int64_t size : shape) {
+    check<ShapeError>(size >= 0, "{}: shape {} has a negative size", op, shape.str());
+    check<ShapeError>(!__builtin_mul_overflow(numel, size, &numel), "{}: shape {} has too many elements", op, shape.str());
+  }
+  check<ShapeError>(numel <= std::numeric_limits<int64_t>::max() / 8, "{}: shape {} has too many elements", op, shape.str());
+  return {shape, contiguous_strides(shape), 0};
+}
+
+int64_t wrap_dim(const char* op, int64_t dim, int64_t rank) {
+  const int64_t limit = std::max<int64_t>(rank, 1);
+  check<IndexError>(dim >= -limit && dim < limit, "{}: dimension {} is out of range for a tensor with {} dimensions: use {} to {}",
+                    op, dim, rank, -limit, limit - 1);
+  return dim < 0 ? dim + limit : dim;
+}
+
+Dims wrap_dims(const char* op, const Dims& dims, int64_t rank) {
+  Dims wrapped = dims;
+  for (int64_t i = 0; i < wrapped.size(); ++i) {
+    wrapped[i] = wrap_dim(op, dims[i], rank);
+    for (int64_t j = 0; j < i; ++j)
+      check<ValueError>(wrapped[j] != wrapped[i], "{}: dims {} name dimension {} twice", op, dims.str(), wrapped[i]);
+  }
+  return wrapped;
+}
+
+Layout permute(const char* op, const Layout& x, const Dims& dims) {
+  check<ShapeError>(dims.size() == x.rank(), "{}: dims {} for shape {}: name each of its {} dimensions once", op, dims.str(),
+                    x.shape.str(), x.rank());
+  const Dims order = wrap_dims(op, dims, x.rank());
+  Layout y = x;
+  for (int64_t d = 0; d < x.rank(); ++d) {
+    y.shape[d] = x.shape[order[d]];
+    y.strides[d] = x.strides[order[d]];
+  }
+  return y;
+}
+
+Layout expand(const char* op, const Layout& x, const Shape& shape) {
+  const int64_t added = shape.size() - x.rank();
+  check<ShapeError>(added >= 0, "{}: shape {} cannot become {}: it has more dimensions", op, x.shape.str(), shape.str());
+  Layout y{shape, Strides::filled(shape.size(), 0), x.offset};
+  for (int64_t d = 0; d < shape.size(); ++d) {
+    if (d < added) {
+      check<ShapeError>(shape[d] >= 0, "{}: shape {} cannot become {}: a new dimension needs its size", op, x.shape.str(), shape.str());
+      continue;
+    }
+    const int64_t size = x.shape[d - added];
+    if (shape[d] == -1 || shape[d] == size) {
+      y.shape[d] = size;
+      y.strides[d] = x.strides[d - added];
+      continue;
+    }
+    check<ShapeError>(size == 1 && shape[d] >= 0,
+                      "{}: shape {} cannot become {}: dimension {} has size {}, and only size 1 stretches", op, x.shape.str(),
+                      shape.str(), d - added, size);
+  }
+  return y;
+}
+
+Layout narrow(const char* op, const Layout& x, int64_t dim, int64_t start, int64_t length) {
+  check<ShapeError>(x.rank() > 0, "{}: a scalar has no dimension to cut", op);
+  dim = wrap_dim(op, dim, x.rank());
+  const int64_t size = x.shape[dim];
+  check<IndexError>(start >= -size && start <= size, "{}: start {} is out of range for dimension {} of shape {}", op, start, dim,
+                    x.shape.str());
+  if (start < 0) start += size;
+  check<IndexError>(length >= 0 && length <= size - start, "{}: start {} and length {} go beyond dimension {} of shape {}", op, start,
+                    length, dim, x.shape.str());
+  Layout y = x;
+  y.shape[dim] = length;
+  y.offset += start * x.strides[dim];
+  return y;
+}
+
+Layout slice(const char* op, const Layout& x, int64_t dim, int64_t start, int64_t stop, int64_t step) {
+  check<ShapeError>(x.rank() > 0, "{}: a scalar has no dimension to cut", op);
+  check<ValueError>(step > 0, "{}: step {} must be positive; use flip to turn an order around", op, step);
+  dim = wrap_dim(op, dim, x.rank());
+  const int64_t size = x.shape[dim];
+  const auto bound = [size](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); };
+  start = bound(start);
+  const int64_t length = std::max<int64_t>(bound(stop) - start, 0);
+  Layout y = x;
+  y.shape[dim] = length == 0 ? 0 : (length - 1) / step + 1;
+  y.offset += start * x.strides[dim];
+  y.strides[dim] = x.strides[dim] * step;
+  return y;
+}
+
+Layout select(const char* op, const Layout& x, int64_t dim, int64_t index) {
+  check<IndexError>(x.rank() > 0, "{}: a scalar has no dimension to choose from", op);
+  dim = wrap_dim(op, dim, x.rank());
+  const int64_t size = x.shape[dim];
+  check<IndexError>(index >= -size && index < size, "{}: index {} is out of range for dimension {} of shape {}", op, index, dim,
+                    x.shape.str());
+  Layout y = x;
+  y.offset += (index < 0 ? index + size : index) * x.strides[dim];
+  y.shape.erase(dim);
+  y.strides.erase(dim);
+  return y;
+}
+
+Layout squeeze(const Layout& x, int64_t dim) {
+  Layout y = x;
+  y.shape.erase(dim);
+  y.strides.erase(dim);
+  return y;
+}
+
+Layout unsqueeze(const char* op, const Layout& x, int64_t dim) {
+  dim = wrap_dim(op, dim, x.rank() + 1);
+  Layout y = x;
+  const int64_t stride = dim < x.rank() ? x.shape[dim] * x.strides[dim] : 1;
+  y.shape.insert(dim, 1);
+  y.strides.insert(dim, stride);
+  return y;
+}
+
+Shape infer_shape(const char* op, const Shape& shape, int64_t numel) {
+  Shape full = shape;
+  int64_t unknown = -1, known = 1;
+  for (int64_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] == -1) {
+      check<ShapeError>(unknown < 0, "{}: shape {} has more than one -1", op, shape.str());
+      unknown = d;
+      continue;
+    }
+    check<ShapeError>(shape[d] >= 0, "{}: shape {} has a negative size", op, shape.str());
+    known *= shape[d];
+  }
+  if (unknown >= 0) {
+    check<ShapeError>(known != 0, "{}: shape {}: -1 cannot be worked out beside a size of 0", op, shape.str());
+    full[unknown] = numel / known;
+  }
+  check<ShapeError>(full.numel() == numel, "{}: {} elements do not fill shape {}", op, numel, shape.str());
+  return full;
+}
+
+bool reshape(const Layout& x, const Shape& shape, Layout& out) noexcept {
+  if (x.shape.numel() == 0 || x.is_contiguous()) {
+    out = {shape, contiguous_strides(shape), x.offset};
+    return true;
+  }
+  // Runs of old dimensions that lie evenly in memory are cut into runs of new dimensions with the same number of elements.
+  out = {shape, Strides::filled(shape.size(), 0), x.offset};
+  int64_t target = shape.size() - 1;
+  int64_t run = 1, filled = 1, base = x.rank() ? x.strides.back() : 1;
+  for (int64_t d = x.rank() - 1; d >= 0; --d) {
+    run *= x.shape[d];
+    const bool run_ends = d == 0 || (x.shape[d - 1] != 1 && x.strides[d - 1] != run * base);
+    if (!run_ends) continue;
+    while (target >= 0 && (filled < run || shape[target] == 1)) {
+      out.strides[target] = filled * base;
+      filled *= shape[target--];
+    }
+    if (filled != run) return false;
+    if (d > 0) base = x.strides[d - 1];
+    run = filled = 1;
+  }
+  return target == -1;
+}
+
+Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
+  if (a == b) return a;
+  const Shape& longer = a.size() >= b.size() ? a : b;
+  const Shape& shorter = a.size() >= b.size() ? b : a;
+  const int64_t lead = longer.size() - shorter.size();
+  Shape shape = longer;
+  for (int64_t d = 0; d < shorter.size(); ++d) {
+    int64_t& size = shape[lead + d];
+    if (size == 1) size = shorter[d];
+    check<ShapeError>(shorter[d] == size || shorter[d] == 1,
+                      "{}: shapes {} and {} do not broadcast: sizes {} and {} at dimension {} (from the end) must be equal or 1", op,
+                      a.str(), b.str(), a[a.size() - (shorter.size() - d)], b[b.size() - (shorter.size() - d)], d - shorter.size());
+  }
+  return shape;
+}
+
+}  // namespace gradus

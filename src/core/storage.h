@@ -1,0 +1,40 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "gradus/ref.h"
+
+namespace gradus {
+
+/// The memory behind one tensor and its views: a header and the bytes after it, in one block.
+class Storage {
+ public:
+  /// `bytes` bytes, not initialised.
+  static Ref<Storage> create(std::size_t bytes);
+
+  void* data() noexcept { return reinterpret_cast<std::byte*>(this) + header_size; }
+  std::size_t bytes() const noexcept { return bytes_; }
+
+  /// True when one reference is all there is.
+  bool unshared() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
+
+  /// Counts the changes made in place, so that a tensor saved for backward can tell that it is no longer what it was.
+  uint32_t version() const noexcept { return version_.load(std::memory_order_relaxed); }
+  void bump_version() noexcept { version_.fetch_add(1, std::memory_order_relaxed); }
+
+  friend void retain(Storage* storage) noexcept { storage->references_.fetch_add(1, std::memory_order_relaxed); }
+  friend void release(Storage* storage) noexcept;
+
+ private:
+  explicit Storage(std::size_t bytes) noexcept : bytes_(bytes) {}
+
+  static constexpr std::size_t header_size = 64;  // keeps the data aligned to a cache line
+
+  std::atomic<int64_t> references_{0};
+  std::atomic<uint32_t> version_{0};
+  std::size_t bytes_;
+};
+
+}  // namespace gradus

@@ -1,0 +1,144 @@
+#include "core/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/check.h"
+#include "gradus/parallel.h"
+
+namespace gradus {
+namespace {
+
+constexpr int kMaxThreads = 256;
+constexpr int kSpins = 2000;  // a recurrent layer hands out work every few microseconds, faster than a thread wakes
+
+thread_local bool inside_pool = false;
+
+int default_threads() noexcept {
+  const char* wanted = std::getenv("GRADUS_NUM_THREADS");
+  const int threads = wanted ? std::atoi(wanted) : 0;
+  return std::clamp(threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency()), 1, kMaxThreads);
+}
+
+/// One job at a time: the pieces of a call, taken by whoever is free.
+class Pool {
+ public:
+  ~Pool() { resize(1); }
+
+  int threads() const noexcept { return threads_.load(std::memory_order_relaxed); }
+
+  void resize(int threads) {
+    check<StateError>(!inside_pool, "set_num_threads: called from inside a parallel operation; call it between operations");
+    std::lock_guard lock(job_mutex_);
+    if (threads == threads_) return;
+    stop_workers();
+    threads_ = threads;
+  }
+
+  void run(int64_t pieces, void (*call)(const void*, int64_t), const void* body) {
+    std::unique_lock busy(job_mutex_, std::defer_lock);
+    if (inside_pool || !busy.try_lock() || threads_ == 1) {
+      for (int64_t piece = 0; piece < pieces; ++piece) call(body, piece);
+      return;
+    }
+    if (workers_.empty()) start_workers();
+    {
+      std::lock_guard lock(mutex_);
+      call_ = call;
+      body_ = body;
+      pieces_ = pieces;
+      next_piece_.store(0, std::memory_order_relaxed);
+      working_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+      error_ = nullptr;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    take_pieces();
+    while (working_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  void take_pieces() noexcept {
+    inside_pool = true;
+    for (int64_t piece; (piece = next_piece_.fetch_add(1, std::memory_order_relaxed)) < pieces_;) {
+      try {
+        call_(body_, piece);
+      } catch (...) {
+        std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+      }
+    }
+    inside_pool = false;
+  }
+
+  void work(uint64_t seen) noexcept {
+    for (;;) {
+      for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spin) std::this_thread::yield();
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
+        seen = generation_.load(std::memory_order_relaxed);
+        if (stopping_) return;
+      }
+      take_pieces();
+      working_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  void start_workers() {
+    stopping_ = false;
+    for (int i = 1; i < threads_; ++i) workers_.emplace_back([this, seen = generation_.load()] { work(seen); });
+  }
+
+  void stop_workers() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+    workers_.clear();
+  }
+
+  std::mutex job_mutex_;
+  std::atomic<int> threads_{default_threads()};
+  std::vector<std::thread> workers_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<uint64_t> generation_{0};
+  bool stopping_ = false;
+  void (*call_)(const void*, int64_t) = nullptr;
+  const void* body_ = nullptr;
+  int64_t pieces_ = 0;
+  std::atomic<int64_t> next_piece_{0};
+  std::atomic<int> working_{0};
+  std::exception_ptr error_;
+};
+
+Pool& pool() {
+  static Pool instance;
+  return instance;
+}
+
+}  // namespace
+
+void run_pieces(int64_t pieces, void (*call)(const void* body, int64_t piece), const void* body) { pool().run(pieces, call, body); }
+
+void set_num_threads(int threads) {
+  check<ValueError>(threads >= 1 && threads <= kMaxThreads, "set_num_threads: {} threads; give 1 to {}", threads, kMaxThreads);
+  pool().resize(threads);
+}
+
+int get_num_threads() { return pool().threads(); }
+
+}  // namespace gradus

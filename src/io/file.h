@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace gradus::io {
+
+/// A regular file opened for reading. Errors are IoErrors that start with `op: path:`.
+class InputFile {
+ public:
+  InputFile(const char* op, const std::string& path);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  uint64_t size() const noexcept { return size_; }
+  /// Reads exactly `bytes` bytes from place `offset`.
+  void read_at(uint64_t offset, void* to, size_t bytes) const;
+
+ private:
+  const char* op_;
+  std::string path_;
+  int fd_ = -1;
+  uint64_t size_ = 0;
+};
+
+/// A file that takes the place of `path` when commit() has written all of it to the disk, and leaves no trace when it is not called.
+class AtomicFile {
+ public:
+  AtomicFile(const char* op, const std::string& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* from, size_t bytes);
+  void commit();
+
+ private:
+  [[noreturn]] void fail_with_errno(const char* what) const;
+
+  const char* op_;
+  std::string path_;       // as the user gave it
+  std::string target_;     // the file behind it when it is a symbolic link
+  std::string temporary_;
+  int fd_ = -1;
+};
+
+}  // namespace gradus::io

@@ -1,0 +1,372 @@
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "autograd/tensor_impl.h"
+#include "core/check.h"
+#include "gradus/io.h"
+#include "io/file.h"
+
+namespace gradus::io {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
+
+constexpr const char* kLoad = "load_safetensors";
+constexpr const char* kSave = "save_safetensors";
+constexpr const char* kMetadata = "__metadata__";
+constexpr uint64_t kPrefixBytes = 8;
+constexpr uint64_t kMostHeaderBytes = 100'000'000;  // the reference implementation's limit
+constexpr size_t kMostNamesInMessage = 20;
+
+/// float16: sign, 5 exponent bits with bias 15, 10 fraction bits (IEEE 754 binary16).
+float from_half(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000U) << 16;
+  const uint32_t exponent = (bits >> 10) & 0x1FU, fraction = bits & 0x3FFU;
+  if (exponent == 0) {
+    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
+    return sign ? -magnitude : magnitude;
+  }
+  const uint32_t wide_exponent = exponent == 31 ? 255 : exponent + (127 - 15);
+  return std::bit_cast<float>(sign | wide_exponent << 23 | fraction << 13);
+}
+
+/// bfloat16: the upper half of a float32.
+float from_bfloat(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+
+/// How a dtype of the format is stored and what it becomes.
+struct Format {
+  const char* name;
+  size_t bytes;
+  DType dtype;
+  /// Converts n elements; null where the bytes are taken as they are.
+  void (*convert)(const std::byte* from, int64_t n, void* to);
+};
+
+template <class From>
+void widen(const std::byte* from, int64_t n, void* to) {
+  auto* y = static_cast<int64_t*>(to);
+  for (int64_t i = 0; i < n; ++i) {
+    From value;
+    std::memcpy(&value, from + static_cast<size_t>(i) * sizeof(From), sizeof(From));
+    y[i] = value;
+  }
+}
+
+template <float (*decode)(uint16_t)>
+void widen_floats(const std::byte* from, int64_t n, void* to) {
+  auto* y = static_cast<float*>(to);
+  for (int64_t i = 0; i < n; ++i) {
+    uint16_t bits;
+    std::memcpy(&bits, from + static_cast<size_t>(i) * sizeof(bits), sizeof(bits));
+    y[i] = decode(bits);
+  }
+}
+
+constexpr Format kFormats[] = {
+    {"F32", 4, DType::Float32, nullptr},
+    {"F64", 8, DType::Float64, nullptr},
+    {"I64", 8, DType::Int64, nullptr},
+    {"BOOL", 1, DType::Bool, nullptr},
+    {"F16", 2, DType::Float32, widen_floats<from_half>},
+    {"BF16", 2, DType::Float32, widen_floats<from_bfloat>},
+    {"I32", 4, DType::Int64, widen<int32_t>},
+    {"I16", 2, DType::Int64, widen<int16_t>},
+    {"I8", 1, DType::Int64, widen<int8_t>},
+    {"U32", 4, DType::Int64, widen<uint32_t>},
+    {"U16", 2, DType::Int64, widen<uint16_t>},
+    {"U8", 1, DType::Int64, widen<uint8_t>},
+};
+
+const Format& format_of(DType dtype) {
+  return *std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format& f) { return f.dtype == dtype && !f.convert; });
+}
+
+/// What the header says about one tensor.
+struct Entry {
+  std::string name;
+  const Format* format = nullptr;
+  std::optional<Shape> shape = {};
+  std::optional<std::pair<uint64_t, uint64_t>> offsets = {};  // from begin up to end, counted from the end of the header
+};
+
+/// Reads the header while it is parsed, so that a file which is not of the form costs no memory.
+class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  explicit HeaderReader(const std::string& path) : path_(path) {}
+
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> metadata;
+
+  bool start_object(std::size_t) override {
+    if (place_ == Place::Start) place_ = Place::Top;
+    else if (place_ == Place::TopValue) place_ = in_metadata_ ? Place::Metadata : Place::Tensor;
+    else misplaced("an object");
+    return true;
+  }
+  bool end_object() override {
+    if (place_ == Place::Top) {
+      place_ = Place::End;
+      return true;
+    }
+    if (place_ == Place::Tensor) {
+      const Entry& e = entries.back();
+      if (!e.format || !e.shape || !e.offsets)
+        bad(fmt::format("tensor \"{}\" lacks its {}", e.name, !e.format ? "dtype" : !e.shape ? "shape" : "data_offsets"));
+    }
+    place_ = Place::Top;
+    return true;
+  }
+  bool key(std::string& text) override {
+    if (place_ == Place::Top) {
+      if (!names_.insert(text).second) bad(fmt::format("the name \"{}\" occurs twice", text));
+      in_metadata_ = text == kMetadata;
+      if (!in_metadata_) entries.push_back({.name = text});
+      place_ = Place::TopValue;
+    } else if (place_ == Place::Metadata) {
+      key_ = text;
+      if (metadata.contains(key_)) bad(fmt::format("the metadata \"{}\" occurs twice", text));
+      place_ = Place::MetadataValue;
+    } else {
+      if (text == "dtype" && !entries.back().format) place_ = Place::DTypeValue;
+      else if (text == "shape" && !entries.back().shape) place_ = Place::ShapeValue;
+      else if (text == "data_offsets" && !entries.back().offsets) place_ = Place::OffsetsValue;
+      else bad(fmt::format("tensor \"{}\" has an unknown or repeated entry \"{}\"", entries.back().name, text));
+    }
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    if (place_ == Place::ShapeValue) place_ = Place::ShapeList;
+    else if (place_ == Place::OffsetsValue) place_ = Place::OffsetsList;
+    else misplaced("an array");
+    numbers_.clear();
+    return true;
+  }
+  bool end_array() override {
+    Entry& e = entries.back();
+    if (place_ == Place::ShapeList) {
+      e.shape = Shape(numbers_);
+    } else {
+      if (numbers_.size() != 2 || numbers_[0] > numbers_[1])
+        bad(fmt::format("tensor \"{}\" has data_offsets that are not a begin and an end after it", e.name));
+      e.offsets = {static_cast<uint64_t>(numbers_[0]), static_cast<uint64_t>(numbers_[1])};
+    }
+    place_ = Place::Tensor;
+    return true;
+  }
+  bool string(std::string& text) override {
+    if (place_ == Place::MetadataValue) {
+      metadata.emplace(std::move(key_), text);
+      place_ = Place::Metadata;
+      return true;
+    }
+    if (place_ != Place::DTypeValue) misplaced("a string");
+    const auto* found = std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format& f) { return text == f.name; });
+    if (found == std::end(kFormats))
+      bad(fmt::format("tensor \"{}\" has dtype \"{}\", which has no counterpart here; convert it to F32, F64, I64 or BOOL",
+                      entries.back().name, text));
+    entries.back().format = found;
+    place_ = Place::Tensor;
+    return true;
+  }
+  bool number_unsigned(uint64_t value) override {
+    if (place_ != Place::ShapeList && place_ != Place::OffsetsList) misplaced("a number");
+    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      bad(fmt::format("tensor \"{}\" has a size or offset of {}", entries.back().name, value));
+    const size_t most = place_ == Place::OffsetsList ? 2 : static_cast<size_t>(Shape::max_rank);
+    if (numbers_.size() == most)
+      bad(fmt::format("tensor \"{}\" has more than {} {}", entries.back().name, most,
+                      place_ == Place::OffsetsList ? "data_offsets" : "dimensions"));
+    numbers_.push_back(static_cast<int64_t>(value));
+    return true;
+  }
+  bool number_integer(int64_t value) override { misplaced(fmt::format("the number {}", value)); }
+  bool number_float(double, const std::string& text) override { misplaced(fmt::format("the number {}", text)); }
+  bool null() override { misplaced("null"); }
+  bool boolean(bool) override { misplaced("a boolean"); }
+  bool binary(nlohmann::json::binary_t&) override { misplaced("binary data"); }
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
+    fail<IoError>("{}: {}: the header is not valid JSON at its byte {}", kLoad, path_, position);
+  }
+
+ private:
+  enum class Place { Start, Top, TopValue, Metadata, MetadataValue, Tensor, DTypeValue, ShapeValue, ShapeList, OffsetsValue, OffsetsList, End };
+
+  [[noreturn]] void bad(const std::string& what) const { fail<IoError>("{}: {}: in the header, {}", kLoad, path_, what); }
+  [[noreturn]] void misplaced(const std::string& what) const {
+    const bool in_tensor = place_ >= Place::Tensor && place_ != Place::End;
+    bad(fmt::format("{} stands where it does not belong{}", what,
+                    in_tensor ? fmt::format(" (tensor \"{}\")", entries.back().name) : ""));
+  }
+
+  const std::string& path_;
+  Place place_ = Place::Start;
+  bool in_metadata_ = false;
+  std::string key_;
+  std::set<std::string> names_;
+  std::vector<int64_t> numbers_;
+};
+
+/// The bytes that elements of `element` bytes take; no value when the sizes, empty ones apart, have no product in 64 bits.
+std::optional<uint64_t> bytes_of(const Shape& shape, size_t element) {
+  auto bytes = static_cast<int64_t>(element);
+  bool empty = false;
+  for (int64_t size : shape) {
+    if (size == 0) empty = true;
+    else if (__builtin_mul_overflow(bytes, size, &bytes)) return {};
+  }
+  return empty ? 0 : static_cast<uint64_t>(bytes);
+}
+
+/// Offsets must agree with shapes and cover the data from first to last byte, once.
+void check_offsets(const std::string& path, const std::vector<Entry>& entries, uint64_t data_bytes) {
+  std::vector<const Entry*> order;
+  for (const Entry& e : entries) {
+    const std::optional<uint64_t> needed = bytes_of(*e.shape, e.format->bytes);
+    const auto [begin, end] = *e.offsets;
+    check<IoError>(needed && end - begin == *needed, "{}: {}: tensor \"{}\" of shape {} ({}) has {} bytes of data, which do not fit its shape",
+                   kLoad, path, e.name, e.shape->str(), e.format->name, end - begin);
+    check<IoError>(end <= data_bytes, "{}: {}: tensor \"{}\" ends at byte {} of the data, but the file has {}; it is cut short or damaged",
+                   kLoad, path, e.name, end, data_bytes);
+    order.push_back(&e);
+  }
+  std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) { return *a->offsets < *b->offsets; });
+  uint64_t covered = 0;
+  for (const Entry* e : order) {
+    check<IoError>(e->offsets->first == covered, "{}: {}: the data of tensor \"{}\" begins at byte {}, but {} was expected: tensors {}", kLoad,
+                   path, e->name, e->offsets->first, covered, e->offsets->first < covered ? "overlap" : "leave a hole");
+    covered = e->offsets->second;
+  }
+  check<IoError>(covered == data_bytes, "{}: {}: {} bytes at the end belong to no tensor", kLoad, path, data_bytes - covered);
+}
+
+Tensor read_tensor(const InputFile& file, const std::string& path, const Entry& e, uint64_t data_begin) {
+  const Tensor y = new_tensor(kLoad, *e.shape, e.format->dtype);
+  const uint64_t begin = data_begin + e.offsets->first;
+  const auto bytes = static_cast<size_t>(e.offsets->second - e.offsets->first);
+  void* target = y.impl()->storage->data();
+  if (e.format->convert) {
+    const auto raw = std::make_unique_for_overwrite<std::byte[]>(bytes);
+    file.read_at(begin, raw.get(), bytes);
+    e.format->convert(raw.get(), y.numel(), target);
+    return y;
+  }
+  file.read_at(begin, target, bytes);
+  if (e.format->dtype == DType::Bool) {
+    const auto* values = static_cast<const unsigned char*>(target);
+    for (size_t i = 0; i < bytes; ++i)
+      check<IoError>(values[i] <= 1, "{}: {}: tensor \"{}\" (BOOL) holds the byte {} at element {}; only 0 and 1 are booleans", kLoad, path,
+                     e.name, values[i], i);
+  }
+  return y;
+}
+
+/// The header for tensors whose data stand in the file in the order given, padded so that the data are aligned.
+std::string make_header(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
+                        const std::vector<size_t>& data_order, const std::map<std::string, std::string>& metadata) {
+  std::vector<std::pair<uint64_t, uint64_t>> offsets(tensors.size());
+  uint64_t end = 0;
+  for (size_t i : data_order) {
+    const Tensor& x = tensors[i].second;
+    const uint64_t begin = end;
+    end += static_cast<uint64_t>(x.numel()) * element_size(x.dtype());
+    offsets[i] = {begin, end};
+  }
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header[kMetadata] = metadata;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const auto& [name, x] = tensors[i];
+    header.push_back({name,
+                      {{"dtype", format_of(x.dtype()).name},
+                       {"shape", std::vector<int64_t>(x.shape().begin(), x.shape().end())},
+                       {"data_offsets", {offsets[i].first, offsets[i].second}}}});
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::exception&) {
+    fail<ValueError>("{}: {}: a name or an entry of the metadata is not valid UTF-8", kSave, path);
+  }
+  text.resize((text.size() + kPrefixBytes - 1) / kPrefixBytes * kPrefixBytes, ' ');
+  check<ValueError>(text.size() <= kMostHeaderBytes, "{}: {}: names and metadata take {} bytes, but at most {} are allowed", kSave, path,
+                    text.size(), kMostHeaderBytes);
+  return text;
+}
+
+}  // namespace
+
+const Tensor* SafeTensors::find(std::string_view name) const noexcept {
+  for (const auto& [key, tensor] : tensors)
+    if (key == name) return &tensor;
+  return nullptr;
+}
+
+const Tensor& SafeTensors::at(std::string_view name) const {
+  if (const Tensor* found = find(name)) return *found;
+  std::string names;
+  for (size_t i = 0; i < std::min(tensors.size(), kMostNamesInMessage); ++i) names += (i ? ", " : "") + tensors[i].first;
+  if (tensors.size() > kMostNamesInMessage) names += ", …";
+  fail<ValueError>("at: no tensor is called \"{}\"; there are {}: {}", name, tensors.size(), names);
+}
+
+SafeTensors load_safetensors(const std::string& path) {
+  const InputFile file(kLoad, path);
+  check<IoError>(file.size() >= kPrefixBytes, "{}: {}: has {} bytes, too few for a safetensors file", kLoad, path, file.size());
+  uint64_t header_bytes = 0;
+  file.read_at(0, &header_bytes, kPrefixBytes);
+  check<IoError>(header_bytes <= kMostHeaderBytes, "{}: {}: claims a header of {} bytes, more than the {} allowed; is it a safetensors file?",
+                 kLoad, path, header_bytes, kMostHeaderBytes);
+  check<IoError>(header_bytes <= file.size() - kPrefixBytes, "{}: {}: claims a header of {} bytes, but only {} follow; it is cut short",
+                 kLoad, path, header_bytes, file.size() - kPrefixBytes);
+  std::string text(static_cast<size_t>(header_bytes), '\0');
+  file.read_at(kPrefixBytes, text.data(), text.size());
+  check<IoError>(text.starts_with('{'), "{}: {}: the header does not begin with {{; is it a safetensors file?", kLoad, path);
+
+  HeaderReader header(path);
+  nlohmann::json::sax_parse(text, &header);
+  const uint64_t data_begin = kPrefixBytes + header_bytes;
+  check_offsets(path, header.entries, file.size() - data_begin);
+  SafeTensors result;
+  result.metadata = std::move(header.metadata);
+  for (Entry& e : header.entries) {
+    Tensor x = read_tensor(file, path, e, data_begin);
+    result.tensors.emplace_back(std::move(e.name), std::move(x));
+  }
+  return result;
+}
+
+void save_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  std::set<std::string_view> names;
+  for (const auto& [name, x] : tensors) {
+    check<StateError>(x.defined(), "{}: {}: tensor \"{}\" is undefined", kSave, path, name);
+    check<ValueError>(name != kMetadata, "{}: {}: a tensor cannot be called {}", kSave, path, kMetadata);
+    check<ValueError>(names.insert(name).second, "{}: {}: two tensors are called \"{}\"", kSave, path, name);
+  }
+  // Large elements first, so that every tensor is aligned to its element size.
+  std::vector<size_t> order(tensors.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return element_size(tensors[a].second.dtype()) > element_size(tensors[b].second.dtype());
+  });
+  const std::string header = make_header(path, tensors, order, metadata);
+  const uint64_t header_bytes = header.size();
+
+  AtomicFile file(kSave, path);
+  file.write(&header_bytes, kPrefixBytes);
+  file.write(header.data(), header.size());
+  for (size_t i : order) {
+    const Tensor x = tensors[i].second.detach().contiguous();
+    const size_t element = element_size(x.dtype());
+    file.write(static_cast<const std::byte*>(x.impl()->storage->data()) + static_cast<size_t>(x.storage_offset()) * element,
+               static_cast<size_t>(x.numel()) * element);
+  }
+  file.commit();
+}
+
+}  // namespace gradus::io

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/layout.h"
+
+namespace gradus::kernels {
+
+/// The walk over N layouts of one shape, with as few loops as it takes: dimensions of size 1 are left out, neighbours that lie evenly in
+/// every layout become one. The innermost loop is left to the caller, as a row.
+template <size_t N>
+class Walk {
+ public:
+  using Places = std::array<int64_t, N>;
+
+  explicit Walk(const std::array<const Layout*, N>& layouts) {
+    const Shape& shape = layouts[0]->shape;
+    for (size_t k = 0; k < N; ++k) start_[k] = layouts[k]->offset;
+    for (int64_t d = shape.size() - 1; d >= 0; --d) {
+      if (shape[d] == 1) continue;
+      Places stride;
+      for (size_t k = 0; k < N; ++k) stride[k] = layouts[k]->strides[d];
+      if (rank_ > 0 && continues(stride)) {
+        sizes_[rank_ - 1] *= shape[d];
+      } else {
+        sizes_[rank_] = shape[d];
+        strides_[rank_++] = stride;
+      }
+    }
+    if (rank_ == 0) {
+      sizes_[0] = shape.numel() == 0 ? 0 : 1;
+      strides_[rank_++] = Places{};
+    }
+  }
+
+  /// Distances between neighbours in a row.
+  const Places& row_strides() const noexcept { return strides_[0]; }
+  int64_t row_length() const noexcept { return sizes_[0]; }
+  /// True when all elements are one row.
+  bool single_row() const noexcept { return rank_ == 1; }
+  const Places& start() const noexcept { return start_; }
+
+  /// Calls row(places) with the place of each row's first element in each layout.
+  template <class Row>
+  void for_each_row(Row row) const {
+    for (size_t d = 0; d < rank_; ++d)
+      if (sizes_[d] == 0) return;
+    Places places = start_;
+    std::array<int64_t, Shape::max_rank + 1> count{};
+    for (;;) {
+      row(places);
+      size_t d = 1;
+      for (; d < rank_; ++d) {
+        for (size_t k = 0; k < N; ++k) places[k] += strides_[d][k];
+        if (++count[d] < sizes_[d]) break;
+        for (size_t k = 0; k < N; ++k) places[k] -= strides_[d][k] * sizes_[d];
+        count[d] = 0;
+      }
+      if (d >= rank_) return;
+    }
+  }
+
+ private:
+  bool continues(const Places& stride) const {
+    for (size_t k = 0; k < N; ++k)
+      if (stride[k] != strides_[rank_ - 1][k] * sizes_[rank_ - 1]) return false;
+    return true;
+  }
+
+  size_t rank_ = 0;
+  std::array<int64_t, Shape::max_rank + 1> sizes_{};
+  std::array<Places, Shape::max_rank + 1> strides_{};
+  Places start_{};
+};
+
+}  // namespace gradus::kernels

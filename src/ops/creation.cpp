@@ -1,0 +1,148 @@
+#include "gradus/creation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/record.h"
+#include "core/check.h"
+#include "core/dispatch.h"
+
+namespace gradus {
+
+namespace {
+
+Tensor finish(Tensor x, const Options& options) {
+  if (options.requires_grad) x.requires_grad_();
+  return x;
+}
+
+template <class T>
+Tensor filled(const char* op, const Shape& shape, T value) {
+  Tensor x = new_tensor(op, shape, dtype_of<T>);
+  std::fill_n(x.data<T>(), x.numel(), value);
+  return x;
+}
+
+Tensor filled(const char* op, const Shape& shape, Scalar value, DType dtype, const Options& options) {
+  return finish(dispatch(dtype, [&]<class T>() { return filled(op, shape, value.to<T>()); }), options);
+}
+
+Options like(const Tensor& x, Options options) {
+  options.dtype = options.dtype.value_or(x.dtype());
+  return options;
+}
+
+/// The shape of nested braces, read off the first of each; every row is compared with it while the values are copied.
+Shape nested_shape(const Nested& values) {
+  Shape shape;
+  for (const Nested* level = &values; level->is_list(); level = &level->rows()[0]) {
+    shape.push_back(static_cast<int64_t>(level->rows().size()));
+    if (level->rows().empty()) break;
+  }
+  return shape;
+}
+
+void flatten(const Nested& values, const Shape& shape, int64_t depth, std::vector<Scalar>& out) {
+  if (!values.is_list()) {
+    check<ShapeError>(depth == shape.size(), "tensor: a number stands at depth {} where a row of {} was expected", depth,
+                      depth < shape.size() ? shape[depth] : 0);
+    out.push_back(values.scalar());
+    return;
+  }
+  check<ShapeError>(depth < shape.size(), "tensor: a row stands at depth {} where a number was expected", depth);
+  const auto size = static_cast<int64_t>(values.rows().size());
+  check<ShapeError>(size == shape[depth], "tensor: a row has {} entries where the first of its depth has {}; rows must be of one length",
+                    size, shape[depth]);
+  for (const Nested& row : values.rows()) flatten(row, shape, depth + 1, out);
+}
+
+template <class T>
+Tensor copied(const std::vector<T>& values, const Shape& shape, const Options& options) {
+  Tensor x = new_tensor("from_vector", shape, dtype_of<T>);
+  check<ShapeError>(static_cast<int64_t>(values.size()) == x.numel(), "from_vector: {} values for shape {}, which holds {}", values.size(),
+                    shape.str(), x.numel());
+  std::copy(values.begin(), values.end(), x.data<T>());
+  return finish(options.dtype ? x.to(*options.dtype) : x, options);
+}
+
+}  // namespace
+
+Tensor tensor(const Nested& values, const Options& options) {
+  const Shape shape = nested_shape(values);
+  std::vector<Scalar> scalars;
+  flatten(values, shape, 0, scalars);
+  DType widest = scalars.empty() ? DType::Float64 : DType::Bool;
+  for (const Scalar& s : scalars) widest = std::max(widest, s.dtype());
+  const DType dtype = options.dtype.value_or(widest == DType::Float64 ? DType::Float32 : widest);
+  Tensor x = new_tensor("tensor", shape, dtype);
+  dispatch(dtype, [&]<class T>() {
+    std::transform(scalars.begin(), scalars.end(), x.data<T>(), [](const Scalar& s) { return s.to<T>(); });
+  });
+  return finish(x, options);
+}
+
+Tensor from_vector(const std::vector<float>& values, const Shape& shape, const Options& options) { return copied(values, shape, options); }
+Tensor from_vector(const std::vector<double>& values, const Shape& shape, const Options& options) { return copied(values, shape, options); }
+Tensor from_vector(const std::vector<int64_t>& values, const Shape& shape, const Options& options) { return copied(values, shape, options); }
+
+Tensor empty(const Shape& shape, const Options& options) {
+  return finish(new_tensor("empty", shape, options.dtype.value_or(DType::Float32)), options);
+}
+Tensor zeros(const Shape& shape, const Options& options) {
+  return filled("zeros", shape, 0, options.dtype.value_or(DType::Float32), options);
+}
+Tensor ones(const Shape& shape, const Options& options) { return filled("ones", shape, 1, options.dtype.value_or(DType::Float32), options); }
+Tensor full(const Shape& shape, Scalar value, const Options& options) {
+  return filled("full", shape, value, options.dtype.value_or(is_floating_point(value.dtype()) ? DType::Float32 : value.dtype()), options);
+}
+
+Tensor eye(int64_t n, std::optional<int64_t> m, const Options& options) {
+  check<ValueError>(n >= 0 && m.value_or(n) >= 0, "eye: sizes {} and {} must not be negative", n, m.value_or(n));
+  Tensor x = zeros({n, m.value_or(n)}, {.dtype = options.dtype});
+  dispatch(x.dtype(), [&]<class T>() {
+    for (int64_t i = 0; i < std::min(n, x.size(1)); ++i) x.data<T>()[i * x.size(1) + i] = T(1);
+  });
+  return finish(x, options);
+}
+
+Tensor arange(Scalar end, const Options& options) { return arange(0, end, 1, options); }
+
+Tensor arange(Scalar start, Scalar end, Scalar step, const Options& options) {
+  const bool whole = !is_floating_point(start.dtype()) && !is_floating_point(end.dtype()) && !is_floating_point(step.dtype());
+  const DType dtype = options.dtype.value_or(whole ? DType::Int64 : DType::Float32);
+  check<DTypeError>(dtype != DType::Bool, "arange: not defined for bool");
+  const double first = start.to<double>(), last = end.to<double>(), by = step.to<double>();
+  check<ValueError>(by != 0, "arange: step must not be 0");
+  check<ValueError>(std::isfinite(first) && std::isfinite(last) && std::isfinite(by), "arange: {}, {}, {} must be finite", first, last, by);
+  check<ValueError>((last - first) * by >= 0, "arange: step {} leads away from {} when starting at {}", by, last, first);
+  const auto n = static_cast<int64_t>(std::ceil((last - first) / by));
+  Tensor x = new_tensor("arange", n, dtype);
+  dispatch(dtype, [&]<class T>() {
+    for (int64_t i = 0; i < n; ++i) {
+      if constexpr (std::is_same_v<T, int64_t>) x.data<T>()[i] = start.to<int64_t>() + i * step.to<int64_t>();
+      else x.data<T>()[i] = static_cast<T>(first + static_cast<double>(i) * by);
+    }
+  });
+  return finish(x, options);
+}
+
+Tensor linspace(double start, double end, int64_t steps, const Options& options) {
+  check<ValueError>(steps >= 0, "linspace: {} steps; ask for none or more", steps);
+  Tensor x = new_tensor("linspace", steps, options.dtype.value_or(DType::Float32));
+  dispatch(x.dtype(), [&]<class T>() {
+    const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
+    // From both ends towards the middle, so that both are met exactly.
+    for (int64_t i = 0; i < steps; ++i) {
+      const double value = i < steps / 2 ? start + static_cast<double>(i) * step : end - static_cast<double>(steps - 1 - i) * step;
+      x.data<T>()[i] = static_cast<T>(steps == 1 ? start : value);
+    }
+  });
+  return finish(x, options);
+}
+
+Tensor empty_like(const Tensor& x, const Options& options) { return empty(x.shape(), like(x, options)); }
+Tensor zeros_like(const Tensor& x, const Options& options) { return zeros(x.shape(), like(x, options)); }
+Tensor ones_like(const Tensor& x, const Options& options) { return ones(x.shape(), like(x, options)); }
+Tensor full_like(const Tensor& x, Scalar value, const Options& options) { return full(x.shape(), value, like(x, options)); }
+
+}  // namespace gradus

@@ -1,0 +1,238 @@
+#include <cmath>
+
+#include "autograd/record.h"
+#include "core/check.h"
+#include "core/dispatch.h"
+#include "gradus/ops.h"
+#include "kernels/softmax.h"
+
+namespace gradus {
+namespace {
+
+/// N rows of C logits, whatever the shape they came in.
+struct Rows {
+  Tensor logits;  // (N, C)
+  Tensor target;  // (N) class indices, or (N, C) probabilities
+  Shape losses;   // the shape of one loss a row, as the caller sees them
+};
+
+bool holds_probabilities(const Tensor& logits, const Tensor& target) {
+  return target.shape() == logits.shape() && is_floating_point(target.dtype());
+}
+
+/// (N, C, d1, …) to (N d1 …, C): classes go last.
+Tensor classes_last(const Tensor& x) {
+  if (x.dim() == 1) return unsqueeze(x, 0);
+  if (x.dim() == 2) return x;
+  Dims order{0};
+  for (int64_t d = 2; d < x.dim(); ++d) order.push_back(d);
+  order.push_back(1);
+  return reshape(permute(x, order), {-1, x.size(1)});
+}
+
+Rows as_rows(const Tensor& logits, const Tensor& target) {
+  const Shape& shape = impl_of("cross_entropy", logits).layout.shape;
+  impl_of("cross_entropy", target);
+  check<ShapeError>(!shape.empty(), "cross_entropy: logits are a scalar; expected (C), (N, C) or (N, C, d1, …)");
+  check<DTypeError>(is_floating_point(logits.dtype()), "cross_entropy: logits must be float32 or float64, got {}", name(logits.dtype()));
+  const int64_t class_dim = shape.size() == 1 ? 0 : 1;
+  check<ShapeError>(shape[class_dim] > 0, "cross_entropy: logits of shape {} have no classes", shape.str());
+  Rows rows{.logits = {}, .target = target, .losses = shape};
+  rows.losses.erase(class_dim);
+  if (holds_probabilities(logits, target)) {
+    check<DTypeError>(target.dtype() == logits.dtype(), "cross_entropy: logits are {} and the target probabilities {}; they must agree",
+                      name(logits.dtype()), name(target.dtype()));
+    rows.target = classes_last(target);
+  } else {
+    check<DTypeError>(target.dtype() == DType::Int64,
+                      "cross_entropy: target is {}; give int64 class indices, or probabilities of the logits' shape {}", name(target.dtype()),
+                      shape.str());
+    check<ShapeError>(target.shape() == rows.losses, "cross_entropy: target has shape {}, but logits of shape {} need {}",
+                      target.shape().str(), shape.str(), rows.losses.str());
+    rows.target = reshape(target, -1);
+  }
+  rows.logits = classes_last(logits);
+  return rows;
+}
+
+void check_options(const CrossEntropyOptions& o, const Tensor& logits) {
+  check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "cross_entropy: label_smoothing {} is not in 0 to 1", o.label_smoothing);
+  if (!o.weight.defined()) return;
+  check<ShapeError>(o.weight.shape() == Shape(logits.size(1)), "cross_entropy: weight has shape {}, expected [{}], one factor a class",
+                    o.weight.shape().str(), logits.size(1));
+  check<DTypeError>(o.weight.dtype() == logits.dtype(), "cross_entropy: logits are {} and weight {}; they must agree", name(logits.dtype()),
+                    name(o.weight.dtype()));
+}
+
+void check_targets(const Tensor& target, int64_t classes, int64_t ignore_index, const Shape& losses) {
+  const int64_t* t = target.data<int64_t>();
+  for (int64_t i = 0; i < target.numel(); ++i) {
+    if (t[i] == ignore_index || (t[i] >= 0 && t[i] < classes)) continue;
+    // The place, in the shape that the caller gave.
+    Shape place = losses;
+    int64_t rest = i;
+    for (int64_t d = losses.size() - 1; d >= 0; --d) {
+      place[d] = rest % losses[d];
+      rest /= losses[d];
+    }
+    fail<IndexError>("cross_entropy: target {} at {} is out of range for {} classes (ignore_index is {})", t[i], place.str(), classes, ignore_index);
+  }
+}
+
+Tensor reduce(const Tensor& losses, Reduction reduction, const Tensor& denominator) {
+  if (reduction == Reduction::None) return losses;
+  const Tensor total = sum(losses);
+  return reduction == Reduction::Sum ? total : div(total, denominator);
+}
+
+/// The loss out of operations that can be differentiated any number of times, for rows of probabilities.
+Tensor from_probabilities(const Rows& rows, const CrossEntropyOptions& o) {
+  const double e = o.label_smoothing;
+  const int64_t classes = rows.logits.size(1);
+  Tensor target = rows.target;
+  if (e > 0) target = target * (1 - e) + e / static_cast<double>(classes);
+  Tensor terms = log_softmax(rows.logits, 1) * target;
+  if (o.weight.defined()) terms = terms * o.weight;
+  const Tensor losses = reshape(neg(sum(terms, 1)), rows.losses);
+  const int64_t count = std::max<int64_t>(rows.logits.size(0), 1);
+  return reduce(losses, o.reduction, full({}, count, {.dtype = losses.dtype()}));
+}
+
+/// What the fused form keeps for backward, all by row: how much each row's own class and all its classes together weigh in the loss.
+struct Tape {
+  Saved logits, target;
+  Tensor weight;     // (C) or undefined
+  double smoothing;
+  int64_t ignore_index;
+  Reduction reduction;
+  double denominator;
+};
+
+template <class T>
+T weight_at(const T* weight, int64_t c) {
+  return weight ? weight[c] : T(1);
+}
+
+/// losses[i] = (1 - e) w_t (lse - x_t) + e / C sum_c w_c (lse - x_c)
+template <class T>
+void forward_rows(const Tape& tape, const Tensor& losses, double weight_sum) {
+  const int64_t N = tape.logits->size(0), C = tape.logits->size(1);
+  const T *x = tape.logits->data<T>(), *w = tape.weight.defined() ? tape.weight.data<T>() : nullptr;
+  const int64_t* target = tape.target->data<int64_t>();
+  T* out = losses.data<T>();
+  const T e = static_cast<T>(tape.smoothing), spread = e / static_cast<T>(C);
+  parallel_for(N, kernels::row_grain(C), [=, &tape](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t t = target[i];
+      if (t == tape.ignore_index) {
+        out[i] = 0;
+        continue;
+      }
+      isa::run([=] {
+        const T* row = x + i * C;
+        const T top = kernels::row_max(C, row);
+        const T rest = std::log(kernels::row_sum<T>(C, [row, top](int64_t c) { return kernels::vexp(row[c] - top); }));
+        T loss = (1 - e) * weight_at(w, t) * (rest - (row[t] - top));
+        if (e > 0) {
+          const T all = kernels::row_sum<T>(C, [row, top, w](int64_t c) { return weight_at(w, c) * (row[c] - top); });
+          loss += spread * (static_cast<T>(weight_sum) * rest - all);
+        }
+        out[i] = loss;
+      });
+    }
+  });
+}
+
+/// dx[i, c] = scale_i * (softmax[c] * mass - (1 - e) w_t [c = t] - e / C w_c), mass = (1 - e) w_t + e / C sum w.
+template <class T>
+void backward_rows(const Tape& tape, const T* dy, bool per_row, double weight_sum, T* dx) {
+  const int64_t N = tape.logits->size(0), C = tape.logits->size(1);
+  const T *x = tape.logits->data<T>(), *w = tape.weight.defined() ? tape.weight.data<T>() : nullptr;
+  const int64_t* target = tape.target->data<int64_t>();
+  const T e = static_cast<T>(tape.smoothing), spread = e / static_cast<T>(C);
+  const T divisor = tape.reduction == Reduction::Mean ? static_cast<T>(tape.denominator) : T(1);
+  parallel_for(N, kernels::row_grain(C), [=, &tape](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t t = target[i];
+      if (t == tape.ignore_index) {
+        std::fill_n(dx + i * C, C, T(0));
+        continue;
+      }
+      isa::run([=] {
+        const T *row = x + i * C, own = (1 - e) * weight_at(w, t);
+        T* d = dx + i * C;
+        const T top = kernels::row_max(C, row);
+        for (int64_t c = 0; c < C; ++c) d[c] = kernels::vexp(row[c] - top);
+        const T scale = (per_row ? dy[i] : dy[0]) / divisor;
+        const T factor = scale * (own + spread * static_cast<T>(weight_sum)) / kernels::row_sum<T>(C, [d](int64_t c) { return d[c]; });
+        for (int64_t c = 0; c < C; ++c) d[c] *= factor;
+        if (e > 0)
+          for (int64_t c = 0; c < C; ++c) d[c] -= scale * spread * weight_at(w, c);
+        d[t] -= scale * own;
+      });
+    }
+  });
+}
+
+/// The loss's gradient out of public operations, for a recorded backward pass.
+Tensor composed_gradient(const Tape& tape, const Tensor& dy) {
+  const Tensor& logits = *tape.logits;
+  const int64_t C = logits.size(1);
+  const double e = tape.smoothing;
+  Tensor goal;  // (N, C): how much each class of each row should weigh
+  {
+    NoGradGuard no_grad;
+    const Tensor ignored = eq(*tape.target, tape.ignore_index);
+    goal = one_hot(masked_fill(*tape.target, ignored, 0), C).to(logits.dtype()) * (1 - e) + e / static_cast<double>(C);
+    if (tape.weight.defined()) goal = goal * tape.weight;
+    goal = masked_fill(goal, unsqueeze(ignored, 1), 0);
+  }
+  const Tensor dx = softmax(logits, 1) * sum(goal, 1, true) - goal;
+  if (tape.reduction == Reduction::None) return dx * reshape(dy, {-1, 1});
+  return dx * (tape.reduction == Reduction::Mean ? dy / tape.denominator : dy);
+}
+
+double sum_of(const Tensor& weight, int64_t classes) { return weight.defined() ? sum(weight.to(DType::Float64)).item() : static_cast<double>(classes); }
+
+/// What `Mean` divides by: the weights of the targets that count; 1 when none does, so that the loss is 0.
+double denominator_of(const Tape& tape) {
+  const int64_t* t = tape.target->data<int64_t>();
+  const std::vector<double> w = tape.weight.defined() ? tape.weight.to_vector<double>() : std::vector<double>();
+  double total = 0;
+  for (int64_t i = 0; i < tape.target->numel(); ++i)
+    if (t[i] != tape.ignore_index) total += w.empty() ? 1.0 : w[static_cast<size_t>(t[i])];
+  return total == 0 ? 1 : total;
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
+  const Rows rows = as_rows(logits, target);
+  check_options(options, rows.logits);
+  if (holds_probabilities(logits, target)) return from_probabilities(rows, options);
+
+  const Tensor x = rows.logits.contiguous(), labels = rows.target.contiguous();
+  check_targets(labels, x.size(1), options.ignore_index, rows.losses);
+  Tape tape{Saved(x), Saved(labels), options.weight.defined() ? options.weight.detach().contiguous() : Tensor(), options.label_smoothing,
+            options.ignore_index, options.reduction, 1};
+  tape.denominator = denominator_of(tape);
+  const double weight_sum = sum_of(tape.weight, x.size(1));
+  Tensor loss;
+  {
+    NoGradGuard no_grad;
+    Tensor losses = new_tensor("cross_entropy", x.size(0), x.dtype());
+    dispatch_floating("cross_entropy", x.dtype(), [&]<class T>() { forward_rows<T>(tape, losses, weight_sum); });
+    loss = reduce(reshape(losses, rows.losses), options.reduction, full({}, tape.denominator, {.dtype = x.dtype()}));
+  }
+  return record("nll_loss", loss.detach(), wrt(x, [tape, weight_sum](const Tensor& dy) -> Tensor {
+                  if (recording_backward()) return composed_gradient(tape, dy);
+                  Tensor dx = new_tensor("cross_entropy", tape.logits->shape(), tape.logits->dtype());
+                  const Tensor d = dy.contiguous();
+                  dispatch_floating("cross_entropy", dx.dtype(), [&]<class T>() {
+                    backward_rows<T>(tape, d.data<T>(), tape.reduction == Reduction::None, weight_sum, dx.data<T>());
+                  });
+                  return dx;
+                }));
+}
+
+}  // namespace gradus

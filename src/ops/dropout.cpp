@@ -1,0 +1,27 @@
+#include "autograd/record.h"
+#include "core/check.h"
+#include "core/dispatch.h"
+#include "core/random.h"
+#include "gradus/ops.h"
+
+namespace gradus {
+
+Tensor dropout(const Tensor& x, double p, bool training) {
+  impl_of("dropout", x);
+  check<ValueError>(p >= 0 && p <= 1, "dropout: p {} is not a probability; give 0 to 1", p);
+  check<DTypeError>(is_floating_point(x.dtype()), "dropout: takes float32 or float64, got {}", name(x.dtype()));
+  if (!training || p == 0 || x.numel() == 0) return x;
+  if (p == 1) return mul(x, zeros_like(x));
+  // 0 or 1 / (1 - p), one draw an element in row-major order, as PyTorch's bernoulli_ draws.
+  Tensor scale = new_tensor("dropout", x.shape(), x.dtype());
+  {
+    LockedGenerator generator;
+    dispatch_floating("dropout", x.dtype(), [&]<class T>() {
+      const T kept = static_cast<T>(1 / (1 - p));
+      for (int64_t i = 0; i < scale.numel(); ++i) scale.data<T>()[i] = generator->uniform_double() < 1 - p ? kept : T(0);
+    });
+  }
+  return mul(x, scale);
+}
+
+}  // namespace gradus

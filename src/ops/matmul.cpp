@@ -1,0 +1,204 @@
+#include "gradus/ops/matmul.h"
+
+#include "autograd/record.h"
+#include "autograd/strided.h"
+#include "core/check.h"
+#include "core/dispatch.h"
+#include "core/thread_pool.h"
+#include "gradus/ops.h"
+#include "kernels/blas.h"
+
+namespace gradus {
+namespace {
+
+using kernels::Trans;
+
+/// A matrix (or a batch of them) as BLAS takes it: rows that lie `stride` apart, as stored or transposed. Copies only what is neither.
+struct Operand {
+  Tensor tensor;
+  Trans trans = Trans::No;
+  int64_t stride = 1;
+
+  explicit Operand(const Tensor& x) : tensor(x) {
+    if (fits(-2, -1)) return;
+    if (fits(-1, -2)) {
+      trans = Trans::Yes;
+      return;
+    }
+    NoGradGuard no_grad;
+    tensor = x.detach().contiguous();
+    fits(-2, -1);
+  }
+
+ private:
+  bool fits(int64_t row, int64_t column) {
+    const int64_t rows = tensor.size(row), columns = tensor.size(column);
+    const int64_t distance = rows > 1 ? tensor.stride(row) : std::max<int64_t>(columns, 1);
+    if ((columns > 1 && tensor.stride(column) != 1) || distance < std::max<int64_t>(columns, 1)) return false;
+    stride = distance;
+    return true;
+  }
+};
+
+void check_inner(const Tensor& a, const Tensor& b, int64_t k_a, int64_t k_b) {
+  check<ShapeError>(k_a == k_b, "matmul: {} x {}: inner sizes differ ({} and {})", a.shape().str(), b.shape().str(), k_a, k_b);
+}
+
+void multiply(int64_t M, int64_t N, int64_t K, const Operand& a, const int64_t* x, const Operand& b, const int64_t* y, int64_t* z) {
+  const auto at = [](const Operand& o, const int64_t* p, int64_t i, int64_t j) {
+    return static_cast<uint64_t>(o.trans == Trans::No ? p[i * o.stride + j] : p[j * o.stride + i]);
+  };
+  for (int64_t i = 0; i < M; ++i)
+    for (int64_t j = 0; j < N; ++j) {
+      uint64_t sum = 0;
+      for (int64_t k = 0; k < K; ++k) sum += at(a, x, i, k) * at(b, y, k, j);
+      z[i * N + j] = static_cast<int64_t>(sum);
+    }
+}
+
+template <class T>
+void multiply(int64_t M, int64_t N, int64_t K, const Operand& a, const T* x, const Operand& b, const T* y, T* z) {
+  kernels::gemm<T>(a.trans, b.trans, M, N, K, 1, x, a.stride, y, b.stride, 0, z, N);
+}
+
+/// Calls f with the C++ type of a dtype that has products.
+template <class F>
+void dispatch_numbers(DType dtype, F&& f) {
+  check<DTypeError>(dtype != DType::Bool, "matmul: not defined for bool; convert with .to(gradus::int64)");
+  dispatch(dtype, [&]<class T>() {
+    if constexpr (!std::is_same_v<T, bool>) f.template operator()<T>();
+  });
+}
+
+/// (M, K) x (K, N)
+Tensor product(const Tensor& a, const Tensor& b) {
+  const int64_t M = a.size(0), K = a.size(1), N = b.size(1);
+  Tensor c = new_tensor("matmul", {M, N}, a.dtype());
+  const Operand left(a), right(b);
+  dispatch_numbers(a.dtype(), [&]<class T>() {
+    multiply(M, N, K, left, left.tensor.data<T>(), right, right.tensor.data<T>(), c.data<T>());
+  });
+  return c;
+}
+
+Tensor mm(const Tensor& a, const Tensor& b) {
+  check_inner(a, b, a.size(1), b.size(0));
+  return record("mm", product(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return mm(dc, b->t()); }),
+                wrt(b, [a = Saved(a)](const Tensor& dc) { return mm(a->t(), dc); }));
+}
+
+Shape batch_of(const Tensor& x) {
+  Shape shape = x.shape();
+  shape.erase(shape.size() - 1);
+  shape.erase(shape.size() - 1);
+  return shape;
+}
+
+/// (…, M, K) x (…, K, N) with equal batches.
+Tensor bmm(const Tensor& a, const Tensor& b) {
+  const int64_t M = a.size(-2), K = a.size(-1), N = b.size(-1);
+  Shape shape = batch_of(a);
+  const int64_t count = shape.numel();
+  shape.push_back(M);
+  shape.push_back(N);
+  Tensor c = new_tensor("matmul", shape, a.dtype());
+  NoGradGuard no_grad;
+  const Tensor left = a.detach().reshape({count, M, K}), right = b.detach().reshape({count, K, N});
+  const Operand x(left), y(right);
+  dispatch_numbers(a.dtype(), [&]<class T>() {
+    const auto one = [&](int64_t i) {
+      multiply(M, N, K, x, x.tensor.data<T>() + i * x.tensor.stride(0), y, y.tensor.data<T>() + i * y.tensor.stride(0), c.data<T>() + i * M * N);
+    };
+    if (count > 0) parallel_pieces(count, one);
+  });
+  return c;
+}
+
+Tensor recorded_bmm(const Tensor& a, const Tensor& b) {
+  return record("bmm", bmm(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return recorded_bmm(dc, b->transpose(-2, -1)); }),
+                wrt(b, [a = Saved(a)](const Tensor& dc) { return recorded_bmm(a->transpose(-2, -1), dc); }));
+}
+
+Tensor batched(const Tensor& a, const Tensor& b) {
+  check_inner(a, b, a.size(-1), b.size(-2));
+  // One matrix on the right meets all rows of the left in one product.
+  if (b.dim() == 2) {
+    Shape shape = a.shape();
+    shape[shape.size() - 1] = b.size(1);
+    Shape rows = shape;
+    rows.erase(rows.size() - 1);
+    return reshape(mm(reshape(a, {rows.numel(), a.size(-1)}), b), shape);
+  }
+  const Shape batch = broadcast_shapes("matmul", batch_of(a), batch_of(b));
+  const auto stretched = [&](const Tensor& x) {
+    Shape shape = batch;
+    shape.push_back(x.size(-2));
+    shape.push_back(x.size(-1));
+    return x.shape() == shape ? x : expand(x, shape);
+  };
+  return recorded_bmm(stretched(a), stretched(b));
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  impl_of("matmul", a);
+  impl_of("matmul", b);
+  check<ShapeError>(a.dim() > 0 && b.dim() > 0, "matmul: {} x {}: both need a dimension; multiply scalars with *", a.shape().str(),
+                    b.shape().str());
+  check<DTypeError>(a.dtype() == b.dtype(), "matmul: {} x {}: dtypes differ; convert one with .to()", name(a.dtype()), name(b.dtype()));
+  if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
+  if (a.dim() == 1 && b.dim() == 1) {
+    check_inner(a, b, a.size(0), b.size(0));
+    return reshape(mm(unsqueeze(a, 0), unsqueeze(b, 1)), {});
+  }
+  if (a.dim() == 1) {
+    check_inner(a, b, a.size(0), b.size(-2));
+    return squeeze(batched(unsqueeze(a, 0), b), -2);
+  }
+  if (b.dim() == 1) {
+    check_inner(a, b, a.size(-1), b.size(0));
+    return squeeze(batched(a, unsqueeze(b, 1)), -1);
+  }
+  return batched(a, b);
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  impl_of("linear", x);
+  check<ShapeError>(impl_of("linear", weight).layout.rank() == 2, "linear: weight has shape {}, expected (outputs, inputs)",
+                    weight.shape().str());
+  const int64_t outputs = weight.size(0), inputs = weight.size(1);
+  check<ShapeError>(x.dim() > 0 && x.size(-1) == inputs, "linear: x has shape {}, but weight {} takes {} features in the last dimension",
+                    x.shape().str(), weight.shape().str(), inputs);
+  check<DTypeError>(x.dtype() == weight.dtype() && is_floating_point(x.dtype()), "linear: x is {} and weight {}; both must be float32, or float64",
+                    name(x.dtype()), name(weight.dtype()));
+  if (bias.defined()) {
+    check<ShapeError>(bias.shape() == Shape(outputs), "linear: bias has shape {}, expected [{}]", bias.shape().str(), outputs);
+    check<DTypeError>(bias.dtype() == x.dtype(), "linear: x is {} and bias {}; they must agree", name(x.dtype()), name(bias.dtype()));
+  }
+  Shape shape = x.shape();
+  shape[shape.size() - 1] = outputs;
+  const int64_t rows = shape.numel() / std::max<int64_t>(outputs, 1);
+  if (outputs == 0 || inputs == 0) {
+    Tensor y = matmul(x, t(weight));
+    return bias.defined() ? y + bias : y;
+  }
+  const Tensor flat = reshape(x, {rows, inputs});
+  Tensor y = new_tensor("linear", {rows, outputs}, x.dtype());
+  {
+    NoGradGuard no_grad;
+    if (bias.defined()) copy_elements(bias, y);
+    const Operand left(flat), right(weight.detach());
+    dispatch_floating("linear", x.dtype(), [&]<class T>() {
+      kernels::gemm<T>(left.trans, right.trans == Trans::No ? Trans::Yes : Trans::No, rows, outputs, inputs, 1, left.tensor.data<T>(),
+                       left.stride, right.tensor.data<T>(), right.stride, bias.defined() ? T(1) : T(0), y.data<T>(), outputs);
+    });
+  }
+  const auto dx = [weight = Saved(weight)](const Tensor& dy) { return mm(dy, *weight); };
+  const auto dw = [flat = Saved(flat)](const Tensor& dy) { return mm(t(dy), *flat); };
+  y = bias.defined() ? record("addmm", y, wrt(flat, dx), wrt(weight, dw), wrt(bias, [](const Tensor& dy) { return dy; }))
+                     : record("mm", y, wrt(flat, dx), wrt(weight, dw));
+  return x.dim() == 2 ? y : view(y, shape);
+}
+
+}  // namespace gradus

@@ -1,0 +1,115 @@
+#include <stdio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "core/check.h"
+#include "gradus/text.h"
+#include "text/utf8.h"
+
+namespace gradus::text {
+namespace {
+
+constexpr const char* kForm = "a line is source, a tab, target";
+
+/// Whether nothing is left of it once tokenized.
+bool is_blank(std::string_view sentence) {
+  constexpr std::string_view spaces[] = {" ", "\u00A0", "\u202F"};
+  while (!sentence.empty()) {
+    const auto* space = std::find_if(std::begin(spaces), std::end(spaces), [&](std::string_view s) { return sentence.starts_with(s); });
+    if (space == std::end(spaces)) return false;
+    sentence.remove_prefix(space->size());
+  }
+  return true;
+}
+
+/// Takes the pairs out of lines that come one after another.
+class PairParser {
+ public:
+  PairParser(const char* op, const std::string& name, int64_t limit) : name_(name), limit_(limit) {
+    check<ValueError>(limit >= -1, "{}: limit {} is negative; -1 stands for all pairs", op, limit);
+  }
+
+  bool full() const { return limit_ >= 0 && static_cast<int64_t>(pairs_.size()) >= limit_; }
+
+  /// A line without its line feed.
+  void add_line(std::string_view line) {
+    ++number_;
+    if (number_ == 1 && line.starts_with("\uFEFF")) line.remove_prefix(3);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    check_characters(line);
+    if (is_blank(line)) return;
+    const size_t tab = line.find('\t');
+    check<IoError>(tab != line.npos, "{}:{}: has no tab; {}", name_, number_, kForm);
+    const std::string_view source = line.substr(0, tab), rest = line.substr(tab + 1), target = rest.substr(0, rest.find('\t'));
+    check<IoError>(!is_blank(source), "{}:{}: has nothing before the tab; {}", name_, number_, kForm);
+    check<IoError>(!is_blank(target), "{}:{}: has nothing behind the tab; {}", name_, number_, kForm);
+    pairs_.push_back({std::string(source), std::string(target)});
+  }
+
+  std::vector<Pair> take() { return std::move(pairs_); }
+
+ private:
+  void check_characters(std::string_view line) const {
+    const size_t nul = line.find('\0'), carriage_return = line.find('\r'), valid = valid_utf8_bytes(line);
+    check<IoError>(nul == line.npos, "{}:{}: has a NUL byte, byte {} of the line; {}, in UTF-8 text", name_, number_, nul + 1, kForm);
+    check<IoError>(valid == line.size(), "{}:{}: is not valid UTF-8 from byte {} of the line on; {}, in UTF-8 text", name_, number_, valid + 1,
+                   kForm);
+    check<IoError>(carriage_return == line.npos, "{}:{}: has a carriage return inside; {}, and ends with LF or CR LF", name_, number_, kForm);
+  }
+
+  std::string name_;
+  int64_t limit_;
+  int64_t number_ = 0;
+  std::vector<Pair> pairs_;
+};
+
+struct CloseFile {
+  void operator()(FILE* file) const { std::fclose(file); }
+};
+
+/// The buffer that getline() allocates and grows.
+struct LineBuffer {
+  char* data = nullptr;
+  size_t capacity = 0;
+  LineBuffer() = default;
+  LineBuffer(const LineBuffer&) = delete;
+  LineBuffer& operator=(const LineBuffer&) = delete;
+  ~LineBuffer() { std::free(data); }
+};
+
+}  // namespace
+
+std::vector<Pair> parse_pairs(std::string_view text, const std::string& name, int64_t limit) {
+  PairParser parser("parse_pairs", name, limit);
+  while (!text.empty() && !parser.full()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    parser.add_line(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parser.take();
+}
+
+std::vector<Pair> read_pairs(const std::string& path, int64_t limit) {
+  PairParser parser("read_pairs", path, limit);
+  const std::unique_ptr<FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
+  check<IoError>(file != nullptr, "read_pairs: {}: cannot be opened: {}", path, std::strerror(errno));
+  LineBuffer line;
+  errno = 0;
+  while (!parser.full()) {
+    const ssize_t bytes = ::getline(&line.data, &line.capacity, file.get());
+    if (bytes < 0) {
+      check<IoError>(std::feof(file.get()) != 0, "read_pairs: {}: cannot be read: {}", path, std::strerror(errno));
+      break;
+    }
+    std::string_view text(line.data, static_cast<size_t>(bytes));
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    parser.add_line(text);
+  }
+  return parser.take();
+}
+
+}  // namespace gradus::text

@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <utility>
+
+#include "core/check.h"
+#include "gradus/text.h"
+
+namespace gradus::text {
+namespace {
+
+constexpr std::string_view kUnknown = "<unk>";
+
+/// Tokens and how often each was seen, in the order of their first occurrence.
+class Counter {
+ public:
+  void add(const std::string& token) {
+    const auto [entry, is_new] = place_.try_emplace(token, counts_.size());
+    if (is_new) counts_.emplace_back(token, 0);
+    ++counts_[entry->second].second;
+  }
+
+  /// The frequent ones first; equals keep their order.
+  std::vector<std::pair<std::string, int64_t>> by_frequency() && {
+    std::stable_sort(counts_.begin(), counts_.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    return std::move(counts_);
+  }
+
+ private:
+  std::unordered_map<std::string, size_t> place_;
+  std::vector<std::pair<std::string, int64_t>> counts_;
+};
+
+std::vector<std::vector<std::string>> one_sentence(auto tokens) { return {std::vector<std::string>(tokens.begin(), tokens.end())}; }
+
+}  // namespace
+
+Vocab::Vocab() { add(std::string(kUnknown)); }
+
+Vocab::Vocab(const std::vector<std::vector<std::string>>& sentences, const VocabOptions& options) : Vocab() {
+  check<ValueError>(options.min_freq >= 0, "Vocab: min_freq {} is negative; 0 and 1 keep all tokens", options.min_freq);
+  for (const std::string& token : options.reserved_tokens)
+    check<ValueError>(add(token), "Vocab: the reserved token '{}' is {}", token,
+                      token == kUnknown ? "always there, at index 0; leave it out of reserved_tokens" : "given twice");
+  Counter counter;
+  for (const auto& sentence : sentences)
+    for (const std::string& token : sentence) counter.add(token);
+  for (const auto& [token, count] : std::move(counter).by_frequency())
+    if (count >= options.min_freq) add(token);
+}
+
+Vocab::Vocab(std::span<const std::string> tokens, const VocabOptions& options) : Vocab(one_sentence(tokens), options) {}
+
+Vocab::Vocab(std::initializer_list<const char*> tokens, const VocabOptions& options) : Vocab(one_sentence(tokens), options) {}
+
+Vocab Vocab::from_tokens(std::vector<std::string> tokens) {
+  check<ValueError>(!tokens.empty(), "Vocab::from_tokens: the list is empty; the first token must be '{}'", kUnknown);
+  check<ValueError>(tokens[0] == kUnknown, "Vocab::from_tokens: the first token must be '{}', not '{}'", kUnknown, tokens[0]);
+  Vocab vocab;
+  for (size_t i = 1; i < tokens.size(); ++i)
+    check<ValueError>(vocab.add(tokens[i]), "Vocab::from_tokens: token '{}' is given twice, at {} and {}", tokens[i], vocab.index(tokens[i]), i);
+  return vocab;
+}
+
+/// Gives the token the next index; false when it has one.
+bool Vocab::add(const std::string& token) {
+  if (!indices_.try_emplace(token, size()).second) return false;
+  tokens_.push_back(token);
+  return true;
+}
+
+int64_t Vocab::index(std::string_view token) const {
+  const auto found = indices_.find(token);
+  return found == indices_.end() ? 0 : found->second;
+}
+
+const std::string& Vocab::token(int64_t index) const {
+  check<IndexError>(index >= 0 && index < size(), "Vocab::token: index {} is out of range for {} tokens", index, size());
+  return tokens_[static_cast<size_t>(index)];
+}
+
+std::vector<int64_t> Vocab::to_indices(const std::vector<std::string>& tokens) const {
+  std::vector<int64_t> indices;
+  indices.reserve(tokens.size());
+  for (const std::string& token : tokens) indices.push_back(index(token));
+  return indices;
+}
+
+std::vector<std::string> Vocab::to_tokens(const std::vector<int64_t>& indices) const {
+  std::vector<std::string> tokens;
+  tokens.reserve(indices.size());
+  for (size_t i = 0; i < indices.size(); ++i) {
+    check<IndexError>(indices[i] >= 0 && indices[i] < size(), "Vocab::to_tokens: index {} at [{}] is out of range for {} tokens", indices[i], i,
+                      size());
+    tokens.push_back(tokens_[static_cast<size_t>(indices[i])]);
+  }
+  return tokens;
+}
+
+}  // namespace gradus::text

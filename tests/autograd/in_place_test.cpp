@@ -1,0 +1,270 @@
+#include <doctest/doctest.h>
+
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/ops.h"
+
+using gradus::NoGradGuard;
+using gradus::Tensor;
+namespace autograd = gradus::autograd;
+
+namespace {
+
+using Values = std::vector<double>;
+
+Tensor leaf(const Values& values) {
+  return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true});
+}
+Tensor constant(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}); }
+Values grad_of(const Tensor& x) { return x.grad().to_vector<double>(); }
+
+std::string message(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const gradus::Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("in-place operations are recorded: the derivative is that of the result") {
+  const Tensor x = leaf({1, 2});
+  const Tensor y = x * 3;
+  y.mul_(y);
+  y.add_(x);
+  y.sub_(1);
+  CHECK(y.to_vector<double>() == Values{9, 37});
+  y.sum().backward();
+  CHECK(grad_of(x) == Values{19, 37});
+}
+
+TEST_CASE("an operation in place on a constant takes over the history of its operand") {
+  const Tensor w = leaf({3, 4});
+  const Tensor x = constant({1, 2});
+  x.mul_(w);  // needs the x that was
+  CHECK(x.requires_grad());
+  CHECK(x.to_vector<double>() == Values{3, 8});
+  (x * w).sum().backward();
+  CHECK(grad_of(w) == Values{6, 16});
+}
+
+TEST_CASE("functions in place keep what their derivative needs") {
+  const Tensor x = leaf({0.5, 2});
+  const Tensor y = x * 1;
+  y.sqrt_();
+  y.exp_();
+  y.neg_();
+  const Tensor expected = -x.detach().sqrt().exp() / (x.detach().sqrt() * 2);
+  y.sum().backward();
+  CHECK(gradus::allclose(x.grad(), expected, 1e-12));
+}
+
+TEST_CASE("fill_, zero_ and copy_ of a constant cut the history") {
+  const Tensor x = leaf({1, 2});
+  const Tensor y = x * 2;
+  y.zero_();
+  CHECK_FALSE(y.requires_grad());
+  const Tensor z = x * 2;
+  z.copy_(constant({5, 6}));
+  CHECK_FALSE(z.requires_grad());
+  CHECK(z.to_vector<double>() == Values{5, 6});
+}
+
+TEST_CASE("copy_ passes the gradient to its source, broadcast and converted") {
+  const Tensor source = gradus::ones({}, {.requires_grad = true});
+  const Tensor y = gradus::zeros({3}, {.dtype = gradus::float64});
+  y.copy_(source);
+  (y * constant({1, 2, 3})).sum().backward();
+  CHECK(source.grad().dtype() == gradus::float32);
+  CHECK(source.grad().item() == 6);
+}
+
+TEST_CASE("copy_ between overlapping windows of one storage reads before it writes") {
+  const Tensor x = constant({1, 2, 3, 4, 5});
+  x.slice(0, 1).copy_(x.slice(0, 0, 4));
+  CHECK(x.to_vector<double>() == Values{1, 1, 2, 3, 4});
+}
+
+TEST_CASE("a leaf that requires a gradient, and a view of it, are changed in place only under NoGradGuard") {
+  const Tensor x = leaf({1, 2});
+  const std::string text = message([&] { x.add_(1); });
+  CHECK(text.starts_with("add_: a leaf of shape [2] that requires a gradient cannot be changed in place"));
+  CHECK(text.find("NoGradGuard") != std::string::npos);
+  CHECK_THROWS_AS(x[0].add_(1), gradus::AutogradError);
+  CHECK(x.to_vector<double>() == Values{1, 2});
+  {
+    NoGradGuard no_grad;
+    x.add_(1);
+    x[0].add_(1);
+  }
+  CHECK(x.to_vector<double>() == Values{3, 3});
+  CHECK(x.is_leaf());
+  CHECK(x.requires_grad());
+}
+
+TEST_CASE("backward reports a saved tensor that was changed in place, with operation, shape and versions") {
+  const Tensor x = leaf({1, 2});
+  const Tensor y = x * 3;
+  const Tensor z = y * y;
+  y.add_(1);
+  const std::string text = message([&] { z.sum().backward(); });
+  CHECK(text.find("shape [2]") != std::string::npos);
+  CHECK(text.find("changed in place after it was saved (it is at version 1, 0 was expected)") != std::string::npos);
+  CHECK_THROWS_AS(z.sum().backward(), gradus::AutogradError);
+}
+
+TEST_CASE("a change through a detached alias, or of a saved output, is noticed too") {
+  const Tensor x = leaf({1, 2});
+  const Tensor y = x.exp();
+  y.detach().zero_();
+  CHECK_THROWS_AS(y.sum().backward(), gradus::AutogradError);
+  const Tensor z = x.exp();
+  z.mul_(2);
+  CHECK_THROWS_AS((z.sum() + x.exp().sum() * 0 + z.detach().sum() * 0).backward(), gradus::AutogradError);
+}
+
+TEST_CASE("a change of what no derivative needs is no error") {
+  const Tensor x = leaf({1, 2});
+  const Tensor y = x + 1;
+  const Tensor z = y + 2;
+  y.mul_(10);
+  (z.sum() + y.sum()).backward();
+  CHECK(grad_of(x) == Values{11, 11});
+}
+
+TEST_CASE("writing into a view changes the history of its base") {
+  const Tensor x = leaf({1, 2, 3});
+  const Tensor w = gradus::from_vector(Values{10}, {}, {.requires_grad = true});
+  const Tensor y = x * 2;
+  y[1].mul_(w);
+  CHECK(y.to_vector<double>() == Values{2, 40, 6});
+  (y * constant({1, 10, 100})).sum().backward();
+  CHECK(grad_of(x) == Values{2, 200, 200});
+  CHECK(grad_of(w) == Values{40});
+}
+
+TEST_CASE("writing history into a window of a constant makes the whole depend on it") {
+  const Tensor w = leaf({5, 6});
+  const Tensor y = gradus::zeros({2, 2}, {.dtype = gradus::float64});
+  y.select(1, 0).copy_(w);
+  CHECK(y.requires_grad());
+  CHECK(y.to_vector<double>() == Values{5, 0, 6, 0});
+  (y * y).sum().backward();
+  CHECK(grad_of(w) == Values{10, 12});
+}
+
+TEST_CASE("what is overwritten through a view gets no gradient") {
+  const Tensor x = leaf({1, 2, 3, 4});
+  const Tensor y = x * 2;
+  y.slice(0, 0, 4, 2).zero_();
+  CHECK(y.to_vector<double>() == Values{0, 4, 0, 8});
+  y.sum().backward();
+  CHECK(grad_of(x) == Values{0, 2, 0, 2});
+}
+
+TEST_CASE("other views of the storage follow a change through one of them") {
+  const Tensor x = leaf({1, 2, 3, 4});
+  const Tensor w = leaf({7, 8});
+  const Tensor y = x * 1;
+  const Tensor matrix = y.view({2, 2});
+  const Tensor column = matrix.t()[1];  // elements 1 and 3
+  const Tensor tail = y.slice(0, 2);
+  matrix[1].copy_(w);
+  CHECK(column.to_vector<double>() == Values{2, 8});
+  (column * constant({10, 100})).sum().backward({}, true);
+  CHECK(grad_of(x) == Values{0, 10, 0, 0});
+  CHECK(grad_of(w) == Values{0, 100});
+  w.set_grad({});
+  (tail * tail).sum().backward();
+  CHECK(grad_of(w) == Values{14, 16});
+}
+
+TEST_CASE("a change of the base shows in the history of views made before") {
+  const Tensor x = leaf({1, 2});
+  const Tensor y = x * 1;
+  const Tensor first = y[0];
+  y.mul_(constant({5, 6}));
+  CHECK(first.item() == 5);
+  first.backward();
+  CHECK(grad_of(x) == Values{5, 0});
+}
+
+TEST_CASE("a view of a constant requires a gradient as soon as its base does") {
+  const Tensor w = leaf({3});
+  const Tensor y = gradus::zeros({2}, {.dtype = gradus::float64});
+  const Tensor second = y[1];
+  CHECK_FALSE(second.requires_grad());
+  y.add_(w);
+  CHECK(second.requires_grad());
+  second.backward();
+  CHECK(grad_of(w) == Values{1});
+}
+
+TEST_CASE("views of views write through to the base") {
+  const Tensor w = leaf({1, 1});
+  const Tensor y = gradus::zeros({2, 3, 2}, {.dtype = gradus::float64});
+  y.select(1, 2).t()[0].add_(w);
+  CHECK(y.to_vector<double>() == Values{0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0});
+  (y * gradus::arange(12)).sum().backward();
+  CHECK(grad_of(w) == Values{4, 10});
+}
+
+TEST_CASE("rows of a result are written in a loop, each depending on the one before") {
+  const Tensor x = leaf({2});
+  const Tensor y = gradus::ones({4, 1}, {.dtype = gradus::float64});
+  for (int64_t t = 1; t < 4; ++t) y[t].copy_(y[t - 1].clone() * x);
+  CHECK(y.to_vector<double>() == Values{1, 2, 4, 8});
+  y.sum().backward();
+  CHECK(grad_of(x) == Values{1 + 4 + 12});
+}
+
+TEST_CASE("an expanded tensor is not written to") {
+  const Tensor x = gradus::zeros({1, 3}).expand({2, 3});
+  CHECK(message([&] { x.add_(1); }).find("clone() it first") != std::string::npos);
+}
+
+TEST_CASE("an operation in place keeps shape and dtype") {
+  const Tensor x = gradus::zeros({3});
+  CHECK_THROWS_AS(x.add_(gradus::ones({2, 3})), gradus::ShapeError);
+  const Tensor n = gradus::tensor({1, 2});
+  CHECK_THROWS_AS(n.add_(gradus::tensor({0.5, 0.5})), gradus::DTypeError);
+  CHECK(n.to_vector<int64_t>() == std::vector<int64_t>{1, 2});
+  CHECK(n.version() == 0);
+}
+
+TEST_CASE("retain_grad stays with the tensor through a change in place") {
+  const Tensor x = leaf({1, 2});
+  const Tensor y = x * 2;
+  y.retain_grad();
+  y.mul_(5);
+  (y * y).sum().backward();
+  CHECK(grad_of(y) == Values{20, 40});
+  CHECK(grad_of(x) == Values{200, 400});
+  const Tensor z = x * 2;
+  z.retain_grad();
+  z.zero_();
+  CHECK(z.is_leaf());
+  CHECK_FALSE(z.requires_grad());
+}
+
+TEST_CASE("changes in place can be differentiated twice") {
+  const Tensor x = leaf({2, 3});
+  const Tensor y = x * x;
+  y[0].mul_(x[1]);  // x0^2 x1, x1^2
+  const Tensor d = autograd::grad({y.sum()}, {x}, {}, {.create_graph = true})[0];
+  CHECK(d.to_vector<double>() == Values{12, 4 + 6});
+  CHECK(autograd::grad({d.sum()}, {x})[0].to_vector<double>() == Values{6 + 4, 4 + 2});
+}
+
+TEST_CASE("versions count the changes of a storage, seen from every view") {
+  const Tensor x = gradus::zeros({2, 2});
+  CHECK(x.version() == 0);
+  x.add_(1);
+  x[0].zero_();
+  CHECK(x.version() == 2);
+  CHECK(x.t().version() == 2);
+  CHECK(x.clone().version() == 0);
+}
