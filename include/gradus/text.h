@@ -93,8 +93,8 @@ class GRADUS_API Vocab {
 /// How close a translation is to its target, from 0 to 1, as d2l.ai's chapter on sequence to sequence learning defines it:
 /// exp(min(0, 1 - len_target / len_prediction)) * prod_{n=1..k} p_n^(1/2^n), where p_n is the share of the prediction's n-grams that are
 /// found in the target, each of the target's n-grams serving once. Both texts are split by tokenize().
-/// The product ends at the prediction's length, as in the chapter's later edition: a prediction that has fewer than n tokens has no n-grams.
-/// An empty prediction scores 0. Throws ValueError when k is below 1.
+/// The product ends at the prediction's length, as in the chapter's later edition: a prediction that has fewer than n tokens has no
+/// n-grams. An empty prediction scores 0. Throws ValueError when k is below 1.
 GRADUS_API double bleu(std::string_view prediction, std::string_view target, int k);
 
 /// A sentence and its translation.
@@ -106,12 +106,12 @@ struct Pair {
 /// Reads sentence pairs from text with one pair a line: source, a tab, target. A byte-order mark, CR LF line ends, blank lines and further
 /// columns (the attribution in files from manythings.org) are accepted and dropped; the sentences are kept as they are. Stops after
 /// `limit` pairs, -1 for all, and does not look at what follows. `name` stands for the text in messages.
-/// Throws IoError that starts with `name:line:` on a line without a tab, with an empty side, with a NUL byte or a carriage return inside, or that
-/// is not valid UTF-8; ValueError when `limit` is below -1.
+/// Throws IoError that starts with `name:line:` on a line without a tab, with an empty side, with a NUL byte or a carriage return inside,
+/// or that is not valid UTF-8; ValueError when `limit` is below -1.
 GRADUS_API std::vector<Pair> parse_pairs(std::string_view text, const std::string& name, int64_t limit = -1);
 
-/// parse_pairs() on a file, which is read no further than needed. Throws IoError with the path and the system's reason as well, when the file
-/// cannot be opened or read.
+/// parse_pairs() on a file, which is read no further than needed. Throws IoError with the path and the system's reason as well, when the
+/// file cannot be opened or read.
 GRADUS_API std::vector<Pair> read_pairs(const std::string& path, int64_t limit = -1);
 
 }  // namespace gradus::text

@@ -19,7 +19,7 @@ void Saved::throw_changed() const {
   fail<AutogradError>(
       "backward: a tensor of shape {}{} that backward needs was changed in place after it was saved (it is at version {}, {} was "
       "expected); change a copy (clone), or change it before it is used",
-      tensor_.shape().str(), node ? fmt::format(", output of {},", node->name) : "", tensor_.version(), version_);
+      tensor_.shape().str(), node ? fmt::format(", output of {},", node_display_name(node->name)) : "", tensor_.version(), version_);
 }
 
 namespace detail {

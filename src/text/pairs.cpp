@@ -56,9 +56,10 @@ class PairParser {
   void check_characters(std::string_view line) const {
     const size_t nul = line.find('\0'), carriage_return = line.find('\r'), valid = valid_utf8_bytes(line);
     check<IoError>(nul == line.npos, "{}:{}: has a NUL byte, byte {} of the line; {}, in UTF-8 text", name_, number_, nul + 1, kForm);
-    check<IoError>(valid == line.size(), "{}:{}: is not valid UTF-8 from byte {} of the line on; {}, in UTF-8 text", name_, number_, valid + 1,
+    check<IoError>(valid == line.size(), "{}:{}: is not valid UTF-8 from byte {} of the line on; {}, in UTF-8 text", name_, number_,
+                   valid + 1, kForm);
+    check<IoError>(carriage_return == line.npos, "{}:{}: has a carriage return inside; {}, and ends with LF or CR LF", name_, number_,
                    kForm);
-    check<IoError>(carriage_return == line.npos, "{}:{}: has a carriage return inside; {}, and ends with LF or CR LF", name_, number_, kForm);
   }
 
   std::string name_;

@@ -110,17 +110,20 @@ char32_t small_letter(char32_t c) {
 bool is_letter(char32_t c) {
   const char32_t ascii = c | 0x20;
   if (c < 0x80) return ascii >= U'a' && ascii <= U'z';
-  const bool latin = (c >= 0xC0 && c <= 0x24F && c != 0xD7 && c != 0xF7) || (c >= 0x1E00 && c <= 0x1EFF) || c == 0xAA || c == 0xBA;
-  const bool greek = (c >= 0x370 && c <= 0x3FF && c != 0x374 && c != 0x375 && c != 0x37E && c != 0x384 && c != 0x385 && c != 0x387) ||
-                     (c >= 0x1F00 && c <= 0x1FFC);
+  const bool latin =
+      (c >= 0xC0 && c <= 0x24F && c != 0xD7 && c != 0xF7) || (c >= 0x1E00 && c <= 0x1EFF) || c == 0xAA || c == 0xB5 || c == 0xBA;
+  const bool greek =
+      (c >= 0x370 && c <= 0x3FF && c != 0x374 && c != 0x375 && c != 0x37E && c != 0x384 && c != 0x385 && c != 0x387 && c != 0x3F6) ||
+      (c >= 0x1F00 && c <= 0x1FFC);
   const bool cyrillic = c >= 0x400 && c <= 0x52F && (c < 0x482 || c > 0x489);
   return latin || greek || cyrillic;
 }
 
 /// Marks that stand inside or on words without being letters: Unicode's Case_Ignorable as far as it is met beside Greek.
 bool is_mark_in_word(char32_t c) {
-  const bool punctuation = c == U'\'' || c == U'.' || c == U':' || c == U'^' || c == U'`' || c == 0xA8 || c == 0xAD || c == 0xAF || c == 0xB4 ||
-                           c == 0xB7 || c == 0xB8 || c == 0x384 || c == 0x385 || c == 0x387 || c == 0x2018 || c == 0x2019;
+  const bool punctuation = c == U'\'' || c == U'.' || c == U':' || c == U'^' || c == U'`' || c == 0xA8 || c == 0xAD || c == 0xAF ||
+                           c == 0xB4 || c == 0xB7 || c == 0xB8 || c == 0x374 || c == 0x375 || c == 0x37A || c == 0x384 || c == 0x385 ||
+                           c == 0x387 || c == 0x2018 || c == 0x2019;
   return punctuation || (c >= 0x2B0 && c <= 0x36F) || (c >= 0x483 && c <= 0x489);
 }
 

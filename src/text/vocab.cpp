@@ -56,7 +56,8 @@ Vocab Vocab::from_tokens(std::vector<std::string> tokens) {
   check<ValueError>(tokens[0] == kUnknown, "Vocab::from_tokens: the first token must be '{}', not '{}'", kUnknown, tokens[0]);
   Vocab vocab;
   for (size_t i = 1; i < tokens.size(); ++i)
-    check<ValueError>(vocab.add(tokens[i]), "Vocab::from_tokens: token '{}' is given twice, at {} and {}", tokens[i], vocab.index(tokens[i]), i);
+    check<ValueError>(vocab.add(tokens[i]), "Vocab::from_tokens: token '{}' is given twice, at {} and {}", tokens[i],
+                      vocab.index(tokens[i]), i);
   return vocab;
 }
 
@@ -88,8 +89,8 @@ std::vector<std::string> Vocab::to_tokens(const std::vector<int64_t>& indices) c
   std::vector<std::string> tokens;
   tokens.reserve(indices.size());
   for (size_t i = 0; i < indices.size(); ++i) {
-    check<IndexError>(indices[i] >= 0 && indices[i] < size(), "Vocab::to_tokens: index {} at [{}] is out of range for {} tokens", indices[i], i,
-                      size());
+    check<IndexError>(indices[i] >= 0 && indices[i] < size(), "Vocab::to_tokens: index {} at [{}] is out of range for {} tokens",
+                      indices[i], i, size());
     tokens.push_back(tokens_[static_cast<size_t>(indices[i])]);
   }
   return tokens;

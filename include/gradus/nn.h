@@ -1,0 +1,8 @@
+#pragma once
+
+#include "gradus/nn/clip.h"
+#include "gradus/nn/init.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/nn/sequential.h"

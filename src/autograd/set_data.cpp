@@ -1,0 +1,27 @@
+#include "autograd/set_data.h"
+
+#include "autograd/tensor_impl.h"
+#include "core/check.h"
+#include "gradus/autograd.h"
+
+namespace gradus {
+
+void set_data(const Tensor& x, const Tensor& value) {
+  TensorImpl& target = impl_of("set_data", x);
+  const TensorImpl& source = impl_of("set_data", value);
+  check<AutogradError>(x.is_leaf(), "set_data: the tensor is a result of {}; only leaves take new data", x.grad_fn());
+  NoGradGuard no_grad;
+  if (target.sink) {
+    Tensor grad = target.sink->grad();
+    if (grad.defined()) grad = grad.shape() == value.shape() ? grad.detach().to(value.dtype()) : Tensor();
+    target.sink = Ref<GradSink>(new GradSink(source.layout.shape, source.dtype));
+    target.sink->set(grad);
+  }
+  target.storage = source.storage;
+  target.layout = source.layout;
+  target.dtype = source.dtype;
+  target.contiguous = source.contiguous;
+  target.numel = source.numel;
+}
+
+}  // namespace gradus

@@ -1,0 +1,115 @@
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gradus/error.h"
+#include "gradus/text.h"
+
+namespace {
+
+using gradus::text::Vocab;
+using Tokens = std::vector<std::string>;
+
+const std::vector<Tokens> kSentences = {{"go", "."}, {"hi", "."}, {"run", "!"}, {"run", "hi", "!", "."}};
+
+TEST_CASE("Vocab puts <unk> first, then the frequent tokens, and equals in the order of their first occurrence") {
+  const Vocab vocab(kSentences);
+  CHECK(vocab.tokens() == Tokens{"<unk>", ".", "hi", "run", "!", "go"});
+  CHECK(vocab.size() == 6);
+}
+
+TEST_CASE("Vocab sets reserved tokens behind <unk> and leaves out rare tokens") {
+  const Vocab vocab(kSentences, {.min_freq = 2, .reserved_tokens = {"<pad>", "<bos>", "<eos>"}});
+  CHECK(vocab.tokens() == Tokens{"<unk>", "<pad>", "<bos>", "<eos>", ".", "hi", "run", "!"});
+  CHECK(vocab["<eos>"] == 3);
+  CHECK(Vocab(kSentences, {.min_freq = 3}).tokens() == Tokens{"<unk>", "."});
+  CHECK(Vocab(kSentences, {.min_freq = std::numeric_limits<int64_t>::max()}).size() == 1);
+  CHECK(Vocab(kSentences, {.min_freq = 0}).tokens() == Vocab(kSentences, {.min_freq = 1}).tokens());
+}
+
+TEST_CASE("Vocab keeps the place of <unk> and reserved tokens that occur in the corpus") {
+  const Vocab vocab({"a", "<pad>", "<pad>", "<unk>", "<unk>", "b", "b"}, {.min_freq = 2, .reserved_tokens = {"<pad>"}});
+  CHECK(vocab.tokens() == Tokens{"<unk>", "<pad>", "b"});
+  CHECK(vocab["<unk>"] == 0);
+}
+
+TEST_CASE("Vocab counts one list of tokens as it counts sentences") {
+  const Tokens flat = {"go", ".", "hi", ".", "run", "!", "run", "hi", "!", "."};
+  CHECK(Vocab(flat).tokens() == Vocab(kSentences).tokens());
+  CHECK(Vocab(flat, {.min_freq = 3}).tokens() == Tokens{"<unk>", "."});
+  CHECK(Vocab({"b", "a", "a"}).tokens() == Tokens{"<unk>", "a", "b"});
+  CHECK(Vocab({{"b", "a"}, {"a"}}).tokens() == Tokens{"<unk>", "a", "b"});
+}
+
+TEST_CASE("Vocab of nothing holds <unk> alone") {
+  CHECK(Vocab().tokens() == Tokens{"<unk>"});
+  CHECK(Vocab(std::vector<Tokens>{}).tokens() == Tokens{"<unk>"});
+  CHECK(Vocab(std::vector<Tokens>{{}, {}}).tokens() == Tokens{"<unk>"});
+  CHECK(Vocab(Tokens{}).tokens() == Tokens{"<unk>"});
+}
+
+TEST_CASE("Vocab translates tokens to indices and back, unknown ones to <unk>") {
+  const Vocab vocab(kSentences);
+  CHECK(vocab.index("hi") == 2);
+  CHECK(vocab["nobody"] == 0);
+  CHECK(vocab[""] == 0);
+  CHECK(vocab.contains("go"));
+  CHECK(vocab.contains("<unk>"));
+  CHECK_FALSE(vocab.contains("Go"));
+  CHECK(vocab.token(5) == "go");
+  CHECK(vocab[0] == "<unk>");
+  CHECK(vocab.to_indices({"run", "hi", "nobody", "!"}) == std::vector<int64_t>{3, 2, 0, 4});
+  CHECK(vocab.to_tokens({3, 2, 0, 4}) == Tokens{"run", "hi", "<unk>", "!"});
+  CHECK(vocab.to_indices({}).empty());
+  CHECK(vocab.to_tokens({}).empty());
+}
+
+TEST_CASE("Vocab names an index that is out of range, its place and the limit") {
+  const Vocab vocab(kSentences);
+  CHECK_THROWS_WITH_AS(vocab.token(6), "Vocab::token: index 6 is out of range for 6 tokens", gradus::IndexError);
+  CHECK_THROWS_WITH_AS(vocab[-1], "Vocab::token: index -1 is out of range for 6 tokens", gradus::IndexError);
+  CHECK_THROWS_WITH_AS(vocab.to_tokens({0, 5, 6}), "Vocab::to_tokens: index 6 at [2] is out of range for 6 tokens", gradus::IndexError);
+  CHECK_THROWS_AS(vocab.to_tokens({-1}), gradus::IndexError);
+}
+
+TEST_CASE("Vocab refuses reserved tokens that are doubled or <unk>, and a negative frequency") {
+  CHECK_THROWS_WITH_AS(Vocab(kSentences, {.reserved_tokens = {"<pad>", "<bos>", "<pad>"}}),
+                       "Vocab: the reserved token '<pad>' is given twice", gradus::ValueError);
+  CHECK_THROWS_WITH_AS(Vocab(kSentences, {.reserved_tokens = {"<unk>"}}),
+                       "Vocab: the reserved token '<unk>' is always there, at index 0; leave it out of reserved_tokens",
+                       gradus::ValueError);
+  CHECK_THROWS_WITH_AS(Vocab(kSentences, {.min_freq = -1}), "Vocab: min_freq -1 is negative; 0 and 1 keep all tokens", gradus::ValueError);
+}
+
+TEST_CASE("Vocab::from_tokens brings back a vocabulary from its tokens") {
+  const Vocab vocab(kSentences, {.min_freq = 2, .reserved_tokens = {"<pad>"}});
+  const Vocab again = Vocab::from_tokens(vocab.tokens());
+  CHECK(again.tokens() == vocab.tokens());
+  for (const std::string& token : vocab.tokens()) CHECK(again[token] == vocab[token]);
+  CHECK(again["go"] == 0);
+}
+
+TEST_CASE("Vocab::from_tokens refuses doubled tokens and lists that do not start with <unk>") {
+  CHECK_THROWS_WITH_AS(Vocab::from_tokens({"<unk>", "a", "b", "a"}), "Vocab::from_tokens: token 'a' is given twice, at 1 and 3",
+                       gradus::ValueError);
+  CHECK_THROWS_WITH_AS(Vocab::from_tokens({"<unk>", "a", "<unk>"}), "Vocab::from_tokens: token '<unk>' is given twice, at 0 and 2",
+                       gradus::ValueError);
+  CHECK_THROWS_WITH_AS(Vocab::from_tokens({"a", "<unk>"}), "Vocab::from_tokens: the first token must be '<unk>', not 'a'",
+                       gradus::ValueError);
+  CHECK_THROWS_WITH_AS(Vocab::from_tokens({}), "Vocab::from_tokens: the list is empty; the first token must be '<unk>'",
+                       gradus::ValueError);
+}
+
+TEST_CASE("copies of a Vocab are independent") {
+  Vocab vocab(kSentences);
+  const Vocab copy = vocab;
+  vocab = Vocab();
+  CHECK(copy.size() == 6);
+  CHECK(copy["go"] == 5);
+  CHECK(vocab["go"] == 0);
+}
+
+}  // namespace
