@@ -115,7 +115,7 @@ class Pass {
       if (!replaced.defined()) continue;
       check<ShapeError>(replaced.shape() == dy.shape() && replaced.dtype() == dy.dtype(),
                         "hook on {}: gave a gradient of shape {} ({}) for one of shape {} ({})", task.node->name,
-                        replaced.shape().str(), name(replaced.dtype()), dy.shape().str(), name(dy.dtype()));
+                        replaced.shape(), name(replaced.dtype()), dy.shape(), name(dy.dtype()));
       dy = replaced;
       task.owned[entry.slot] = false;
     }
@@ -157,15 +157,15 @@ Tensor root_gradient(const char* op, const Tensor& output, const Tensor& given) 
   check<AutogradError>(output.requires_grad(),
                        "{}: the output of shape {} does not depend on anything that requires a gradient; call requires_grad_() on the "
                        "inputs and compute it outside a NoGradGuard",
-                       op, output.shape().str());
+                       op, output.shape());
   if (!given.defined()) {
     check<AutogradError>(output.numel() == 1, "{}: the output has shape {}; give a gradient of that shape, or reduce it to one number",
-                         op, output.shape().str());
+                         op, output.shape());
     NoGradGuard no_grad;
     return ones_like(output);
   }
   check<ShapeError>(given.shape() == output.shape(), "{}: a gradient of shape {} for an output of shape {}; they must be equal", op,
-                    given.shape().str(), output.shape().str());
+                    given.shape(), output.shape());
   check<DTypeError>(given.dtype() == output.dtype(), "{}: a gradient of dtype {} for an output of dtype {}; they must be equal", op,
                     name(given.dtype()), name(output.dtype()));
   return given;
@@ -206,7 +206,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   check<ValueError>(!inputs.empty(), "grad: no inputs");
   for (const Tensor& x : inputs) {
     check<AutogradError>(x.requires_grad(), "grad: an input of shape {} does not require a gradient; call requires_grad_() on it first",
-                         x.shape().str());
+                         x.shape());
     pass.capture(gradient_edge(x));
   }
   GradMode mode(options.create_graph);
@@ -216,7 +216,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     results.push_back(pass.captured(i));
     check<AutogradError>(options.allow_unused || results.back().defined(),
                          "grad: the outputs do not depend on input {} of shape {}; set allow_unused to get an undefined tensor for it", i,
-                         inputs[i].shape().str());
+                         inputs[i].shape());
   }
   return results;
 }

@@ -83,7 +83,7 @@ class FunctionNode final : public Node {
     const int64_t extra = from.size() - to.size();
     bool fits = extra >= 0;
     for (int64_t d = 0; fits && d < to.size(); ++d) fits = to[d] == from[d + extra] || to[d] == 1;
-    check<ShapeError>(fits, "{}: backward gave a gradient of shape {} for input {} of shape {}", name, from.str(), i, to.str());
+    check<ShapeError>(fits, "{}: backward gave a gradient of shape {} for input {} of shape {}", name, from, i, to);
     check<DTypeError>(is_floating_point(dx.dtype()), "{}: backward gave a gradient of dtype {} for input {}, which is {}", name,
                       gradus::name(dx.dtype()), i, gradus::name(inputs_[i].dtype));
   }

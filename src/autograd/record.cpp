@@ -14,12 +14,23 @@ bool is_grad_enabled() noexcept { return grad_enabled; }
 GradMode::GradMode(bool enabled) noexcept : before_(std::exchange(grad_enabled, enabled)) {}
 GradMode::~GradMode() { grad_enabled = before_; }
 
+Tensor Saved::as_it_is_now(const Tensor& x) {
+  if (!x.defined() || !is_grad_enabled()) return x;
+  const TensorImpl& impl = *x.impl();
+  if (!impl.grad_fn && !impl.base) return x;
+  const Edge edge = gradient_edge(x);
+  Tensor kept = alias_of(x);
+  if (impl.grad_fn) detail::attach(kept, edge.node, edge.slot);
+  else kept.impl()->sink = impl.sink;
+  return kept;
+}
+
 void Saved::throw_changed() const {
   const Ref<Node>& node = tensor_.impl()->grad_fn;
   fail<AutogradError>(
       "backward: a tensor of shape {}{} that backward needs was changed in place after it was saved (it is at version {}, {} was "
       "expected); change a copy (clone), or change it before it is used",
-      tensor_.shape().str(), node ? fmt::format(", output of {},", node_display_name(node->name)) : "", tensor_.version(), version_);
+      tensor_.shape(), node ? fmt::format(", output of {},", node_display_name(node->name)) : "", tensor_.version(), version_);
 }
 
 namespace detail {
@@ -61,17 +72,17 @@ bool in_place_needs_history(const char* op, const Tensor& x, bool value_requires
   for (int64_t d = 0; d < impl.layout.rank(); ++d)
     check<ValueError>(impl.layout.strides[d] != 0 || impl.layout.shape[d] <= 1,
                       "{}: the tensor of shape {} is expanded, several of its elements share one place; clone() it first", op,
-                      impl.layout.shape.str());
+                      impl.layout.shape);
   if (!is_grad_enabled()) return false;
   const bool leaf = x.is_leaf() && x.requires_grad();
   check<AutogradError>(!leaf, "{}: a leaf of shape {} that requires a gradient cannot be changed in place; use a NoGradGuard or a copy",
-                       op, x.shape().str());
+                       op, x.shape());
   if (impl.base) {
     const Tensor base(impl.base);
     check<AutogradError>(!(base.is_leaf() && base.requires_grad()),
                          "{}: a view of a leaf of shape {} that requires a gradient cannot be changed in place; use a NoGradGuard or a "
                          "copy",
-                         op, base.shape().str());
+                         op, base.shape());
   }
   return x.requires_grad() || value_requires_grad;
 }
@@ -134,7 +145,7 @@ void in_place(const char* op, const Tensor& x, const std::function<Tensor(const 
   // What the operation kept of x is about to be overwritten; only now is it known that it will be needed.
   if (!tracked && result.requires_grad()) result = compute(snapshot_of(x));
   check<ShapeError>(result.shape() == x.shape(), "{}: the result has shape {}, but the tensor changed in place has {}", op,
-                    result.shape().str(), x.shape().str());
+                    result.shape(), x.shape());
   check<DTypeError>(result.dtype() <= x.dtype() || (is_floating_point(result.dtype()) && is_floating_point(x.dtype())),
                     "{}: a result of dtype {} does not fit into a tensor of dtype {}; convert one of them with .to()", op,
                     name(result.dtype()), name(x.dtype()));

@@ -20,7 +20,7 @@ namespace gradus {
 class Saved {
  public:
   Saved() = default;
-  explicit Saved(const Tensor& x) : tensor_(x), version_(x.defined() ? x.version() : 0) {}
+  explicit Saved(const Tensor& x) : tensor_(as_it_is_now(x)), version_(x.defined() ? x.version() : 0) {}
   const Tensor& operator*() const {
     if (tensor_.defined() && tensor_.version() != version_) [[unlikely]] throw_changed();
     return tensor_;
@@ -28,6 +28,9 @@ class Saved {
   const Tensor* operator->() const { return &**this; }
 
  private:
+  /// A handle of its own where x has a history. Were x itself kept and later changed in place, its new history would lead to the node that
+  /// keeps it, and neither would ever be freed.
+  static Tensor as_it_is_now(const Tensor& x);
   [[noreturn]] void throw_changed() const;
   Tensor tensor_;
   uint32_t version_ = 0;
@@ -143,7 +146,8 @@ class JointNode final : public Node {
 /// y must be new: a fresh tensor or a fresh view.
 template <class... Fs>
 Tensor record(const char* name, Tensor y, Wrt<Fs>... inputs) {
-  if (!is_grad_enabled() || !(inputs.x.requires_grad() || ...)) return y;
+  // Every input is asked: that may bring a view's history up to date, which must come before the new node takes its id.
+  if (!is_grad_enabled() || !(static_cast<int>(inputs.x.requires_grad()) | ...)) return y;
   detail::attach(y, Ref<Node>(new detail::RecordedNode<Fs...>(name, y, inputs...)), 0);
   return y;
 }
@@ -155,7 +159,7 @@ template <class F>
 void record_joint(const char* name, std::span<const Tensor> outputs, std::span<const Tensor> inputs, F&& pullback) {
   if (!is_grad_enabled()) return;
   bool needed = false;
-  for (const Tensor& x : inputs) needed = needed || (x.defined() && x.requires_grad());
+  for (const Tensor& x : inputs) needed = (x.defined() && x.requires_grad()) || needed;
   if (!needed) return;
   Ref<Node> node(new detail::JointNode<std::decay_t<F>>(name, outputs, inputs, std::forward<F>(pullback)));
   for (uint32_t slot = 0; slot < outputs.size(); ++slot)

@@ -61,14 +61,14 @@ Tensor scatter_window(const Tensor& y, const Layout& window, const Layout& whole
 
 Tensor as_strided(const Tensor& x, const Shape& shape, const Strides& strides, std::optional<int64_t> storage_offset) {
   const TensorImpl& impl = impl_of("as_strided", x);
-  check<ShapeError>(shape.size() == strides.size(), "as_strided: shape {} and strides {} differ in length", shape.str(), strides.str());
+  check<ShapeError>(shape.size() == strides.size(), "as_strided: shape {} and strides {} differ in length", shape, strides);
   Layout window = contiguous_layout("as_strided", shape);
   window.strides = strides;
   window.offset = storage_offset.value_or(impl.layout.offset);
-  for (int64_t stride : strides) check<ValueError>(stride >= 0, "as_strided: strides {} must not be negative", strides.str());
+  for (int64_t stride : strides) check<ValueError>(stride >= 0, "as_strided: strides {} must not be negative", strides);
   check<IndexError>(window.offset >= 0 && extent(window) * static_cast<int64_t>(element_size(impl.dtype)) <=
                                               static_cast<int64_t>(impl.storage->bytes()),
-                    "as_strided: shape {}, strides {}, offset {} reach beyond the storage of {} bytes", shape.str(), strides.str(),
+                    "as_strided: shape {}, strides {}, offset {} reach beyond the storage of {} bytes", shape, strides,
                     window.offset, impl.storage->bytes());
   const Layout whole = impl.layout;
   return record("as_strided", view_of(x, window), wrt(x, [whole, window](const Tensor& dy) { return scatter_window(dy, window, whole); }));

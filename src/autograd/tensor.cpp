@@ -74,7 +74,7 @@ void* Tensor::data_checked(DType wanted) const {
 
 Scalar Tensor::item_scalar() const {
   const TensorImpl& impl = impl_of("item", *this);
-  check<ShapeError>(impl.numel == 1, "item: shape {} has {} elements, not one; index it first", impl.layout.shape.str(), impl.numel);
+  check<ShapeError>(impl.numel == 1, "item: shape {} has {} elements, not one; index it first", impl.layout.shape, impl.numel);
   return dispatch(impl.dtype, [&]<class T>() { return Scalar(*impl.data<T>()); });
 }
 
@@ -105,8 +105,13 @@ const Tensor& Tensor::requires_grad_(bool requires_grad) const {
   check<AutogradError>(is_leaf(), "requires_grad_: a result of {} always records; use detach() to get a tensor that does not", grad_fn());
   check<DTypeError>(!requires_grad || is_floating_point(impl.dtype),
                     "requires_grad_: only float32 and float64 have gradients, this tensor is {}", name(impl.dtype));
-  if (!requires_grad) impl.sink = nullptr;
-  else if (!impl.sink) impl.sink = Ref<GradSink>(new GradSink(impl.layout.shape, impl.dtype));
+  if (!requires_grad) {
+    impl.sink = nullptr;
+  } else if (!impl.sink) {
+    // A leaf has no history to share with the tensor that it was a view of.
+    impl.base = nullptr;
+    impl.sink = Ref<GradSink>(new GradSink(impl.layout.shape, impl.dtype));
+  }
   return *this;
 }
 
@@ -128,8 +133,8 @@ void Tensor::set_grad(const Tensor& grad) const {
     return;
   }
   check<AutogradError>(static_cast<bool>(impl.sink), "set_grad: the tensor of shape {} does not collect gradients; call requires_grad_() first",
-                       shape().str());
-  check<ShapeError>(grad.shape() == shape(), "set_grad: a gradient of shape {} for a tensor of shape {}", grad.shape().str(), shape().str());
+                       shape());
+  check<ShapeError>(grad.shape() == shape(), "set_grad: a gradient of shape {} for a tensor of shape {}", grad.shape(), shape());
   check<DTypeError>(grad.dtype() == dtype(), "set_grad: a gradient of dtype {} for a tensor of dtype {}", name(grad.dtype()), name(dtype()));
   impl.sink->set(grad);
 }
@@ -147,7 +152,7 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_gra
 
 void Tensor::retain_grad() const {
   TensorImpl& impl = impl_of("retain_grad", *this);
-  check<AutogradError>(requires_grad(), "retain_grad: the tensor of shape {} does not require a gradient", shape().str());
+  check<AutogradError>(requires_grad(), "retain_grad: the tensor of shape {} does not require a gradient", shape());
   if (is_leaf() || impl.sink) return;
   const Edge edge = gradient_edge(*this);
   impl.sink = Ref<GradSink>(new GradSink(impl.layout.shape, impl.dtype));
@@ -158,7 +163,7 @@ void Tensor::retain_grad() const {
 
 int64_t Tensor::register_hook(Hook hook) const {
   impl_of("register_hook", *this);
-  check<AutogradError>(requires_grad(), "register_hook: the tensor of shape {} does not require a gradient", shape().str());
+  check<AutogradError>(requires_grad(), "register_hook: the tensor of shape {} does not require a gradient", shape());
   check<ValueError>(static_cast<bool>(hook), "register_hook: the hook is empty");
   static std::atomic<int64_t> next_id{1};
   const Edge edge = gradient_edge(*this);

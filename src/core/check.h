@@ -3,6 +3,17 @@
 #include <fmt/format.h>
 
 #include "gradus/error.h"
+#include "gradus/shape.h"
+
+/// Shapes are given to `check` as they are, so that their text is made only when it is needed.
+template <>
+struct fmt::formatter<gradus::Shape> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  template <class Context>
+  auto format(const gradus::Shape& shape, Context& context) const {
+    return fmt::format_to(context.out(), "{}", shape.str());
+  }
+};
 
 namespace gradus {
 

@@ -1,5 +1,12 @@
 #pragma once
 
+/// Before a loop: its iterations touch different elements, which a compiler cannot see where there are many pointers.
+#if defined(__clang__)
+#  define GRADUS_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#  define GRADUS_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 /// Kernels are written as plain loops. `isa::run` compiles a loop for three instruction sets and calls the one that
 /// suits the machine, so that the library needs no -march flag and one binary is fast everywhere.
 namespace gradus::isa {

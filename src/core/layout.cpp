@@ -30,10 +30,10 @@ Strides contiguous_strides(const Shape& shape) noexcept {
 Layout contiguous_layout(const char* op, const Shape& shape) {
   int64_t numel = 1;
   for (int64_t size : shape) {
-    check<ShapeError>(size >= 0, "{}: shape {} has a negative size", op, shape.str());
-    check<ShapeError>(!__builtin_mul_overflow(numel, size, &numel), "{}: shape {} has too many elements", op, shape.str());
+    check<ShapeError>(size >= 0, "{}: shape {} has a negative size", op, shape);
+    check<ShapeError>(!__builtin_mul_overflow(numel, size, &numel), "{}: shape {} has too many elements", op, shape);
   }
-  check<ShapeError>(numel <= std::numeric_limits<int64_t>::max() / 8, "{}: shape {} has too many elements", op, shape.str());
+  check<ShapeError>(numel <= std::numeric_limits<int64_t>::max() / 8, "{}: shape {} has too many elements", op, shape);
   return {shape, contiguous_strides(shape), 0};
 }
 
@@ -49,14 +49,14 @@ Dims wrap_dims(const char* op, const Dims& dims, int64_t rank) {
   for (int64_t i = 0; i < wrapped.size(); ++i) {
     wrapped[i] = wrap_dim(op, dims[i], rank);
     for (int64_t j = 0; j < i; ++j)
-      check<ValueError>(wrapped[j] != wrapped[i], "{}: dims {} name dimension {} twice", op, dims.str(), wrapped[i]);
+      check<ValueError>(wrapped[j] != wrapped[i], "{}: dims {} name dimension {} twice", op, dims, wrapped[i]);
   }
   return wrapped;
 }
 
 Layout permute(const char* op, const Layout& x, const Dims& dims) {
-  check<ShapeError>(dims.size() == x.rank(), "{}: dims {} for shape {}: name each of its {} dimensions once", op, dims.str(),
-                    x.shape.str(), x.rank());
+  check<ShapeError>(dims.size() == x.rank(), "{}: dims {} for shape {}: name each of its {} dimensions once", op, dims,
+                    x.shape, x.rank());
   const Dims order = wrap_dims(op, dims, x.rank());
   Layout y = x;
   for (int64_t d = 0; d < x.rank(); ++d) {
@@ -68,11 +68,11 @@ Layout permute(const char* op, const Layout& x, const Dims& dims) {
 
 Layout expand(const char* op, const Layout& x, const Shape& shape) {
   const int64_t added = shape.size() - x.rank();
-  check<ShapeError>(added >= 0, "{}: shape {} cannot become {}: it has more dimensions", op, x.shape.str(), shape.str());
+  check<ShapeError>(added >= 0, "{}: shape {} cannot become {}: it has more dimensions", op, x.shape, shape);
   Layout y{shape, Strides::filled(shape.size(), 0), x.offset};
   for (int64_t d = 0; d < shape.size(); ++d) {
     if (d < added) {
-      check<ShapeError>(shape[d] >= 0, "{}: shape {} cannot become {}: a new dimension needs its size", op, x.shape.str(), shape.str());
+      check<ShapeError>(shape[d] >= 0, "{}: shape {} cannot become {}: a new dimension needs its size", op, x.shape, shape);
       continue;
     }
     const int64_t size = x.shape[d - added];
@@ -82,8 +82,8 @@ Layout expand(const char* op, const Layout& x, const Shape& shape) {
       continue;
     }
     check<ShapeError>(size == 1 && shape[d] >= 0,
-                      "{}: shape {} cannot become {}: dimension {} has size {}, and only size 1 stretches", op, x.shape.str(),
-                      shape.str(), d - added, size);
+                      "{}: shape {} cannot become {}: dimension {} has size {}, and only size 1 stretches", op, x.shape,
+                      shape, d - added, size);
   }
   return y;
 }
@@ -93,10 +93,10 @@ Layout narrow(const char* op, const Layout& x, int64_t dim, int64_t start, int64
   dim = wrap_dim(op, dim, x.rank());
   const int64_t size = x.shape[dim];
   check<IndexError>(start >= -size && start <= size, "{}: start {} is out of range for dimension {} of shape {}", op, start, dim,
-                    x.shape.str());
+                    x.shape);
   if (start < 0) start += size;
   check<IndexError>(length >= 0 && length <= size - start, "{}: start {} and length {} go beyond dimension {} of shape {}", op, start,
-                    length, dim, x.shape.str());
+                    length, dim, x.shape);
   Layout y = x;
   y.shape[dim] = length;
   y.offset += start * x.strides[dim];
@@ -123,7 +123,7 @@ Layout select(const char* op, const Layout& x, int64_t dim, int64_t index) {
   dim = wrap_dim(op, dim, x.rank());
   const int64_t size = x.shape[dim];
   check<IndexError>(index >= -size && index < size, "{}: index {} is out of range for dimension {} of shape {}", op, index, dim,
-                    x.shape.str());
+                    x.shape);
   Layout y = x;
   y.offset += (index < 0 ? index + size : index) * x.strides[dim];
   y.shape.erase(dim);
@@ -152,18 +152,18 @@ Shape infer_shape(const char* op, const Shape& shape, int64_t numel) {
   int64_t unknown = -1, known = 1;
   for (int64_t d = 0; d < shape.size(); ++d) {
     if (shape[d] == -1) {
-      check<ShapeError>(unknown < 0, "{}: shape {} has more than one -1", op, shape.str());
+      check<ShapeError>(unknown < 0, "{}: shape {} has more than one -1", op, shape);
       unknown = d;
       continue;
     }
-    check<ShapeError>(shape[d] >= 0, "{}: shape {} has a negative size", op, shape.str());
+    check<ShapeError>(shape[d] >= 0, "{}: shape {} has a negative size", op, shape);
     known *= shape[d];
   }
   if (unknown >= 0) {
-    check<ShapeError>(known != 0, "{}: shape {}: -1 cannot be worked out beside a size of 0", op, shape.str());
+    check<ShapeError>(known != 0, "{}: shape {}: -1 cannot be worked out beside a size of 0", op, shape);
     full[unknown] = numel / known;
   }
-  check<ShapeError>(full.numel() == numel, "{}: {} elements do not fill shape {}", op, numel, shape.str());
+  check<ShapeError>(full.numel() == numel, "{}: {} elements do not fill shape {}", op, numel, shape);
   return full;
 }
 
@@ -202,7 +202,7 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
     if (size == 1) size = shorter[d];
     check<ShapeError>(shorter[d] == size || shorter[d] == 1,
                       "{}: shapes {} and {} do not broadcast: sizes {} and {} at dimension {} (from the end) must be equal or 1", op,
-                      a.str(), b.str(), a[a.size() - (shorter.size() - d)], b[b.size() - (shorter.size() - d)], d - shorter.size());
+                      a, b, a[a.size() - (shorter.size() - d)], b[b.size() - (shorter.size() - d)], d - shorter.size());
   }
   return shape;
 }

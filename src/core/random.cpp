@@ -27,15 +27,6 @@ void Generator::twist() noexcept {
   next_ = 0;
 }
 
-uint32_t Generator::random() noexcept {
-  if (next_ == N) twist();
-  uint32_t y = state_[static_cast<size_t>(next_++)];
-  y ^= y >> 11;
-  y ^= (y << 7) & 0x9D2C5680U;
-  y ^= (y << 15) & 0xEFC60000U;
-  return y ^ (y >> 18);
-}
-
 double Generator::normal() noexcept {
   if (second_normal_) {
     const double value = *second_normal_;

@@ -14,7 +14,14 @@ class Generator {
   void reseed(uint64_t seed) noexcept;
   uint64_t seed() const noexcept { return seed_; }
 
-  uint32_t random() noexcept;
+  uint32_t random() noexcept {
+    if (next_ == 624) twist();
+    uint32_t y = state_[static_cast<size_t>(next_++)];
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9D2C5680U;
+    y ^= (y << 15) & 0xEFC60000U;
+    return y ^ (y >> 18);
+  }
   uint64_t random64() noexcept {
     const uint64_t high = random();
     return high << 32 | random();

@@ -9,7 +9,7 @@ TensorDataset::TensorDataset(std::vector<Tensor> tensors) : tensors_(std::move(t
   for (size_t k = 0; k < tensors_.size(); ++k) {
     check<ShapeError>(tensors_[k].dim() > 0, "TensorDataset: tensor {} is a scalar; dimension 0 counts the examples", k);
     check<ShapeError>(tensors_[k].size(0) == tensors_[0].size(0), "TensorDataset: tensor {} of shape {} has {} examples, but tensor 0 has {}", k,
-                      tensors_[k].shape().str(), tensors_[k].size(0), tensors_[0].size(0));
+                      tensors_[k].shape(), tensors_[k].size(0), tensors_[0].size(0));
   }
 }
 

@@ -18,7 +18,7 @@ Tensor pad_sequence(const std::vector<Tensor>& sequences, bool batch_first, doub
     Shape expected = first.shape();
     expected[0] = x.size(0);
     check<ShapeError>(x.shape() == expected, "pad_sequence: sequences 0 and {} have shapes {} and {}; only dimension 0 may differ", i,
-                      first.shape().str(), x.shape().str());
+                      first.shape(), x.shape());
     check<DTypeError>(x.dtype() == first.dtype(), "pad_sequence: sequences 0 and {} are {} and {}; convert them with .to()", i, name(first.dtype()),
                       name(x.dtype()));
     longest = std::max(longest, x.size(0));

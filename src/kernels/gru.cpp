@@ -39,6 +39,7 @@ std::vector<T> bias_part(const T* bias, int64_t H) {
 template <class T>
 void gates_after(int64_t H, T* g, const T* p, const T* bias_rz, const T* bias_in, const T* bias_hn, T* inner, const T* h, T* next) {
   isa::run([=] {
+    GRADUS_INDEPENDENT
     for (int64_t j = 0; j < H; ++j) {
       const T r = vsigmoid(g[j] + p[j] + bias_rz[j]);
       const T z = vsigmoid(g[H + j] + p[H + j] + bias_rz[H + j]);
@@ -57,6 +58,7 @@ void gates_after(int64_t H, T* g, const T* p, const T* bias_rz, const T* bias_in
 template <class T>
 void gates_before(int64_t H, T* g, const T* p, const T* bias_rz, T* inner, const T* h) {
   isa::run([=] {
+    GRADUS_INDEPENDENT
     for (int64_t j = 0; j < H; ++j) {
       const T r = vsigmoid(g[j] + p[j] + bias_rz[j]);
       g[j] = r;
@@ -70,6 +72,7 @@ void gates_before(int64_t H, T* g, const T* p, const T* bias_rz, T* inner, const
 template <class T>
 void candidate_before(int64_t H, T* g, const T* q, const T* bias_n, const T* h, T* next) {
   isa::run([=] {
+    GRADUS_INDEPENDENT
     for (int64_t j = 0; j < H; ++j) {
       const T n = vtanh(g[2 * H + j] + bias_n[j] + q[j]);
       g[2 * H + j] = n;
@@ -83,6 +86,7 @@ void candidate_before(int64_t H, T* g, const T* q, const T* bias_n, const T* h, 
 template <class T>
 void gradients_after(int64_t H, const T* g, const T* inner, const T* h, T* dh, T* d) {
   isa::run([=] {
+    GRADUS_INDEPENDENT
     for (int64_t j = 0; j < H; ++j) {
       const T r = g[j], z = g[H + j], n = g[2 * H + j];
       const T dn = dh[j] * (1 - z) * (1 - n * n);
@@ -98,6 +102,7 @@ void gradients_after(int64_t H, const T* g, const T* inner, const T* h, T* dh, T
 template <class T>
 void gradients_before(int64_t H, const T* g, const T* h, T* dh, T* d) {
   isa::run([=] {
+    GRADUS_INDEPENDENT
     for (int64_t j = 0; j < H; ++j) {
       const T z = g[H + j], n = g[2 * H + j];
       const T dn = dh[j] * (1 - z) * (1 - n * n);
@@ -113,6 +118,7 @@ void gradients_before(int64_t H, const T* g, const T* h, T* dh, T* d) {
 template <class T>
 void reset_before(int64_t H, const T* g, const T* drh, const T* h, T* dh, T* d) {
   isa::run([=] {
+    GRADUS_INDEPENDENT
     for (int64_t j = 0; j < H; ++j) {
       const T r = g[j];
       d[H + j] = drh[j] * h[j] * r * (1 - r);

@@ -29,16 +29,19 @@ T row_max(int64_t n, const T* x) {
   return top;
 }
 
-/// The sum of f(i) for i in [0, n), in lanes.
+/// The sum of f(i) for i in [0, n): in lanes within a block, and the blocks in double, so that the error does not grow with n.
 template <class T, class F>
 T row_sum(int64_t n, F f) {
-  constexpr int64_t lanes = 16;
-  T lane[lanes] = {};
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (int64_t k = 0; k < lanes; ++k) lane[k] += f(i + k);
+  constexpr int64_t lanes = 16, block = 1024;
   double total = 0;
-  for (int64_t k = 0; k < lanes; ++k) total += static_cast<double>(lane[k]);
+  int64_t i = 0;
+  while (i + lanes <= n) {
+    T lane[lanes] = {};
+    const int64_t end = i + std::min(block, (n - i) / lanes * lanes);
+    for (; i < end; i += lanes)
+      for (int64_t k = 0; k < lanes; ++k) lane[k] += f(i + k);
+    for (int64_t k = 0; k < lanes; ++k) total += static_cast<double>(lane[k]);
+  }
   for (; i < n; ++i) total += static_cast<double>(f(i));
   return static_cast<T>(total);
 }

@@ -43,7 +43,7 @@ double clip(const std::vector<Tensor>& parameters, double max_norm, double norm_
     const Tensor grad = parameters[i].grad();
     if (!grad.defined()) continue;
     const double part = power_sum(grad.detach().contiguous(), norm_type);
-    check<ValueError>(std::isfinite(part), "clip_grad_norm_: the gradient of {} (shape {}) is not finite", name_of(i), parameters[i].shape().str());
+    check<ValueError>(std::isfinite(part), "clip_grad_norm_: the gradient of {} (shape {}) is not finite", name_of(i), parameters[i].shape());
     total = std::isinf(norm_type) ? std::max(total, part) : total + part;
     gradients.push_back(grad);
   }

@@ -16,7 +16,7 @@ struct Fans {
 };
 
 Fans fans(const char* op, const Tensor& x) {
-  check<ShapeError>(x.dim() >= 2, "{}: shape {} has no inputs and outputs; it needs two dimensions", op, x.shape().str());
+  check<ShapeError>(x.dim() >= 2, "{}: shape {} has no inputs and outputs; it needs two dimensions", op, x.shape());
   double rest = 1;
   for (int64_t d = 2; d < x.dim(); ++d) rest *= static_cast<double>(x.size(d));
   return {static_cast<double>(x.size(1)) * rest, static_cast<double>(x.size(0)) * rest};
@@ -114,7 +114,7 @@ Tensor ones_(const Tensor& x) { return constant_(x, 1); }
 Tensor zeros_(const Tensor& x) { return constant_(x, 0); }
 
 Tensor eye_(const Tensor& x) {
-  check<ShapeError>(x.dim() == 2, "eye_: shape {} is no matrix", x.shape().str());
+  check<ShapeError>(x.dim() == 2, "eye_: shape {} is no matrix", x.shape());
   NoGradGuard no_grad;
   return x.copy_(eye(x.size(0), x.size(1), {.dtype = x.dtype()}));
 }

@@ -52,7 +52,7 @@ Embedding::Embedding(const Tensor& table, const EmbeddingOptions& options)
 }
 
 Embedding Embedding::from_pretrained(const Tensor& weight, bool freeze, const EmbeddingOptions& options) {
-  check<ShapeError>(weight.dim() == 2, "Embedding: weight has shape {}, expected (rows, features)", weight.shape().str());
+  check<ShapeError>(weight.dim() == 2, "Embedding: weight has shape {}, expected (rows, features)", weight.shape());
   Embedding embedding(weight.detach(), options);
   embedding.requires_grad_(!freeze);
   return embedding;

@@ -205,12 +205,12 @@ void Module::load_state_dict(const StateDict& state, bool strict) const {
   for (const auto& [name, tensor] : own) {
     const auto found = find(state, name);
     if (found == state.end()) {
-      if (strict) problems += fmt::format("\n  missing: {} {}", name, tensor.shape().str());
+      if (strict) problems += fmt::format("\n  missing: {} {}", name, tensor.shape());
     } else if (!found->second.defined()) {
       problems += fmt::format("\n  undefined: {}", name);
     } else if (found->second.shape() != tensor.shape() || found->second.dtype() != tensor.dtype()) {
-      problems += fmt::format("\n  mismatched: {} is {} {}, given {} {}", name, gradus::name(tensor.dtype()), tensor.shape().str(),
-                              gradus::name(found->second.dtype()), found->second.shape().str());
+      problems += fmt::format("\n  mismatched: {} is {} {}, given {} {}", name, gradus::name(tensor.dtype()), tensor.shape(),
+                              gradus::name(found->second.dtype()), found->second.shape());
     }
   }
   if (strict)

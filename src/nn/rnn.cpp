@@ -56,15 +56,15 @@ GRU::GRU(int64_t input_size, int64_t hidden_size, const GRUOptions& options)
 }
 
 void GRU::check_input(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
-  check<ShapeError>(x.dim() == 2 || x.dim() == 3, "GRU: x has shape {}, expected {} or, for one sequence, (steps, features)", x.shape().str(),
+  check<ShapeError>(x.dim() == 2 || x.dim() == 3, "GRU: x has shape {}, expected {} or, for one sequence, (steps, features)", x.shape(),
                     options_.batch_first ? "(batch, steps, features)" : "(steps, batch, features)");
-  check<ShapeError>(x.size(-1) == input_size_, "GRU: input has {} features, expected {} (shape {})", x.size(-1), input_size_, x.shape().str());
-  check<ShapeError>(!lengths.defined() || x.dim() == 3, "GRU: lengths belong to a batch, but x has shape {}", x.shape().str());
+  check<ShapeError>(x.size(-1) == input_size_, "GRU: input has {} features, expected {} (shape {})", x.size(-1), input_size_, x.shape());
+  check<ShapeError>(!lengths.defined() || x.dim() == 3, "GRU: lengths belong to a batch, but x has shape {}", x.shape());
   if (!h0.defined()) return;
   Shape expected{options_.num_layers * directions()};
   if (x.dim() == 3) expected.push_back(x.size(options_.batch_first ? 0 : 1));
   expected.push_back(hidden_size_);
-  check<ShapeError>(h0.shape() == expected, "GRU: h0 has shape {}, expected {}", h0.shape().str(), expected.str());
+  check<ShapeError>(h0.shape() == expected, "GRU: h0 has shape {}, expected {}", h0.shape(), expected);
 }
 
 RNNOutput GRU::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
@@ -111,12 +111,12 @@ GRUCell::GRUCell(int64_t input_size, int64_t hidden_size, bool bias)
 }
 
 Tensor GRUCell::operator()(const Tensor& x, const Tensor& h) const {
-  check<ShapeError>(x.dim() == 1 || x.dim() == 2, "GRUCell: x has shape {}, expected (batch, features) or (features)", x.shape().str());
+  check<ShapeError>(x.dim() == 1 || x.dim() == 2, "GRUCell: x has shape {}, expected (batch, features) or (features)", x.shape());
   const int64_t hidden = weight_hh.size(1);
   const Tensor rows = x.dim() == 1 ? x.unsqueeze(0) : x;
   Tensor state = h.defined() ? h : zeros({rows.size(0), hidden}, {.dtype = x.dtype()});
   if (h.defined()) {
-    check<ShapeError>(h.dim() == x.dim(), "GRUCell: x has shape {} and h {}; both with a batch, or both without", x.shape().str(), h.shape().str());
+    check<ShapeError>(h.dim() == x.dim(), "GRUCell: x has shape {} and h {}; both with a batch, or both without", x.shape(), h.shape());
     if (h.dim() == 1) state = h.unsqueeze(0);
   }
   const Tensor next = gru_cell(rows, state, {weight_ih, weight_hh, bias_ih, bias_hh});

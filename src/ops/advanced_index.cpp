@@ -49,7 +49,7 @@ void add_mask(Plan& plan, int64_t& dim, const Tensor& mask) {
   }
   for (int64_t d = 0; d < mask.dim(); ++d)
     check<ShapeError>(mask.shape()[d] == plan.view.shape()[dim + d], "index: mask of shape {} at dimension {} of shape {}: sizes must be equal",
-                      mask.shape().str(), dim, plan.view.shape().str());
+                      mask.shape(), dim, plan.view.shape());
   for (const Tensor& places : places_where(mask)) plan.tensors[static_cast<size_t>(dim++)] = places;
 }
 
@@ -61,7 +61,7 @@ Plan make_plan(const Tensor& x, const std::vector<Index>& indices) {
     ellipses += std::holds_alternative<EllipsisType>(index.value());
   }
   check<IndexError>(ellipses <= 1, "index: more than one Ellipsis");
-  check<IndexError>(used <= x.dim(), "index: {} indices for shape {}, which has {} dimensions", used, x.shape().str(), x.dim());
+  check<IndexError>(used <= x.dim(), "index: {} indices for shape {}, which has {} dimensions", used, x.shape(), x.dim());
   Plan plan{x, std::vector<Tensor>(static_cast<size_t>(x.dim()))};
   int64_t dim = 0;
   for (const Index& index : indices) {

@@ -24,7 +24,7 @@ Tensor to(const Tensor& x, DType dtype) {
     dispatch_floating("to", x.dtype(), [&]<class T>() {
       const Tensor good = map_new<bool, T>("to", x, [](T v) { return v >= T(-0x1p63) && v < T(0x1p63); });
       check<ValueError>(all(good).item<bool>(), "to: the tensor of shape {} has NaN or a value beyond int64; clamp or mask it first",
-                        x.shape().str());
+                        x.shape());
     });
   }
   Tensor y = new_tensor("to", x.shape(), dtype);

@@ -60,7 +60,7 @@ template <class T>
 Tensor copied(const std::vector<T>& values, const Shape& shape, const Options& options) {
   Tensor x = new_tensor("from_vector", shape, dtype_of<T>);
   check<ShapeError>(static_cast<int64_t>(values.size()) == x.numel(), "from_vector: {} values for shape {}, which holds {}", values.size(),
-                    shape.str(), x.numel());
+                    shape, x.numel());
   std::copy(values.begin(), values.end(), x.data<T>());
   return finish(options.dtype ? x.to(*options.dtype) : x, options);
 }
@@ -118,9 +118,10 @@ Tensor arange(Scalar start, Scalar end, Scalar step, const Options& options) {
   const auto n = static_cast<int64_t>(std::ceil((last - first) / by));
   Tensor x = new_tensor("arange", n, dtype);
   dispatch(dtype, [&]<class T>() {
+    T* to = x.data<T>();
     for (int64_t i = 0; i < n; ++i) {
-      if constexpr (std::is_same_v<T, int64_t>) x.data<T>()[i] = start.to<int64_t>() + i * step.to<int64_t>();
-      else x.data<T>()[i] = static_cast<T>(first + static_cast<double>(i) * by);
+      if constexpr (std::is_same_v<T, int64_t>) to[i] = start.to<int64_t>() + i * step.to<int64_t>();
+      else to[i] = static_cast<T>(first + static_cast<double>(i) * by);
     }
   });
   return finish(x, options);

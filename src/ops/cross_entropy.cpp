@@ -5,6 +5,7 @@
 #include "core/dispatch.h"
 #include "gradus/ops.h"
 #include "kernels/softmax.h"
+#include "ops/index_check.h"
 
 namespace gradus {
 namespace {
@@ -36,7 +37,7 @@ Rows as_rows(const Tensor& logits, const Tensor& target) {
   check<ShapeError>(!shape.empty(), "cross_entropy: logits are a scalar; expected (C), (N, C) or (N, C, d1, …)");
   check<DTypeError>(is_floating_point(logits.dtype()), "cross_entropy: logits must be float32 or float64, got {}", name(logits.dtype()));
   const int64_t class_dim = shape.size() == 1 ? 0 : 1;
-  check<ShapeError>(shape[class_dim] > 0, "cross_entropy: logits of shape {} have no classes", shape.str());
+  check<ShapeError>(shape[class_dim] > 0, "cross_entropy: logits of shape {} have no classes", shape);
   Rows rows{.logits = {}, .target = target, .losses = shape};
   rows.losses.erase(class_dim);
   if (holds_probabilities(logits, target)) {
@@ -46,9 +47,9 @@ Rows as_rows(const Tensor& logits, const Tensor& target) {
   } else {
     check<DTypeError>(target.dtype() == DType::Int64,
                       "cross_entropy: target is {}; give int64 class indices, or probabilities of the logits' shape {}", name(target.dtype()),
-                      shape.str());
+                      shape);
     check<ShapeError>(target.shape() == rows.losses, "cross_entropy: target has shape {}, but logits of shape {} need {}",
-                      target.shape().str(), shape.str(), rows.losses.str());
+                      target.shape(), shape, rows.losses);
     rows.target = reshape(target, -1);
   }
   rows.logits = classes_last(logits);
@@ -59,23 +60,18 @@ void check_options(const CrossEntropyOptions& o, const Tensor& logits) {
   check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "cross_entropy: label_smoothing {} is not in 0 to 1", o.label_smoothing);
   if (!o.weight.defined()) return;
   check<ShapeError>(o.weight.shape() == Shape(logits.size(1)), "cross_entropy: weight has shape {}, expected [{}], one factor a class",
-                    o.weight.shape().str(), logits.size(1));
+                    o.weight.shape(), logits.size(1));
   check<DTypeError>(o.weight.dtype() == logits.dtype(), "cross_entropy: logits are {} and weight {}; they must agree", name(logits.dtype()),
                     name(o.weight.dtype()));
 }
 
+/// `losses` is the shape in which the caller gave the targets.
 void check_targets(const Tensor& target, int64_t classes, int64_t ignore_index, const Shape& losses) {
   const int64_t* t = target.data<int64_t>();
   for (int64_t i = 0; i < target.numel(); ++i) {
     if (t[i] == ignore_index || (t[i] >= 0 && t[i] < classes)) continue;
-    // The place, in the shape that the caller gave.
-    Shape place = losses;
-    int64_t rest = i;
-    for (int64_t d = losses.size() - 1; d >= 0; --d) {
-      place[d] = rest % losses[d];
-      rest /= losses[d];
-    }
-    fail<IndexError>("cross_entropy: target {} at {} is out of range for {} classes (ignore_index is {})", t[i], place.str(), classes, ignore_index);
+    fail<IndexError>("cross_entropy: target {} at {} is out of range for {} classes (ignore_index is {})", t[i], place_of(i, losses), classes,
+                     ignore_index);
   }
 }
 

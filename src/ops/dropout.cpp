@@ -18,7 +18,8 @@ Tensor dropout(const Tensor& x, double p, bool training) {
     LockedGenerator generator;
     dispatch_floating("dropout", x.dtype(), [&]<class T>() {
       const T kept = static_cast<T>(1 / (1 - p));
-      for (int64_t i = 0; i < scale.numel(); ++i) scale.data<T>()[i] = generator->uniform_double() < 1 - p ? kept : T(0);
+      T* to = scale.data<T>();
+      for (int64_t i = 0; i < x.numel(); ++i) to[i] = generator->uniform_double() < 1 - p ? kept : T(0);
     });
   }
   return mul(x, scale);

@@ -5,6 +5,7 @@
 #include "core/dispatch.h"
 #include "core/layout.h"
 #include "gradus/ops.h"
+#include "kernels/embedding.h"
 #include "ops/index_check.h"
 
 namespace gradus {
@@ -17,13 +18,7 @@ Tensor embedding_gradient(const Tensor& dy, const Tensor& indices, int64_t rows,
   Tensor dw = zeros({rows, width}, {.dtype = dy.dtype()});
   const Tensor dense = dy.detach().contiguous();
   dispatch_floating("embedding", dy.dtype(), [&]<class T>() {
-    const T* from = dense.data<T>();
-    for (int64_t i = 0; i < indices.numel(); ++i, from += width) {
-      const int64_t row = indices.data<int64_t>()[i];
-      if (padding_idx && row == *padding_idx) continue;
-      T* to = dw.data<T>() + row * width;
-      for (int64_t j = 0; j < width; ++j) to[j] += from[j];
-    }
+    kernels::add_rows<T>(indices.numel(), width, indices.data<int64_t>(), dense.data<T>(), 1, dw.data<T>(), padding_idx.value_or(-1));
   });
   return record("embedding_gradient", dw, wrt(dy, [indices = Saved(indices), padding_idx](const Tensor& d) {
                   const Tensor picked = embedding(*indices, d);
@@ -36,7 +31,7 @@ Tensor embedding_gradient(const Tensor& dy, const Tensor& indices, int64_t rows,
 Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<int64_t> padding_idx) {
   impl_of("embedding", indices);
   check<ShapeError>(impl_of("embedding", weight).layout.rank() == 2, "embedding: weight has shape {}, expected (rows, features)",
-                    weight.shape().str());
+                    weight.shape());
   check_index_dtype("embedding", indices);
   const int64_t rows = weight.size(0), width = weight.size(1);
   if (padding_idx) {
@@ -50,8 +45,7 @@ Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<int6
   shape.push_back(width);
   Tensor y = new_tensor("embedding", shape, weight.dtype());
   dispatch(weight.dtype(), [&]<class T>() {
-    T* to = y.data<T>();
-    for (int64_t i = 0; i < at.numel(); ++i, to += width) std::copy_n(table.data<T>() + at.data<int64_t>()[i] * width, width, to);
+    kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>());
   });
   return record("embedding", y, wrt(weight, [at = Saved(at), rows, padding_idx](const Tensor& dy) {
                   return embedding_gradient(dy, *at, rows, padding_idx);
@@ -71,7 +65,9 @@ Tensor one_hot(const Tensor& indices, int64_t num_classes) {
   Shape shape = indices.shape();
   shape.push_back(num_classes);
   Tensor y = zeros(shape, {.dtype = DType::Int64});
-  for (int64_t i = 0; i < at.numel(); ++i) y.data<int64_t>()[i * num_classes + at.data<int64_t>()[i]] = 1;
+  int64_t* row = y.data<int64_t>();
+  const int64_t* hot = at.data<int64_t>();
+  for (int64_t i = 0, n = at.numel(); i < n; ++i, row += num_classes) row[hot[i]] = 1;
   return y;
 }
 

@@ -14,16 +14,16 @@ namespace {
 using Inputs = std::array<Tensor, 6>;
 
 void expect(const char* op, const char* what, const Tensor& x, const Shape& shape) {
-  check<ShapeError>(x.shape() == shape, "{}: {} has shape {}, expected {}", op, what, x.shape().str(), shape.str());
+  check<ShapeError>(x.shape() == shape, "{}: {} has shape {}, expected {}", op, what, x.shape(), shape);
 }
 
 /// T, B, I, H, with every shape and dtype checked against them.
 kernels::GruSizes checked_sizes(const char* op, const Inputs& in) {
   const auto& [x, h0, weight_ih, weight_hh, bias_ih, bias_hh] = in;
-  check<ShapeError>(impl_of(op, x).layout.rank() == 3, "{}: x has shape {}, expected (steps, batch, input size)", op, x.shape().str());
-  check<ShapeError>(impl_of(op, h0).layout.rank() == 2, "{}: h0 has shape {}, expected (batch, hidden size)", op, h0.shape().str());
+  check<ShapeError>(impl_of(op, x).layout.rank() == 3, "{}: x has shape {}, expected (steps, batch, input size)", op, x.shape());
+  check<ShapeError>(impl_of(op, h0).layout.rank() == 2, "{}: h0 has shape {}, expected (batch, hidden size)", op, h0.shape());
   kernels::GruSizes s{.T = x.size(0), .B = x.size(1), .I = x.size(2), .H = h0.size(1)};
-  check<ShapeError>(s.T > 0, "{}: x has shape {}, without a step; give at least one", op, x.shape().str());
+  check<ShapeError>(s.T > 0, "{}: x has shape {}, without a step; give at least one", op, x.shape());
   check<ShapeError>(s.I > 0 && s.H > 0, "{}: input size {} and hidden size {} must be positive", op, s.I, s.H);
   expect(op, "h0", h0, {s.B, s.H});
   impl_of(op, weight_ih);
@@ -187,8 +187,8 @@ GRUOutput gru_layer(const Tensor& x, const Tensor& h0, const GRUWeights& weights
 }
 
 Tensor gru_cell(const Tensor& x, const Tensor& h, const GRUWeights& weights, bool reset_after) {
-  check<ShapeError>(impl_of("gru_cell", x).layout.rank() == 2, "gru_cell: x has shape {}, expected (batch, input size)", x.shape().str());
-  check<ShapeError>(impl_of("gru_cell", h).layout.rank() == 2, "gru_cell: h has shape {}, expected (batch, hidden size)", h.shape().str());
+  check<ShapeError>(impl_of("gru_cell", x).layout.rank() == 2, "gru_cell: x has shape {}, expected (batch, input size)", x.shape());
+  check<ShapeError>(impl_of("gru_cell", h).layout.rank() == 2, "gru_cell: h has shape {}, expected (batch, hidden size)", h.shape());
   return gru_layer(unsqueeze(x, 0), h, weights, {}, false, reset_after).h_n;
 }
 

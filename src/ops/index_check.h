@@ -18,9 +18,9 @@ inline Shape place_of(int64_t i, const Shape& shape) {
 /// Throws IndexError, with the first bad index and its place, unless every element of `index` (dense, int64) lies in [low, limit).
 inline void check_indices(const char* op, const Tensor& index, int64_t low, int64_t limit, const char* what) {
   const int64_t* values = index.data<int64_t>();
-  for (int64_t i = 0; i < index.numel(); ++i)
-    check<IndexError>(values[i] >= low && values[i] < limit, "{}: index {} at {} is out of range for {} {}", op, values[i],
-                      place_of(i, index.shape()).str(), limit, what);
+  for (int64_t i = 0, n = index.numel(); i < n; ++i)
+    if (values[i] < low || values[i] >= limit)
+      fail<IndexError>("{}: index {} at {} is out of range for {} {}", op, values[i], place_of(i, index.shape()), limit, what);
 }
 
 inline void check_index_dtype(const char* op, const Tensor& index) {

@@ -36,7 +36,7 @@ Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
     if (stands_aside(x)) continue;
     Shape expected = model->shape();
     if (x.dim() == expected.size()) expected[dim] = x.shape()[dim];
-    check<ShapeError>(x.shape() == expected, "cat: shapes {} and {} differ outside dimension {}", model->shape().str(), x.shape().str(), dim);
+    check<ShapeError>(x.shape() == expected, "cat: shapes {} and {} differ outside dimension {}", model->shape(), x.shape(), dim);
     shape[dim] += x.shape()[dim];
   }
 
@@ -66,7 +66,7 @@ Tensor stack(const std::vector<Tensor>& xs, int64_t dim) {
   DType dtype = xs[0].dtype();
   for (const Tensor& x : xs) {
     dtype = std::max(dtype, impl_of("stack", x).dtype);
-    check<ShapeError>(x.shape() == shape, "stack: shapes {} and {} differ; all must be equal", shape.str(), x.shape().str());
+    check<ShapeError>(x.shape() == shape, "stack: shapes {} and {} differ; all must be equal", shape, x.shape());
   }
   dim = wrap_dim("stack", dim, shape.size() + 1);
   Shape joined = shape;

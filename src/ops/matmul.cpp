@@ -41,7 +41,7 @@ struct Operand {
 };
 
 void check_inner(const Tensor& a, const Tensor& b, int64_t k_a, int64_t k_b) {
-  check<ShapeError>(k_a == k_b, "matmul: {} x {}: inner sizes differ ({} and {})", a.shape().str(), b.shape().str(), k_a, k_b);
+  check<ShapeError>(k_a == k_b, "matmul: {} x {}: inner sizes differ ({} and {})", a.shape(), b.shape(), k_a, k_b);
 }
 
 void multiply(int64_t M, int64_t N, int64_t K, const Operand& a, const int64_t* x, const Operand& b, const int64_t* y, int64_t* z) {
@@ -144,8 +144,8 @@ Tensor batched(const Tensor& a, const Tensor& b) {
 Tensor matmul(const Tensor& a, const Tensor& b) {
   impl_of("matmul", a);
   impl_of("matmul", b);
-  check<ShapeError>(a.dim() > 0 && b.dim() > 0, "matmul: {} x {}: both need a dimension; multiply scalars with *", a.shape().str(),
-                    b.shape().str());
+  check<ShapeError>(a.dim() > 0 && b.dim() > 0, "matmul: {} x {}: both need a dimension; multiply scalars with *", a.shape(),
+                    b.shape());
   check<DTypeError>(a.dtype() == b.dtype(), "matmul: {} x {}: dtypes differ; convert one with .to()", name(a.dtype()), name(b.dtype()));
   if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
   if (a.dim() == 1 && b.dim() == 1) {
@@ -166,14 +166,14 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   impl_of("linear", x);
   check<ShapeError>(impl_of("linear", weight).layout.rank() == 2, "linear: weight has shape {}, expected (outputs, inputs)",
-                    weight.shape().str());
+                    weight.shape());
   const int64_t outputs = weight.size(0), inputs = weight.size(1);
   check<ShapeError>(x.dim() > 0 && x.size(-1) == inputs, "linear: x has shape {}, but weight {} takes {} features in the last dimension",
-                    x.shape().str(), weight.shape().str(), inputs);
+                    x.shape(), weight.shape(), inputs);
   check<DTypeError>(x.dtype() == weight.dtype() && is_floating_point(x.dtype()), "linear: x is {} and weight {}; both must be float32, or float64",
                     name(x.dtype()), name(weight.dtype()));
   if (bias.defined()) {
-    check<ShapeError>(bias.shape() == Shape(outputs), "linear: bias has shape {}, expected [{}]", bias.shape().str(), outputs);
+    check<ShapeError>(bias.shape() == Shape(outputs), "linear: bias has shape {}, expected [{}]", bias.shape(), outputs);
     check<DTypeError>(bias.dtype() == x.dtype(), "linear: x is {} and bias {}; they must agree", name(x.dtype()), name(bias.dtype()));
   }
   Shape shape = x.shape();

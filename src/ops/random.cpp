@@ -99,9 +99,10 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, const Options& opt
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   LockedGenerator generator;
   dispatch(x.dtype(), [&]<class T>() {
+    T* to = x.data<T>();
     for (int64_t i = 0; i < x.numel(); ++i) {
       const uint64_t draw = range >= (uint64_t{1} << 32) ? generator->random64() : generator->random();
-      x.data<T>()[i] = static_cast<T>(static_cast<int64_t>(draw % range + static_cast<uint64_t>(low)));
+      to[i] = static_cast<T>(static_cast<int64_t>(draw % range + static_cast<uint64_t>(low)));
     }
   });
   return finish(x, options);

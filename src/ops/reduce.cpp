@@ -67,12 +67,11 @@ Folded fold(const Tensor& x, const Reduced& r) {
   return f;
 }
 
-/// Sums f(x) over r's dimensions into a tensor of element type Y.
-template <class Y, class X, class F>
-Tensor sum_of(const char* op, const Tensor& x, const Reduced& r, bool keepdim, F f) {
-  Tensor y = new_tensor(op, keepdim ? r.keep : r.squeezed, dtype_of<Y>);
+template <class T>
+Tensor sum_of(const char* op, const Tensor& x, const Reduced& r, bool keepdim) {
+  Tensor y = new_tensor(op, keepdim ? r.keep : r.squeezed, x.dtype());
   const Folded a = fold(x, r);
-  kernels::sum(a.outer, a.length, a.inner, a.dense.data<X>(), y.data<Y>(), f);
+  kernels::sum(a.outer, a.length, a.inner, a.dense.data<T>(), y.data<T>(), [](T v) { return v; });
   return y;
 }
 
@@ -83,7 +82,7 @@ Tensor sum(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType>
   const DType out = dtype.value_or(is_floating_point(x.dtype()) ? x.dtype() : DType::Int64);
   check<DTypeError>(out != DType::Bool, "sum: bool holds no sums; use any, or dtype int64");
   const Tensor v = x.dtype() == out ? x : to(x, out);
-  Tensor y = dispatch(out, [&]<class T>() { return sum_of<T, T>("sum", v, r, keepdim, [](T a) { return a; }); });
+  Tensor y = dispatch(out, [&]<class T>() { return sum_of<T>("sum", v, r, keepdim); });
   return record(dims.empty() ? "sum" : "sum_1", y, wrt(v, [keep = r.keep, shape = v.shape()](const Tensor& dy) {
                   return expand(reshape(dy, keep), shape);
                 }));
@@ -95,8 +94,9 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType
   check<DTypeError>(is_floating_point(out), "mean: {} has no mean of its own kind; convert with .to(gradus::float32) or give a dtype", name(out));
   const Tensor v = x.dtype() == out ? x : to(x, out);
   Tensor y = dispatch_floating("mean", out, [&]<class T>() {
-    Tensor total = sum_of<T, T>("mean", v, r, keepdim, [](T a) { return a; });
-    for (int64_t i = 0; i < total.numel(); ++i) total.data<T>()[i] /= static_cast<T>(r.count);
+    Tensor total = sum_of<T>("mean", v, r, keepdim);
+    T* values = total.data<T>();
+    for (int64_t i = 0; i < total.numel(); ++i) values[i] /= static_cast<T>(r.count);
     return total;
   });
   return record(dims.empty() ? "mean" : "mean_1", y, wrt(v, [keep = r.keep, shape = v.shape(), n = r.count](const Tensor& dy) {
@@ -122,27 +122,29 @@ Tensor var(const Tensor& x, const Dims& dims, int64_t correction, bool keepdim) 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   const int64_t lead = x.dim() - shape.size();
-  check<ShapeError>(lead >= 0, "sum_to: shape {} is no broadcast of {}", x.shape().str(), shape.str());
+  check<ShapeError>(lead >= 0, "sum_to: shape {} is no broadcast of {}", x.shape(), shape);
   Dims dims;
   for (int64_t d = 0; d < x.dim(); ++d) {
     const bool goes = d < lead || (shape[d - lead] == 1 && x.shape()[d] != 1);
-    check<ShapeError>(goes || x.shape()[d] == shape[d - lead], "sum_to: shape {} is no broadcast of {}", x.shape().str(), shape.str());
+    check<ShapeError>(goes || x.shape()[d] == shape[d - lead], "sum_to: shape {} is no broadcast of {}", x.shape(), shape);
     if (goes) dims.push_back(d);
   }
   return reshape(dims.empty() ? x : sum(x, dims, true), shape);
 }
 
-Tensor any(const Tensor& x) {
+namespace {
+
+/// Whether one of x's elements, each seen as "is not zero", has the value `wanted`.
+bool has(const Tensor& x, bool wanted) {
   const Tensor set = ne(x, false);
-  const std::vector<bool> values = set.to_vector<bool>();
-  return full({}, std::find(values.begin(), values.end(), true) != values.end());
+  const bool* values = set.data<bool>();
+  return std::find(values, values + set.numel(), wanted) != values + set.numel();
 }
 
-Tensor all(const Tensor& x) {
-  const Tensor set = ne(x, false);
-  const std::vector<bool> values = set.to_vector<bool>();
-  return full({}, std::find(values.begin(), values.end(), false) == values.end());
-}
+}  // namespace
+
+Tensor any(const Tensor& x) { return full({}, has(x, true)); }
+Tensor all(const Tensor& x) { return full({}, !has(x, false)); }
 
 bool equal(const Tensor& x, const Tensor& y) { return x.shape() == y.shape() && all(eq(x, y)).item<bool>(); }
 
@@ -159,23 +161,10 @@ bool allclose(const Tensor& x, const Tensor& y, double rtol, double atol, bool e
 
 namespace {
 
-struct Larger {
-  template <class T>
-  bool operator()(T a, T b) const {
-    return a > b;
-  }
-};
-struct Smaller {
-  template <class T>
-  bool operator()(T a, T b) const {
-    return a < b;
-  }
-};
-
 template <class Better>
 ValuesIndices extremum(const char* op, const Tensor& x, const Dims& dims, bool keepdim) {
   const Reduced r = reduced(op, x, dims);
-  check<ValueError>(r.count > 0, "{}: shape {} has no element to choose from", op, x.shape().str());
+  check<ValueError>(r.count > 0, "{}: shape {} has no element to choose from", op, x.shape());
   const Shape shape = keepdim ? r.keep : r.squeezed;
   ValuesIndices y{new_tensor(op, shape, x.dtype()), new_tensor(op, shape, DType::Int64)};
   const Folded a = fold(x, r);
@@ -186,10 +175,10 @@ ValuesIndices extremum(const char* op, const Tensor& x, const Dims& dims, bool k
 }
 
 template <class Better>
-Tensor full_extremum(const char* op, const Tensor& x) {
+Tensor full_extremum(const char* op, const char* recorded, const Tensor& x) {
   Tensor y = extremum<Better>(op, x, {}, false).values;
   if (!is_floating_point(y.dtype())) return y;
-  return record(op, y, wrt(x, [x = Saved(x)](const Tensor& dy, const Tensor& out) {
+  return record(recorded, y, wrt(x, [x = Saved(x)](const Tensor& dy, const Tensor& out) {
                   Tensor share;
                   {
                     NoGradGuard no_grad;
@@ -220,11 +209,11 @@ Tensor place(const char* op, const Tensor& x, std::optional<int64_t> dim, bool k
 
 }  // namespace
 
-Tensor max(const Tensor& x) { return full_extremum<Larger>("max", x); }
-Tensor min(const Tensor& x) { return full_extremum<Smaller>("min", x); }
-ValuesIndices max(const Tensor& x, int64_t dim, bool keepdim) { return extremum_along<Larger>("max", x, dim, keepdim); }
-ValuesIndices min(const Tensor& x, int64_t dim, bool keepdim) { return extremum_along<Smaller>("min", x, dim, keepdim); }
-Tensor argmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return place<Larger>("argmax", x, dim, keepdim); }
-Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return place<Smaller>("argmin", x, dim, keepdim); }
+Tensor max(const Tensor& x) { return full_extremum<kernels::Larger>("max", "max_1", x); }
+Tensor min(const Tensor& x) { return full_extremum<kernels::Smaller>("min", "min_1", x); }
+ValuesIndices max(const Tensor& x, int64_t dim, bool keepdim) { return extremum_along<kernels::Larger>("max", x, dim, keepdim); }
+ValuesIndices min(const Tensor& x, int64_t dim, bool keepdim) { return extremum_along<kernels::Smaller>("min", x, dim, keepdim); }
+Tensor argmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return place<kernels::Larger>("argmax", x, dim, keepdim); }
+Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return place<kernels::Smaller>("argmin", x, dim, keepdim); }
 
 }  // namespace gradus

@@ -17,7 +17,7 @@ Tensor along(const char* op, const Tensor& x, int64_t dim, Kernel kernel) {
   Tensor y = new_tensor(op, rows.shape(), x.dtype());
   const int64_t n = rows.size(-1);
   if (y.numel() > 0) kernel(rows.numel() / n, n, rows, y);
-  return x.dim() == 0 ? y.reshape({}) : transpose(y, dim, -1).contiguous();
+  return (x.dim() == 0 ? y.reshape({}) : transpose(y, dim, -1).contiguous()).detach();
 }
 
 Tensor checked(const char* op, const Tensor& x, int64_t dim) {

@@ -39,7 +39,7 @@ Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1) {
 
 Tensor t(const Tensor& x) {
   const Layout& layout = impl_of("t", x).layout;
-  check<ShapeError>(layout.rank() <= 2, "t: shape {} has more than two dimensions; say which with transpose or permute", layout.shape.str());
+  check<ShapeError>(layout.rank() <= 2, "t: shape {} has more than two dimensions; say which with transpose or permute", layout.shape);
   const Layout y = layout.rank() == 2 ? permute("t", layout, {1, 0}) : layout;
   return record("t", view_of(x, y), wrt(x, [](const Tensor& dy) { return t(dy); }));
 }
@@ -48,8 +48,8 @@ Tensor view(const Tensor& x, const Shape& shape) {
   const Layout& layout = impl_of("view", x).layout;
   Layout y;
   check<ShapeError>(reshape(layout, infer_shape("view", shape, x.numel()), y),
-                    "view: shape {} with strides {} cannot be seen as {} without a copy; use reshape", layout.shape.str(),
-                    layout.strides.str(), shape.str());
+                    "view: shape {} with strides {} cannot be seen as {} without a copy; use reshape", layout.shape,
+                    layout.strides, shape);
   const Shape before = layout.shape;
   return record("view", view_of(x, y), wrt(x, [before](const Tensor& dy) { return reshape(dy, before); }));
 }
@@ -152,7 +152,7 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, in
     total += size;
   }
   check<ShapeError>(total == layout.shape[dim] && !sizes.empty(), "split: sizes add up to {}, but dimension {} of shape {} has {}", total,
-                    dim, layout.shape.str(), layout.shape[dim]);
+                    dim, layout.shape, layout.shape[dim]);
   std::vector<Tensor> pieces;
   int64_t start = 0;
   for (int64_t size : sizes) {

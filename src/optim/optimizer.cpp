@@ -27,9 +27,9 @@ void Optimizer::add_params(const std::vector<Tensor>& params) {
     check<DTypeError>(is_floating_point(p.dtype()), "{}: parameter {} is {}; only float32 and float64 can be trained", name(), i,
                       gradus::name(p.dtype()));
     check<ValueError>(p.is_leaf(), "{}: parameter {} of shape {} is the output of {}, not a leaf; give the tensors that it was computed from",
-                      name(), i, p.shape().str(), p.grad_fn());
+                      name(), i, p.shape(), p.grad_fn());
     check<ValueError>(known.insert(p.impl()).second, "{}: parameter {} of shape {} is there twice; give each parameter once", name(), i,
-                      p.shape().str());
+                      p.shape());
     added.push_back({.group = groups_.size(), .tensor = p});
   }
   parameters_.reserve(parameters_.size() + added.size());
@@ -85,7 +85,7 @@ void Optimizer::step() {
     Tensor grad = p.tensor.grad();
     if (!grad.defined()) continue;
     check<AutogradError>(p.tensor.is_leaf(), "{}: a parameter of shape {} has become the output of {}; optimizers change leaves only", name(),
-                         p.tensor.shape().str(), p.tensor.grad_fn());
+                         p.tensor.shape(), p.tensor.grad_fn());
     grad = grad.detach();
     grad = grad.shares_storage_with(p.tensor) ? grad.clone() : grad.contiguous();
     std::vector<Tensor> buffers = p.buffers;
@@ -139,8 +139,8 @@ class StateReader {
     const Tensor x = std::move(found->second);
     entries_.erase(found);
     if (x.defined() && x.shape() == shape && x.dtype() == dtype) return x.detach().clone();
-    problems_.push_back(x.defined() ? fmt::format("{} is {} of shape {}, expected {} of shape {}", name, gradus::name(x.dtype()), x.shape().str(),
-                                                  gradus::name(dtype), shape.str())
+    problems_.push_back(x.defined() ? fmt::format("{} is {} of shape {}, expected {} of shape {}", name, gradus::name(x.dtype()), x.shape(),
+                                                  gradus::name(dtype), shape)
                                     : name + " is undefined");
     return {};
   }

@@ -358,3 +358,13 @@ TEST_CASE("a hook may itself run backward") {
   CHECK(grad_of(x) == Values{3});
   CHECK(grad_of(inner) == Values{6});
 }
+
+TEST_CASE("gradients left by create_graph are tensors of their own, so that adding to one changes no other") {
+  const Tensor x = leaf({1, 2}), y = leaf({3, 4});
+  const Tensor seed = gradus::from_vector(Values{1, 1}, {2});
+  (x + y).backward(seed, false, true);
+  (x * 10).backward(seed);
+  CHECK(grad_of(x) == Values{11, 11});
+  CHECK(grad_of(y) == Values{1, 1});
+  CHECK(seed.to_vector<double>() == Values{1, 1});
+}

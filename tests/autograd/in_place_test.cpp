@@ -3,6 +3,7 @@
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
+#include "gradus/memory.h"
 #include "gradus/ops.h"
 
 using gradus::NoGradGuard;
@@ -267,4 +268,58 @@ TEST_CASE("versions count the changes of a storage, seen from every view") {
   CHECK(x.version() == 2);
   CHECK(x.t().version() == 2);
   CHECK(x.clone().version() == 0);
+}
+
+TEST_CASE("pieces of a split are written to in place, and the others follow") {
+  const Tensor x = leaf({1, 2, 3, 4});
+  const Tensor w = gradus::from_vector(Values{10}, {}, {.requires_grad = true});
+  const Tensor y = x * 1;
+  const auto pieces = y.split(2);
+  pieces[0].mul_(w);
+  (pieces[0] * pieces[1]).sum().backward();
+  CHECK(grad_of(x) == Values{30, 40, 10, 20});
+  CHECK(grad_of(w) == Values{1 * 3 + 2 * 4});
+}
+
+TEST_CASE("a view whose history was renewed is walked once, when all its gradients are there") {
+  const Tensor x = leaf({2, 3});
+  const Tensor y = x * 1;
+  const Tensor first = y.slice(0, 0, 1);
+  y.mul_(constant({5, 5}));
+  // The first operand alone decides that the product is recorded; the second still has its old history.
+  const Tensor product = x * first;
+  int calls = 0;
+  first.register_hook([&](const Tensor& g) {
+    ++calls;
+    return g;
+  });
+  (product.sum() + (x * first).sum()).backward();
+  CHECK(calls == 1);
+  CHECK(grad_of(x) == Values{2 * 10 + 5 * 10, 20});
+}
+
+TEST_CASE("operations in place on tensors that were saved leave no cycle behind") {
+  const size_t before = gradus::memory_stats().live_bytes;
+  {
+    const Tensor x = leaf({1, 2});
+    const Tensor y = x * 2;
+    y.mul_(y);
+    CHECK_THROWS_AS(y.sum().backward(), gradus::AutogradError);
+    const Tensor rows = gradus::ones({3, 2}, {.dtype = gradus::float64});
+    for (int64_t t = 1; t < 3; ++t) rows[t].copy_(rows[t - 1] * x);
+    const Tensor z = x.exp();
+    z[0].mul_(z[1]);
+  }
+  CHECK(gradus::memory_stats().live_bytes == before);
+}
+
+TEST_CASE("a view that was made a leaf goes its own way") {
+  const Tensor y = gradus::zeros({2, 2});
+  const Tensor row = y[0].requires_grad_();
+  CHECK_THROWS_AS(row[1].add_(1), gradus::AutogradError);
+  y.add_(gradus::ones({2}, {.requires_grad = true}));
+  CHECK(row.is_leaf());
+  CHECK(row.grad_fn() == "");
+  row.sum().backward();
+  CHECK(row.grad().to_vector<double>() == Values{1, 1});
 }
