@@ -40,7 +40,7 @@ constexpr auto d2l_preset = [](Settings& s) {
   s.dropout = 0.1, s.lr = 5e-3, s.held_out = 0;
 };
 const std::vector<std::string> d2l_sentences = {"go .", "i lost .", "he's calm .", "i'm home ."};
-const std::vector<std::string> phrasebook_sentences = {"I am at home.", "She is tired today.", "We want to eat bread.", "Where is the station?"};
+const std::vector<std::string> phrasebook_sentences = {"I am hungry.", "She is not at home.", "We want to buy a car.", "Where is your sister?"};
 
 volatile std::sig_atomic_t interrupted = 0;
 

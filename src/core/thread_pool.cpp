@@ -61,7 +61,10 @@ class Pool {
     }
     wake_.notify_all();
     take_pieces();
-    while (working_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+    for (int spin = 0; spin < kSpins && working_.load(std::memory_order_acquire) != 0; ++spin) std::this_thread::yield();
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&] { return working_.load(std::memory_order_acquire) == 0; });
+    lock.unlock();
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
@@ -89,7 +92,10 @@ class Pool {
         if (stopping_) return;
       }
       take_pieces();
-      working_.fetch_sub(1, std::memory_order_release);
+      if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        std::lock_guard lock(mutex_);
+        done_.notify_one();
+      }
     }
   }
 
@@ -115,6 +121,7 @@ class Pool {
 
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::condition_variable done_;
   std::atomic<uint64_t> generation_{0};
   bool stopping_ = false;
   void (*call_)(const void*, int64_t) = nullptr;

@@ -80,7 +80,7 @@ void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, double alpha, con
               static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
 }
 
-constexpr int64_t kTileWork = 1 << 20;  // multiplications that are worth handing to another thread
+constexpr int64_t kTileWork = 1 << 22;  // multiplications that are worth handing to another thread
 constexpr int64_t kMaxTiles = 16;
 
 }  // namespace

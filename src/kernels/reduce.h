@@ -7,6 +7,7 @@
 
 #include "core/isa.h"
 #include "core/thread_pool.h"
+#include "kernels/lanes.h"
 
 /// Reductions of a dense array seen as (outer, length, inner), over the middle.
 namespace gradus::kernels {
@@ -20,21 +21,26 @@ namespace detail {
 inline constexpr int64_t reduce_grain = 1 << 15;  // elements a thread takes at a time
 inline constexpr int64_t strip = 256;             // columns that are reduced side by side, so that their results stay in the nearest cache
 
+
 inline int64_t pieces_a_task(int64_t elements) noexcept { return std::max<int64_t>(reduce_grain / std::max<int64_t>(elements, 1), 1); }
 
-/// to = the sum of f(x) over n neighbours.
+/// to (rows) = the sums of f(x) over n neighbours each.
 template <class A, class X, class Out, class F>
-void sum_neighbours(int64_t n, const X* from, Out* to, F f) {
+void sum_neighbours(int64_t rows, int64_t n, const X* from, Out* to, F f) {
   isa::run([=] {
-    constexpr int64_t lanes = 32;
-    A lane[lanes] = {}, total = 0;
-    int64_t i = 0;
-    for (; i + lanes <= n; i += lanes)
-      for (int64_t k = 0; k < lanes; ++k) lane[k] += static_cast<A>(f(from[i + k]));
-    for (; i < n; ++i) total += static_cast<A>(f(from[i]));
-    for (int64_t half = lanes / 2; half > 0; half /= 2)
-      for (int64_t k = 0; k < half; ++k) lane[k] += lane[k + half];
-    *to = static_cast<Out>(total + lane[0]);
+    for (int64_t r = 0; r < rows; ++r) {
+      const X* row = from + r * n;
+      A total = 0;
+      int64_t i = 0;
+      if (n >= lanes) {
+        A lane[lanes] = {};
+        for (; i + lanes <= n; i += lanes)
+          for (int64_t k = 0; k < lanes; ++k) lane[k] += static_cast<A>(f(row[i + k]));
+        total = fold(lane, [](A a, A b) { return a + b; });
+      }
+      for (; i < n; ++i) total += static_cast<A>(f(row[i]));
+      to[r] = static_cast<Out>(total);
+    }
   });
 }
 
@@ -66,17 +72,20 @@ void sum(int64_t outer, int64_t length, int64_t inner, const X* x, Y* y, F f) {
   const int64_t width = std::min(inner, strip), strips = inner == 0 ? 0 : (inner + strip - 1) / strip;
   const int64_t rows = reduce_grain / std::max<int64_t>(width, 1), chunks = std::max<int64_t>((length + rows - 1) / rows, 1);
   std::vector<A> partial(chunks > 1 ? static_cast<size_t>(outer * chunks * inner) : 0);
-  parallel_for(outer * strips * chunks, pieces_a_task(std::min(length, rows) * width), [&](int64_t begin, int64_t end) {
+  const int64_t task = pieces_a_task(std::min(length, rows) * width);
+  if (inner == 1 && chunks == 1) {
+    parallel_for(outer, task, [=](int64_t begin, int64_t end) { sum_neighbours<A>(end - begin, length, x + begin * length, y + begin, f); });
+    return;
+  }
+  parallel_for(outer * strips * chunks, task, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
       const int64_t chunk = piece % chunks, first = piece / chunks % strips * strip, o = piece / chunks / strips;
       const int64_t n = std::min(rows, length - chunk * rows), w = std::min(strip, inner - first);
       const X* from = x + (o * length + chunk * rows) * inner + first;
-      const auto into = [&](auto* to) {
-        if (inner == 1) sum_neighbours<A>(n, from, to, f);
-        else sum_rows<A>(n, w, inner, from, to, f);
-      };
-      if (chunks == 1) into(y + o * inner + first);
-      else into(partial.data() + (o * chunks + chunk) * inner + first);
+      A* part = chunks == 1 ? nullptr : partial.data() + (o * chunks + chunk) * inner + first;
+      if (chunks == 1) sum_rows<A>(n, w, inner, from, y + o * inner + first, f);
+      else if (inner == 1) sum_neighbours<A>(1, n, from, part, f);
+      else sum_rows<A>(n, w, inner, from, part, f);
     }
   });
   if (chunks == 1) return;
@@ -104,30 +113,54 @@ struct Smaller {
 
 namespace detail {
 
-/// The best of n > 0 neighbours and its place: the best of each block, without places, and then the place in the block that won.
+/// The best of n > 0 neighbours.
 template <class T, class Better>
-void best_of_neighbours(int64_t n, const T* from, T* value, int64_t* place, Better better) {
+T best_of(int64_t n, const T* x, Better better) {
+  const auto best = [better](T a, T b) { return better(b, a) ? b : a; };
+  T top = x[0];
+  if (n < lanes) {
+    for (int64_t i = 1; i < n; ++i) top = best(top, x[i]);
+    return top;
+  }
+  T lane[lanes];
+  for (int64_t k = 0; k < lanes; ++k) lane[k] = x[k];
+  for (int64_t i = lanes; i < n; i += lanes) {
+    const T* from = x + std::min(i, n - lanes);  // the last step overlaps the one before it
+    for (int64_t k = 0; k < lanes; ++k) lane[k] = best(lane[k], from[k]);
+  }
+  return fold(lane, best);
+}
+
+/// The first place from `start` on where x holds `value`, which it does.
+template <class T>
+int64_t find(const T* x, int64_t start, int64_t n, T value) {
+  const auto same = [value](T v) { return v == value || (v != v && value != value); };
+  for (; start + lanes <= n; start += lanes) {
+    int32_t found = 0;
+    for (int64_t k = 0; k < lanes; ++k) found |= same(x[start + k]);
+    if (found) break;
+  }
+  while (!same(x[start])) ++start;
+  return start;
+}
+
+/// The best of each of `rows` runs of n > 0 neighbours, and its place: blocks are compared first, then the best one is searched.
+template <class T, class Better>
+void best_of_neighbours(int64_t rows, int64_t n, const T* from, T* values, int64_t* places, Better better) {
   isa::run([=] {
-    constexpr int64_t lanes = 16, block = 512;
-    T best = from[0];
-    int64_t winner = 0;
-    for (int64_t begin = 0; begin < n; begin += block) {
-      const int64_t end = std::min(begin + block, n);
-      T lane[lanes];
-      for (int64_t k = 0; k < lanes; ++k) lane[k] = from[begin];
-      int64_t i = begin;
-      for (; i + lanes <= end; i += lanes)
-        for (int64_t k = 0; k < lanes; ++k) lane[k] = better(from[i + k], lane[k]) ? from[i + k] : lane[k];
-      for (; i < end; ++i) lane[0] = better(from[i], lane[0]) ? from[i] : lane[0];
-      for (int64_t k = 1; k < lanes; ++k) lane[0] = better(lane[k], lane[0]) ? lane[k] : lane[0];
-      if (better(lane[0], best)) {
-        best = lane[0];
-        winner = begin;
-      }
+    constexpr int64_t block = 32 * lanes;
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* x = from + r * n;
+      T best = best_of(std::min(block, n), x, better);
+      int64_t winner = 0;
+      for (int64_t begin = block; begin < n; begin += block)
+        if (const T top = best_of(std::min(block, n - begin), x + begin, better); better(top, best)) {
+          best = top;
+          winner = begin;
+        }
+      places[r] = find(x, winner, n, best);
+      values[r] = x[places[r]];
     }
-    while (from[winner] != best && (best == best || from[winner] == from[winner])) ++winner;
-    *value = from[winner];
-    *place = winner;
   });
 }
 
@@ -155,13 +188,17 @@ void best_of_rows(int64_t n, int64_t width, int64_t stride, const T* from, T* va
 template <class T, class Better>
 void extremum(int64_t outer, int64_t length, int64_t inner, const T* x, T* values, int64_t* places, Better better) {
   using namespace detail;
-  const int64_t strips = inner == 0 ? 0 : (inner + strip - 1) / strip;
+  if (inner == 1) {
+    parallel_for(outer, pieces_a_task(length), [=](int64_t begin, int64_t end) {
+      best_of_neighbours(end - begin, length, x + begin * length, values + begin, places + begin, better);
+    });
+    return;
+  }
+  const int64_t strips = (inner + strip - 1) / strip;
   parallel_for(outer * strips, pieces_a_task(length * std::min(inner, strip)), [=](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
       const int64_t o = piece / strips, first = piece % strips * strip, at = o * inner + first;
-      const T* from = x + o * length * inner + first;
-      if (inner == 1) best_of_neighbours(length, from, values + at, places + at, better);
-      else best_of_rows(length, std::min(strip, inner - first), inner, from, values + at, places + at, better);
+      best_of_rows(length, std::min(strip, inner - first), inner, x + o * length * inner + first, values + at, places + at, better);
     }
   });
 }

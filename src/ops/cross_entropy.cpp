@@ -117,25 +117,21 @@ void forward_rows(const Tape& tape, const Tensor& losses, double weight_sum) {
   const int64_t* target = tape.target->data<int64_t>();
   T* out = losses.data<T>();
   const T e = static_cast<T>(tape.smoothing), spread = e / static_cast<T>(C);
-  parallel_for(N, kernels::row_grain(C), [=, &tape](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t t = target[i];
-      if (t == tape.ignore_index) {
-        out[i] = 0;
-        continue;
-      }
-      isa::run([=] {
-        const T* row = x + i * C;
-        const T top = kernels::row_max(C, row);
-        const T rest = std::log(kernels::row_sum<T>(C, [row, top](int64_t c) { return kernels::vexp(row[c] - top); }));
-        T loss = (1 - e) * weight_at(w, t) * (rest - (row[t] - top));
-        if (e > 0) {
-          const T all = kernels::row_sum<T>(C, [row, top, w](int64_t c) { return weight_at(w, c) * (row[c] - top); });
-          loss += spread * (static_cast<T>(weight_sum) * rest - all);
-        }
-        out[i] = loss;
-      });
+  kernels::for_each_row(N, C, [=, ignored = tape.ignore_index](int64_t i) {
+    const int64_t t = target[i];
+    if (t == ignored) {
+      out[i] = 0;
+      return;
     }
+    const T* row = x + i * C;
+    const T top = kernels::row_max(C, row);
+    const T rest = std::log(kernels::row_sum<T>(C, [row, top](int64_t c) { return kernels::vexp(row[c] - top); }));
+    T loss = (1 - e) * weight_at(w, t) * (rest - (row[t] - top));
+    if (e > 0) {
+      const T all = kernels::row_sum<T>(C, [row, top, w](int64_t c) { return weight_at(w, c) * (row[c] - top); });
+      loss += spread * (static_cast<T>(weight_sum) * rest - all);
+    }
+    out[i] = loss;
   });
 }
 
@@ -147,26 +143,21 @@ void backward_rows(const Tape& tape, const T* dy, bool per_row, double weight_su
   const int64_t* target = tape.target->data<int64_t>();
   const T e = static_cast<T>(tape.smoothing), spread = e / static_cast<T>(C);
   const T divisor = tape.reduction == Reduction::Mean ? static_cast<T>(tape.denominator) : T(1);
-  parallel_for(N, kernels::row_grain(C), [=, &tape](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t t = target[i];
-      if (t == tape.ignore_index) {
-        std::fill_n(dx + i * C, C, T(0));
-        continue;
-      }
-      isa::run([=] {
-        const T *row = x + i * C, own = (1 - e) * weight_at(w, t);
-        T* d = dx + i * C;
-        const T top = kernels::row_max(C, row);
-        for (int64_t c = 0; c < C; ++c) d[c] = kernels::vexp(row[c] - top);
-        const T scale = (per_row ? dy[i] : dy[0]) / divisor;
-        const T factor = scale * (own + spread * static_cast<T>(weight_sum)) / kernels::row_sum<T>(C, [d](int64_t c) { return d[c]; });
-        for (int64_t c = 0; c < C; ++c) d[c] *= factor;
-        if (e > 0)
-          for (int64_t c = 0; c < C; ++c) d[c] -= scale * spread * weight_at(w, c);
-        d[t] -= scale * own;
-      });
+  kernels::for_each_row(N, C, [=, ignored = tape.ignore_index](int64_t i) {
+    const int64_t t = target[i];
+    const T *row = x + i * C;
+    T* d = dx + i * C;
+    if (t == ignored) {
+      for (int64_t c = 0; c < C; ++c) d[c] = 0;
+      return;
     }
+    const T top = kernels::row_max(C, row), own = (1 - e) * weight_at(w, t), scale = (per_row ? dy[i] : dy[0]) / divisor;
+    for (int64_t c = 0; c < C; ++c) d[c] = kernels::vexp(row[c] - top);
+    const T factor = scale * (own + spread * static_cast<T>(weight_sum)) / kernels::row_sum<T>(C, [d](int64_t c) { return d[c]; });
+    for (int64_t c = 0; c < C; ++c) d[c] *= factor;
+    if (e > 0)
+      for (int64_t c = 0; c < C; ++c) d[c] -= scale * spread * weight_at(w, c);
+    d[t] -= scale * own;
   });
 }
 
