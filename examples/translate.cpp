@@ -20,8 +20,8 @@ namespace text = gradus::text;
 
 struct Settings {
   std::string data;
-  int64_t num_examples = -1, min_freq = 2, steps = 14, embed = 64, hidden = 128, layers = 2, batch = 64, epochs = 40;
-  double dropout = 0.2, lr = 5e-3, held_out = 0.1;
+  int64_t num_examples = -1, min_freq = 2, steps = 14, embed = 96, hidden = 192, layers = 2, batch = 64, epochs = 40;
+  double dropout = 0.4, lr = 3e-3, held_out = 0.1;
   uint64_t seed = 0;
 };
 

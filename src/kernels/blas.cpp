@@ -3,10 +3,11 @@
 #include <cblas.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
-#include <string_view>
+#include <limits>
+#include <vector>
 
+#include "core/check.h"
 #include "core/isa.h"
 #include "core/thread_pool.h"
 
@@ -18,53 +19,6 @@ void gotoblas_dynamic_init() __attribute__((weak));
 
 namespace gradus::kernels {
 namespace {
-
-/// A product small enough to check by hand, large enough to reach the main kernel.
-bool product_is_right() {
-  constexpr int n = 24;
-  float a[n * n], b[n * n], c[n * n];
-  for (int i = 0; i < n * n; ++i) {
-    a[i] = static_cast<float>(i % 7) - 3;
-    b[i] = static_cast<float>(i % 5) - 2;
-  }
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, b, n, 0, c, n);
-  for (int i = 0; i < n; ++i)
-    for (int j = 0; j < n; ++j) {
-      float sum = 0;
-      for (int k = 0; k < n; ++k) sum += a[i * n + k] * b[k * n + j];
-      if (std::fabs(sum - c[i * n + j]) > 1e-3F) return false;
-    }
-  return true;
-}
-
-void choose_kernels(const char* core) {
-  if (core) setenv("OPENBLAS_CORETYPE", core, 1);
-  else unsetenv("OPENBLAS_CORETYPE");
-  gotoblas_dynamic_quit();
-  gotoblas_dynamic_init();
-}
-
-/// OpenBLAS falls back to its AVX2 kernels on processors newer than itself; on one with AVX-512 that is half the speed.
-std::string prepare() {
-  openblas_set_num_threads(1);
-  const std::string first = openblas_get_corename();
-  std::string description = std::string(openblas_get_config()).substr(0, 15) + ", " + first + " kernels";
-  const bool outdated = first == "Haswell" || first == "Zen";
-  const bool replaceable = gotoblas_dynamic_quit && gotoblas_dynamic_init && !std::getenv("OPENBLAS_CORETYPE");
-  if (isa::level() != isa::Level::Avx512 || !outdated || !replaceable) return description;
-  choose_kernels("SkylakeX");
-  if (!product_is_right()) choose_kernels(nullptr);
-  unsetenv("OPENBLAS_CORETYPE");
-  openblas_set_num_threads(1);
-  const std::string second = openblas_get_corename();
-  if (second != first) description = std::string(openblas_get_config()).substr(0, 15) + ", " + second + " kernels (chosen over " + first + ")";
-  return description;
-}
-
-const std::string& prepared() {
-  static const std::string description = prepare();
-  return description;
-}
 
 void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, float alpha, const float* a, int64_t lda, const float* b, int64_t ldb,
           float beta, float* c, int64_t ldc) {
@@ -80,8 +34,80 @@ void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, double alpha, con
               static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
 }
 
-constexpr int64_t kTileWork = 1 << 22;  // multiplications that are worth handing to another thread
-constexpr int64_t kMaxTiles = 16;
+/// Compares a product of small integers, which every order of summation gives exactly, with the sums themselves.
+template <class T>
+bool product_is_right(Trans ta, Trans tb, int n) {
+  const auto size = static_cast<size_t>(n);
+  std::vector<T> a(size * size), b(size * size), c(size * size), expected(size * size, T(0));
+  for (size_t i = 0; i < size * size; ++i) {
+    a[i] = static_cast<T>(i % 7) - 3;
+    b[i] = static_cast<T>(i % 5) - 2;
+  }
+  for (size_t i = 0; i < size; ++i)
+    for (size_t k = 0; k < size; ++k)
+      for (size_t j = 0; j < size; ++j)
+        expected[i * size + j] +=
+            (ta == Trans::Yes ? a[k * size + i] : a[i * size + k]) * (tb == Trans::Yes ? b[j * size + k] : b[k * size + j]);
+  call(ta, tb, n, n, n, T(1), a.data(), n, b.data(), n, T(0), c.data(), n);
+  return c == expected;
+}
+
+/// OpenBLAS has kernels for products below 100^3 multiplications and others above: both are tried, in both precisions.
+bool products_are_right() {
+  for (int n : {24, 104})
+    for (Trans ta : {Trans::No, Trans::Yes})
+      for (Trans tb : {Trans::No, Trans::Yes})
+        if (!product_is_right<float>(ta, tb, n) || !product_is_right<double>(ta, tb, n)) return false;
+  return true;
+}
+
+void choose_kernels(const char* core) {
+  if (core) setenv("OPENBLAS_CORETYPE", core, 1);
+  gotoblas_dynamic_quit();
+  gotoblas_dynamic_init();
+  unsetenv("OPENBLAS_CORETYPE");
+  openblas_set_num_threads(1);
+}
+
+/// "OpenBLAS 0.3.21" out of "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH …".
+std::string version() {
+  const std::string config = openblas_get_config();
+  return config.substr(0, config.find(' ', config.find(' ') + 1));
+}
+
+/// OpenBLAS falls back to its AVX2 kernels on processors newer than itself; on one with AVX-512 that is half the speed.
+std::string prepare() {
+  openblas_set_num_threads(1);
+  const std::string first = openblas_get_corename();
+  if (std::getenv("OPENBLAS_CORETYPE")) return version() + ", " + first + " kernels (as OPENBLAS_CORETYPE says)";
+  const bool outdated = first == "Haswell" || first == "Zen";
+  if (isa::level() == isa::Level::Avx512 && outdated && gotoblas_dynamic_quit && gotoblas_dynamic_init) {
+    choose_kernels("SkylakeX");
+    if (!products_are_right()) choose_kernels(nullptr);
+  }
+  const std::string second = openblas_get_corename();
+  return version() + ", " + second + " kernels" + (second == first ? "" : " (chosen over " + first + ")");
+}
+
+const std::string& prepared() {
+  static const std::string description = prepare();
+  return description;
+}
+
+/// Rows or columns of the result that one piece of work covers. Every tile packs the whole of the other operand again, which costs little
+/// only while tiles are broad, so more than four of them are made only where they stay so.
+int64_t tile_length(int64_t length, int64_t multiplications) {
+  constexpr int64_t work = 1 << 21, broad = 384, step = 32;
+  const int64_t tiles = std::clamp<int64_t>(multiplications / work, 1, std::max<int64_t>(4, length / broad));
+  return (length / tiles + step - 1) / step * step;
+}
+
+/// M N K, or the largest integer where that is beyond it.
+int64_t product_of(int64_t M, int64_t N, int64_t K) {
+  int64_t mn = 0, mnk = 0;
+  const bool beyond = __builtin_mul_overflow(M, N, &mn) || __builtin_mul_overflow(mn, K, &mnk);
+  return beyond ? std::numeric_limits<int64_t>::max() : mnk;
+}
 
 }  // namespace
 
@@ -96,17 +122,24 @@ void gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, T alpha
       for (int64_t j = 0; j < N; ++j) c[i * ldc + j] = beta == 0 ? T(0) : beta * c[i * ldc + j];
     return;
   }
-  const int64_t tiles = std::clamp<int64_t>(M * N / 64 * K / (kTileWork / 64), 1, kMaxTiles);
+  constexpr int64_t limit = std::numeric_limits<blasint>::max();
+  check<ShapeError>(std::max({M, N, K, lda, ldb, ldc}) <= limit, "matmul: [{}, {}] x [{}, {}]: a size or stride is beyond {}, BLAS's limit",
+                    M, K, K, N, limit);
   const bool by_rows = M > N;
   const int64_t length = by_rows ? M : N;
-  const int64_t tile = std::max<int64_t>((length / tiles + 31) / 32 * 32, 32);
+  const int64_t tile = std::max<int64_t>(tile_length(length, product_of(M, N, K)), 1);
   parallel_for(length, tile, [&](int64_t begin, int64_t end) {
-    if (by_rows) call(trans_a, trans_b, end - begin, N, K, alpha, a + (trans_a == Trans::Yes ? begin : begin * lda), lda, b, ldb, beta, c + begin * ldc, ldc);
-    else call(trans_a, trans_b, M, end - begin, K, alpha, a, lda, b + (trans_b == Trans::Yes ? begin * ldb : begin), ldb, beta, c + begin, ldc);
+    if (by_rows)
+      call(trans_a, trans_b, end - begin, N, K, alpha, a + (trans_a == Trans::Yes ? begin : begin * lda), lda, b, ldb, beta,
+           c + begin * ldc, ldc);
+    else
+      call(trans_a, trans_b, M, end - begin, K, alpha, a, lda, b + (trans_b == Trans::Yes ? begin * ldb : begin), ldb, beta, c + begin,
+           ldc);
   });
 }
 template void gemm(Trans, Trans, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*, int64_t);
-template void gemm(Trans, Trans, int64_t, int64_t, int64_t, double, const double*, int64_t, const double*, int64_t, double, double*, int64_t);
+template void gemm(Trans, Trans, int64_t, int64_t, int64_t, double, const double*, int64_t, const double*, int64_t, double, double*,
+                   int64_t);
 
 std::string blas_description() { return prepared(); }
 

@@ -1,10 +1,9 @@
 #include "kernels/gru.h"
 
 #include <algorithm>
-#include <cstring>
-#include <vector>
 
 #include "core/isa.h"
+#include "core/scratch.h"
 #include "core/thread_pool.h"
 #include "kernels/blas.h"
 #include "kernels/math.h"
@@ -12,234 +11,347 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 1 << 13;  // gate values that a thread takes at a time
+/// The rows that one thread carries through the whole sequence: all where there are few or the work is small, else tiles of at most 64,
+/// two at least.
+int64_t tile_rows(const GruSizes& s) {
+  constexpr int64_t worth_splitting = 1 << 20, fewest = 48, most = 64, step = 8;  // the first in multiplications
+  if (s.B < fewest || s.T * s.B * s.H * 3 * s.H < worth_splitting) return std::max<int64_t>(s.B, 1);
+  const int64_t tiles = std::max<int64_t>((s.B + most - 1) / most, 2);
+  return ((s.B + tiles - 1) / tiles + step - 1) / step * step;
+}
 
-/// Calls body(row) for every row of a step, on several threads where a step is large.
+/// Cuts the rows [begin, end) of step t into runs that are all active or all past their length: body(from, to, active).
 template <class Body>
-void for_rows(const GruSizes& s, const Body& body) {
-  parallel_for(s.B, std::max<int64_t>(kGrain / s.H, 1), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) body(row);
-  });
+void for_runs(const GruSizes& s, int64_t t, int64_t begin, int64_t end, const Body& body) {
+  if (!s.lengths) return body(begin, end, true);
+  for (int64_t from = begin, to = begin; from < end; from = to) {
+    const bool active = s.active(t, from);
+    while (to < end && s.active(t, to) == active) ++to;
+    body(from, to, active);
+  }
 }
 
-/// b_ih + b_hh, each of which may be missing, for the gates where the two are only ever added.
+/// (4H): what is added to r, z, the input's part of n and the state's part of n. Where the two parts are only ever added, as with the
+/// reset gate before the product, the third holds both biases.
 template <class T>
-std::vector<T> joint_bias(const GruWeightsView<T>& w, int64_t n) {
-  std::vector<T> bias(static_cast<size_t>(n), T(0));
-  for (int64_t j = 0; j < n; ++j) bias[static_cast<size_t>(j)] = (w.bias_ih ? w.bias_ih[j] : T(0)) + (w.bias_hh ? w.bias_hh[j] : T(0));
-  return bias;
+void joint_bias(const GruSizes& s, const GruWeightsView<T>& w, T* bias) {
+  const int64_t H = s.H;
+  for (int64_t j = 0; j < 3 * H; ++j) {
+    const bool apart = s.reset_after && j >= 2 * H;
+    bias[j] = (w.bias_ih ? w.bias_ih[j] : T(0)) + (w.bias_hh && !apart ? w.bias_hh[j] : T(0));
+  }
+  for (int64_t j = 0; j < H; ++j) bias[3 * H + j] = w.bias_hh ? w.bias_hh[2 * H + j] : T(0);
 }
 
-template <class T>
-std::vector<T> bias_part(const T* bias, int64_t H) {
-  return bias ? std::vector<T>(bias + 2 * H, bias + 3 * H) : std::vector<T>(static_cast<size_t>(H), T(0));
-}
+// The loops below work on `rows` rows of a step. g (rows, 3H) holds the input's part and becomes r, z, n; p (rows, 3H or 2H) is the
+// state's part; h and next (rows, H) are the states before and after.
 
-/// One row's gates and new state, the reset gate applied after the product. g holds the input's part and becomes r, z, n.
+/// The gates and the new state, the reset gate applied after the product.
 template <class T>
-void gates_after(int64_t H, T* g, const T* p, const T* bias_rz, const T* bias_in, const T* bias_hn, T* inner, const T* h, T* next) {
+void gates_after(int64_t rows, int64_t H, T* gates, const T* product, const T* bias, T* inner, const T* before, T* after) {
   isa::run([=] {
-    GRADUS_INDEPENDENT
-    for (int64_t j = 0; j < H; ++j) {
-      const T r = vsigmoid(g[j] + p[j] + bias_rz[j]);
-      const T z = vsigmoid(g[H + j] + p[H + j] + bias_rz[H + j]);
-      const T q = p[2 * H + j] + bias_hn[j];
-      const T n = vtanh(g[2 * H + j] + bias_in[j] + r * q);
-      g[j] = r;
-      g[H + j] = z;
-      g[2 * H + j] = n;
-      inner[j] = q;
-      next[j] = n + z * (h[j] - n);
+    for (int64_t b = 0; b < rows; ++b) {
+      T *g = gates + b * 3 * H, *q = inner + b * H, *next = after + b * H;
+      const T *p = product + b * 3 * H, *h = before + b * H;
+      GRADUS_INDEPENDENT
+      for (int64_t j = 0; j < H; ++j) {
+        const T r = vsigmoid(g[j] + p[j] + bias[j]);
+        const T z = vsigmoid(g[H + j] + p[H + j] + bias[H + j]);
+        const T hn = p[2 * H + j] + bias[3 * H + j];
+        const T n = vtanh(g[2 * H + j] + bias[2 * H + j] + r * hn);
+        g[j] = r;
+        g[H + j] = z;
+        g[2 * H + j] = n;
+        q[j] = hn;
+        next[j] = n + z * (h[j] - n);
+      }
     }
   });
 }
 
 /// The same with the reset gate before the product, in two passes: first r, z and r * h …
 template <class T>
-void gates_before(int64_t H, T* g, const T* p, const T* bias_rz, T* inner, const T* h) {
+void gates_before(int64_t rows, int64_t H, T* gates, const T* product, const T* bias, T* inner, const T* before) {
   isa::run([=] {
-    GRADUS_INDEPENDENT
-    for (int64_t j = 0; j < H; ++j) {
-      const T r = vsigmoid(g[j] + p[j] + bias_rz[j]);
-      g[j] = r;
-      g[H + j] = vsigmoid(g[H + j] + p[H + j] + bias_rz[H + j]);
-      inner[j] = r * h[j];
+    for (int64_t b = 0; b < rows; ++b) {
+      T *g = gates + b * 3 * H, *rh = inner + b * H;
+      const T *p = product + b * 2 * H, *h = before + b * H;
+      GRADUS_INDEPENDENT
+      for (int64_t j = 0; j < H; ++j) {
+        const T r = vsigmoid(g[j] + p[j] + bias[j]);
+        g[j] = r;
+        g[H + j] = vsigmoid(g[H + j] + p[H + j] + bias[H + j]);
+        rh[j] = r * h[j];
+      }
     }
   });
 }
 
-/// … then n and the new state.
+/// … then n and the new state from the product with r * h.
 template <class T>
-void candidate_before(int64_t H, T* g, const T* q, const T* bias_n, const T* h, T* next) {
+void candidate_before(int64_t rows, int64_t H, T* gates, const T* product, const T* bias, const T* before, T* after) {
   isa::run([=] {
-    GRADUS_INDEPENDENT
-    for (int64_t j = 0; j < H; ++j) {
-      const T n = vtanh(g[2 * H + j] + bias_n[j] + q[j]);
-      g[2 * H + j] = n;
-      next[j] = n + g[H + j] * (h[j] - n);
+    for (int64_t b = 0; b < rows; ++b) {
+      T *g = gates + b * 3 * H, *next = after + b * H;
+      const T *p = product + b * H, *h = before + b * H;
+      GRADUS_INDEPENDENT
+      for (int64_t j = 0; j < H; ++j) {
+        const T n = vtanh(g[2 * H + j] + bias[2 * H + j] + p[j]);
+        g[2 * H + j] = n;
+        next[j] = n + g[H + j] * (h[j] - n);
+      }
     }
   });
 }
 
-/// One row's gradients. d holds (n_x, r, z, n_h) before their nonlinearities; dh, the gradient of the new state, becomes the part of the
-/// old state's that does not go through a product.
+// Backward: d (rows, 4H) takes the gradients before the nonlinearities in the order n_x, r, z, n_h, and `sums` (4H) adds them up over
+// rows. dh (rows, H), the gradient of the new state without dy, becomes the part of the old state's that passes through no product.
+// A dy_stride of 0 reads one row of dy for all.
+
 template <class T>
-void gradients_after(int64_t H, const T* g, const T* inner, const T* h, T* dh, T* d) {
+void gradients_after(int64_t rows, int64_t H, const T* gates, const T* inner, const T* before, const T* dy, int64_t dy_stride, T* dh, T* d,
+                     T* sums) {
   isa::run([=] {
-    GRADUS_INDEPENDENT
-    for (int64_t j = 0; j < H; ++j) {
-      const T r = g[j], z = g[H + j], n = g[2 * H + j];
-      const T dn = dh[j] * (1 - z) * (1 - n * n);
-      d[j] = dn;
-      d[H + j] = dn * inner[j] * r * (1 - r);
-      d[2 * H + j] = dh[j] * (h[j] - n) * z * (1 - z);
-      d[3 * H + j] = dn * r;
-      dh[j] *= z;
+    for (int64_t b = 0; b < rows; ++b) {
+      const T *g = gates + b * 3 * H, *q = inner + b * H, *h = before + b * H, *dyb = dy + b * dy_stride;
+      T *dhb = dh + b * H, *db = d + b * 4 * H;
+      GRADUS_INDEPENDENT
+      for (int64_t j = 0; j < H; ++j) {
+        const T r = g[j], z = g[H + j], n = g[2 * H + j], dnext = dhb[j] + dyb[j];
+        const T dn = dnext * (1 - z) * (1 - n * n);
+        const T dr = dn * q[j] * r * (1 - r), dz = dnext * (h[j] - n) * z * (1 - z), dnh = dn * r;
+        db[j] = dn;
+        db[H + j] = dr;
+        db[2 * H + j] = dz;
+        db[3 * H + j] = dnh;
+        sums[j] += dn;
+        sums[H + j] += dr;
+        sums[2 * H + j] += dz;
+        sums[3 * H + j] += dnh;
+        dhb[j] = dnext * z;
+      }
     }
   });
 }
 
 template <class T>
-void gradients_before(int64_t H, const T* g, const T* h, T* dh, T* d) {
+void gradients_before(int64_t rows, int64_t H, const T* gates, const T* before, const T* dy, int64_t dy_stride, T* dh, T* d, T* sums) {
   isa::run([=] {
-    GRADUS_INDEPENDENT
-    for (int64_t j = 0; j < H; ++j) {
-      const T z = g[H + j], n = g[2 * H + j];
-      const T dn = dh[j] * (1 - z) * (1 - n * n);
-      d[j] = dn;
-      d[2 * H + j] = dh[j] * (h[j] - n) * z * (1 - z);
-      d[3 * H + j] = dn;
-      dh[j] *= z;
+    for (int64_t b = 0; b < rows; ++b) {
+      const T *g = gates + b * 3 * H, *h = before + b * H, *dyb = dy + b * dy_stride;
+      T *dhb = dh + b * H, *db = d + b * 4 * H;
+      GRADUS_INDEPENDENT
+      for (int64_t j = 0; j < H; ++j) {
+        const T z = g[H + j], n = g[2 * H + j], dnext = dhb[j] + dyb[j];
+        const T dn = dnext * (1 - z) * (1 - n * n), dz = dnext * (h[j] - n) * z * (1 - z);
+        db[j] = dn;
+        db[2 * H + j] = dz;
+        db[3 * H + j] = dn;
+        sums[j] += dn;
+        sums[2 * H + j] += dz;
+        sums[3 * H + j] += dn;
+        dhb[j] = dnext * z;
+      }
     }
   });
 }
 
 /// After d(r * h) is known: its share of r and of the old state.
 template <class T>
-void reset_before(int64_t H, const T* g, const T* drh, const T* h, T* dh, T* d) {
+void reset_before(int64_t rows, int64_t H, const T* gates, const T* drh, const T* before, T* dh, T* d, T* sums) {
   isa::run([=] {
-    GRADUS_INDEPENDENT
-    for (int64_t j = 0; j < H; ++j) {
-      const T r = g[j];
-      d[H + j] = drh[j] * h[j] * r * (1 - r);
-      dh[j] += drh[j] * r;
+    for (int64_t b = 0; b < rows; ++b) {
+      const T *g = gates + b * 3 * H, *h = before + b * H, *x = drh + b * H;
+      T *dhb = dh + b * H, *db = d + b * 4 * H;
+      GRADUS_INDEPENDENT
+      for (int64_t j = 0; j < H; ++j) {
+        const T dr = x[j] * h[j] * g[j] * (1 - g[j]);
+        db[H + j] = dr;
+        sums[H + j] += dr;
+        dhb[j] += x[j] * g[j];
+      }
     }
   });
 }
 
 template <class T>
-void add(int64_t n, const T* x, T* y) {
-  isa::run([=] {
-    for (int64_t i = 0; i < n; ++i) y[i] += x[i];
-  });
+struct Forward {
+  const GruSizes& s;
+  const T* h0;
+  const GruWeightsView<T>& w;
+  const GruSaved<T>& saved;
+  const T* bias;  // (4H)
+  T* h_n;
+
+  /// The rows [begin, end) through all steps.
+  void run(int64_t begin, int64_t end) const {
+    const int64_t H = s.H, rows = end - begin, width = s.reset_after ? 3 * H : 2 * H;
+    Scratch<T> product(rows * width), candidate(s.reset_after ? 0 : rows * H);
+    const T* h = h0 + begin * H;
+    for (int64_t i = 0; i < s.T; ++i) {
+      const int64_t t = s.step(i), first = t * s.B + begin;
+      T *gates = saved.gates + first * 3 * H, *inner = saved.inner + first * H, *next = saved.states + first * H;
+      gemm<T>(Trans::No, Trans::Yes, rows, width, H, 1, h, H, w.weight_hh, H, 0, product.data(), width);
+      for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
+        const int64_t n = to - from, b = from - begin;
+        const T* p = product.data() + b * width;
+        if (!active) {
+          std::fill_n(inner + b * H, n * H, T(0));
+          std::copy_n(h + b * H, n * H, next + b * H);
+        } else if (s.reset_after) {
+          gates_after(n, H, gates + b * 3 * H, p, bias, inner + b * H, h + b * H, next + b * H);
+        } else {
+          gates_before(n, H, gates + b * 3 * H, p, bias, inner + b * H, h + b * H);
+        }
+      });
+      if (!s.reset_after) {
+        gemm<T>(Trans::No, Trans::Yes, rows, H, H, 1, inner, H, w.weight_hh + 2 * H * H, H, 0, candidate.data(), H);
+        for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
+          const int64_t b = from - begin;
+          if (active) candidate_before(to - from, H, gates + b * 3 * H, candidate.data() + b * H, bias, h + b * H, next + b * H);
+        });
+      }
+      h = next;
+    }
+    std::copy_n(h, rows * H, h_n + begin * H);
+  }
+};
+
+template <class T>
+struct Backward {
+  const GruSizes& s;
+  const T* h0;
+  const GruWeightsView<T>& w;
+  const GruSaved<T>& saved;
+  const T *dy, *dh_n;
+  T *d, *dh0;  // d (T, B, 4H)
+
+  /// The rows [begin, end) through all steps, last to first; `sums` (4H) takes the sums of d over them.
+  void run(int64_t begin, int64_t end, T* sums) const {
+    const int64_t H = s.H, rows = end - begin, width = 4 * H;
+    Scratch<T> dh(rows * H), drh(s.reset_after ? 0 : rows * H), zeros(dy ? 0 : H);
+    if (!dy) std::fill_n(zeros.data(), H, T(0));
+    if (dh_n) std::copy_n(dh_n + begin * H, rows * H, dh.data());
+    else std::fill_n(dh.data(), rows * H, T(0));
+    std::fill_n(sums, width, T(0));
+    for (int64_t i = s.T - 1; i >= 0; --i) {
+      const int64_t t = s.step(i), first = t * s.B + begin;
+      const T* h = i > 0 ? saved.states + (s.step(i - 1) * s.B + begin) * H : h0 + begin * H;
+      const T *gates = saved.gates + first * 3 * H, *inner = saved.inner + first * H;
+      T* dt = d + first * width;
+      for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
+        const int64_t n = to - from, b = from - begin;
+        const T *g = gates + b * 3 * H, *dyt = dy ? dy + (t * s.B + from) * H : zeros.data();
+        if (!active) std::fill_n(dt + b * width, n * width, T(0));
+        else if (s.reset_after)
+          gradients_after(n, H, g, inner + b * H, h + b * H, dyt, dy ? H : 0, dh.data() + b * H, dt + b * width, sums);
+        else gradients_before(n, H, g, h + b * H, dyt, dy ? H : 0, dh.data() + b * H, dt + b * width, sums);
+      });
+      if (s.reset_after) {
+        gemm<T>(Trans::No, Trans::No, rows, H, 3 * H, 1, dt + H, width, w.weight_hh, H, 1, dh.data(), H);
+        continue;
+      }
+      gemm<T>(Trans::No, Trans::No, rows, H, H, 1, dt + 3 * H, width, w.weight_hh + 2 * H * H, H, 0, drh.data(), H);
+      for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
+        const int64_t b = from - begin;
+        if (active) reset_before(to - from, H, gates + b * 3 * H, drh.data() + b * H, h + b * H, dh.data() + b * H, dt + b * width, sums);
+      });
+      gemm<T>(Trans::No, Trans::No, rows, H, 2 * H, 1, dt + H, width, w.weight_hh, H, 1, dh.data(), H);
+    }
+    if (dh0) std::copy_n(dh.data(), rows * H, dh0 + begin * H);
+  }
+};
+
+/// result (M, H) = the sum over all steps of d's columns from `column` (rows, M), transposed, times the states that the steps began with.
+template <class T>
+void state_products(const GruSizes& s, const T* d, int64_t column, int64_t M, const T* h0, const T* states, T* result) {
+  const int64_t H = s.H, width = 4 * H, block = s.B * width, later = (s.T - 1) * s.B;
+  const T *first_d = d + s.step(0) * block + column, *later_d = d + (s.reverse ? 0 : block) + column;
+  gemm<T>(Trans::Yes, Trans::No, M, H, s.B, 1, first_d, width, h0, H, 0, result, H);
+  gemm<T>(Trans::Yes, Trans::No, M, H, later, 1, later_d, width, states + (s.reverse ? s.B * H : 0), H, 1, result, H);
 }
 
-/// sums[j] = the sum of column j of d (rows, columns), whose rows lie `stride` apart.
 template <class T>
-void column_sums(int64_t rows, int64_t columns, const T* d, int64_t stride, T* sums) {
-  std::fill_n(sums, columns, T(0));
-  for (int64_t i = 0; i < rows; ++i) add(columns, d + i * stride, sums);
+void weight_hh_gradient(const GruSizes& s, const T* d, const T* h0, const GruSaved<T>& saved, T* result) {
+  const int64_t H = s.H;
+  state_products(s, d, H, s.reset_after ? 3 * H : 2 * H, h0, saved.states, result);
+  if (!s.reset_after)  // n met r * h
+    gemm<T>(Trans::Yes, Trans::No, H, H, s.T * s.B, 1, d + 3 * H, 4 * H, saved.inner, H, 0, result + 2 * H * H, H);
+}
+
+template <class T>
+void weight_ih_gradient(const GruSizes& s, const T* d, const T* x, T* result) {
+  const int64_t H = s.H, I = s.I, rows = s.T * s.B;
+  // Past its length a row's x means nothing, and may be NaN; 0 times that would spoil the sums.
+  Scratch<T> active_x(s.lengths ? rows * I : 0);
+  if (s.lengths) {
+    for (int64_t row = 0; row < rows; ++row) {
+      T* to = active_x.data() + row * I;
+      if (s.active(row / s.B, row % s.B)) std::copy_n(x + row * I, I, to);
+      else std::fill_n(to, I, T(0));
+    }
+    x = active_x.data();
+  }
+  gemm<T>(Trans::Yes, Trans::No, 2 * H, I, rows, 1, d + H, 4 * H, x, I, 0, result, I);
+  gemm<T>(Trans::Yes, Trans::No, H, I, rows, 1, d, 4 * H, x, I, 0, result + 2 * H * I, I);
+}
+
+template <class T>
+void input_gradient(const GruSizes& s, const T* d, const T* weight_ih, T* result) {
+  const int64_t H = s.H, I = s.I;
+  // W_ih with its rows in the order of d's first three parts: n, r, z.
+  Scratch<T> weight(3 * H * I);
+  std::copy_n(weight_ih + 2 * H * I, H * I, weight.data());
+  std::copy_n(weight_ih, 2 * H * I, weight.data() + H * I);
+  gemm<T>(Trans::No, Trans::No, s.T * s.B, I, 3 * H, 1, d, 4 * H, weight.data(), I, 0, result, I);
+}
+
+/// From the sums of d over each tile's rows (tiles, 4H).
+template <class T>
+void bias_gradients(const GruSizes& s, int64_t tiles, T* sums, const GruGradients<T>& out) {
+  const int64_t H = s.H;
+  for (int64_t i = 1; i < tiles; ++i)
+    for (int64_t j = 0; j < 4 * H; ++j) sums[j] += sums[i * 4 * H + j];
+  if (out.bias_ih) {
+    std::copy_n(sums + H, 2 * H, out.bias_ih);
+    std::copy_n(sums, H, out.bias_ih + 2 * H);
+  }
+  if (out.bias_hh) std::copy_n(sums + H, 3 * H, out.bias_hh);
 }
 
 }  // namespace
 
 template <class T>
 void gru_forward(const GruSizes& s, const T* x, const T* h0, const GruWeightsView<T>& w, const GruSaved<T>& saved, T* h_n) {
-  const int64_t B = s.B, H = s.H, rows = s.T * s.B;
   // The input's part of every gate of every step, in one product.
-  gemm<T>(Trans::No, Trans::Yes, rows, 3 * H, s.I, 1, x, s.I, w.weight_ih, s.I, 0, saved.gates, 3 * H);
-  const std::vector<T> bias = joint_bias(w, 3 * H), bias_in = bias_part(w.bias_ih, H), bias_hn = bias_part(w.bias_hh, H);
-  const int64_t width = s.reset_after ? 3 * H : 2 * H;
-  std::vector<T> product(static_cast<size_t>(B * width)), candidate(s.reset_after ? 0 : static_cast<size_t>(B * H));
-
-  const T* h = h0;
-  for (int64_t i = 0; i < s.T; ++i) {
-    const int64_t t = s.step(i);
-    T* gates = saved.gates + t * B * 3 * H;
-    T* inner = saved.inner + t * B * H;
-    T* next = saved.states + t * B * H;
-    gemm<T>(Trans::No, Trans::Yes, B, width, H, 1, h, H, w.weight_hh, H, 0, product.data(), width);
-    for_rows(s, [&](int64_t b) {
-      T* g = gates + b * 3 * H;
-      const T* p = product.data() + b * width;
-      if (s.reset_after) gates_after(H, g, p, bias.data(), bias_in.data(), bias_hn.data(), inner + b * H, h + b * H, next + b * H);
-      else gates_before(H, g, p, bias.data(), inner + b * H, h + b * H);
-    });
-    if (!s.reset_after) {
-      gemm<T>(Trans::No, Trans::Yes, B, H, H, 1, inner, H, w.weight_hh + 2 * H * H, H, 0, candidate.data(), H);
-      for_rows(s, [&](int64_t b) {
-        candidate_before(H, gates + b * 3 * H, candidate.data() + b * H, bias.data() + 2 * H, h + b * H, next + b * H);
-      });
-    }
-    if (s.lengths)
-      for (int64_t b = 0; b < B; ++b)
-        if (!s.active(t, b)) std::copy_n(h + b * H, H, next + b * H);
-    h = next;
-  }
-  std::copy_n(h, B * H, h_n);
+  gemm<T>(Trans::No, Trans::Yes, s.T * s.B, 3 * s.H, s.I, 1, x, s.I, w.weight_ih, s.I, 0, saved.gates, 3 * s.H);
+  Scratch<T> bias(4 * s.H);
+  joint_bias(s, w, bias.data());
+  const Forward<T> forward{s, h0, w, saved, bias.data(), h_n};
+  parallel_for(s.B, tile_rows(s), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
 }
 
 template <class T>
-void gru_backward(const GruSizes& s, const T* x, const T* h0, const GruWeightsView<T>& w, const GruSaved<T>& saved, const T* dy, const T* dh_n,
-                  const GruGradients<T>& out) {
-  const int64_t B = s.B, I = s.I, H = s.H, rows = s.T * s.B, width = 4 * H;
-  std::vector<T> d(static_cast<size_t>(rows * width)), dh(static_cast<size_t>(B * H), T(0)), drh(s.reset_after ? 0 : static_cast<size_t>(B * H));
-  // The states that each step started from, so that the weight gradients of all steps are single products.
-  std::vector<T> before(static_cast<size_t>(rows * H));
-  if (dh_n) std::copy_n(dh_n, B * H, dh.data());
+void gru_backward(const GruSizes& s, const T* x, const T* h0, const GruWeightsView<T>& w, const GruSaved<T>& saved, const T* dy,
+                  const T* dh_n, const GruGradients<T>& out) {
+  const int64_t tile = tile_rows(s), tiles = std::max<int64_t>((s.B + tile - 1) / tile, 1), width = 4 * s.H;
+  Scratch<T> d(s.T * s.B * width), sums(tiles * width);
+  if (s.B == 0) std::fill_n(sums.data(), width, T(0));
+  const Backward<T> backward{s, h0, w, saved, dy, dh_n, d.data(), out.h0};
+  parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.data() + begin / tile * width); });
 
-  for (int64_t i = s.T - 1; i >= 0; --i) {
-    const int64_t t = s.step(i);
-    const T* h = i > 0 ? saved.states + s.step(i - 1) * B * H : h0;
-    const T* gates = saved.gates + t * B * 3 * H;
-    const T* inner = saved.inner + t * B * H;
-    T* dt = d.data() + t * B * width;
-    std::copy_n(h, B * H, before.data() + t * B * H);
-    for_rows(s, [&](int64_t b) {
-      if (!s.active(t, b)) {
-        std::fill_n(dt + b * width, width, T(0));
-        return;
-      }
-      if (dy) add(H, dy + (t * B + b) * H, dh.data() + b * H);
-      if (s.reset_after) gradients_after(H, gates + b * 3 * H, inner + b * H, h + b * H, dh.data() + b * H, dt + b * width);
-      else gradients_before(H, gates + b * 3 * H, h + b * H, dh.data() + b * H, dt + b * width);
-    });
-    if (s.reset_after) {
-      gemm<T>(Trans::No, Trans::No, B, H, 3 * H, 1, dt + H, width, w.weight_hh, H, 1, dh.data(), H);
-    } else {
-      gemm<T>(Trans::No, Trans::No, B, H, H, 1, dt + 3 * H, width, w.weight_hh + 2 * H * H, H, 0, drh.data(), H);
-      for_rows(s, [&](int64_t b) {
-        if (s.active(t, b)) reset_before(H, gates + b * 3 * H, drh.data() + b * H, h + b * H, dh.data() + b * H, dt + b * width);
-      });
-      gemm<T>(Trans::No, Trans::No, B, H, 2 * H, 1, dt + H, width, w.weight_hh, H, 1, dh.data(), H);
-    }
-  }
-
-  // d is (n_x, r, z, n_h): its last three parts meet W_hh in order, its first three meet W_ih with n in front.
-  const T *dn = d.data(), *drz = d.data() + H, *dnh = d.data() + 3 * H;
-  if (out.h0) std::copy(dh.begin(), dh.end(), out.h0);
-  if (out.x) {
-    gemm<T>(Trans::No, Trans::No, rows, I, 2 * H, 1, drz, width, w.weight_ih, I, 0, out.x, I);
-    gemm<T>(Trans::No, Trans::No, rows, I, H, 1, dn, width, w.weight_ih + 2 * H * I, I, 1, out.x, I);
-  }
-  if (out.weight_ih) {
-    gemm<T>(Trans::Yes, Trans::No, 2 * H, I, rows, 1, drz, width, x, I, 0, out.weight_ih, I);
-    gemm<T>(Trans::Yes, Trans::No, H, I, rows, 1, dn, width, x, I, 0, out.weight_ih + 2 * H * I, I);
-  }
-  if (out.weight_hh) {
-    const T* met_by_n = s.reset_after ? before.data() : saved.inner;
-    gemm<T>(Trans::Yes, Trans::No, 2 * H, H, rows, 1, drz, width, before.data(), H, 0, out.weight_hh, H);
-    gemm<T>(Trans::Yes, Trans::No, H, H, rows, 1, dnh, width, met_by_n, H, 0, out.weight_hh + 2 * H * H, H);
-  }
-  if (out.bias_ih || out.bias_hh) {
-    std::vector<T> sums(static_cast<size_t>(width));
-    column_sums(rows, width, d.data(), width, sums.data());
-    if (out.bias_ih) {
-      std::copy_n(sums.data() + H, 2 * H, out.bias_ih);
-      std::copy_n(sums.data(), H, out.bias_ih + 2 * H);
-    }
-    if (out.bias_hh) std::copy_n(sums.data() + H, 3 * H, out.bias_hh);
-  }
+  const auto product = [&](int64_t which) {
+    if (which == 0 && out.x) input_gradient(s, d.data(), w.weight_ih, out.x);
+    if (which == 1 && out.weight_ih) weight_ih_gradient(s, d.data(), x, out.weight_ih);
+    if (which == 2 && out.weight_hh) weight_hh_gradient(s, d.data(), h0, saved, out.weight_hh);
+  };
+  // Small products run beside each other, large ones one after the other, each on all threads.
+  constexpr int64_t small = 1 << 22, worth_splitting = 1 << 18;
+  const int64_t work = s.T * s.B * 3 * s.H * std::max(s.I, s.H);
+  if (work >= worth_splitting && work < small) parallel_pieces(3, product);
+  else
+    for (int64_t which : {0, 1, 2}) product(which);
+  bias_gradients(s, tiles, sums.data(), out);
 }
 
 template void gru_forward(const GruSizes&, const float*, const float*, const GruWeightsView<float>&, const GruSaved<float>&, float*);

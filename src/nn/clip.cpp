@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/dispatch.h"
+#include "core/isa.h"
+#include "core/thread_pool.h"
 #include "gradus/autograd.h"
 #include "gradus/ops.h"
 #include "kernels/reduce.h"
@@ -13,44 +17,91 @@
 namespace gradus::nn {
 namespace {
 
+/// A gradient's elements, side by side, and which parameter it belongs to.
+struct Gradient {
+  Tensor values;
+  size_t parameter;
+};
 
-/// The sum of |g|^p over one gradient, or its largest |g|.
-double power_sum(const Tensor& g, double p) {
+/// The sum of |g / unit|^p.
+double power_sum(const Tensor& g, double p, double unit) {
   return dispatch_floating("clip_grad_norm_", g.dtype(), [&]<class T>() {
-    const T* x = g.data<T>();
-    const int64_t n = g.numel();
+    const double factor = 1 / unit;
     double total = 0;
-    if (p == 2) {
-      kernels::sum(1, n, 1, x, &total, [](T v) { return static_cast<double>(v) * static_cast<double>(v); });
-      return total;
-    }
-    for (int64_t i = 0; i < n; ++i) {
-      const double v = std::fabs(static_cast<double>(x[i]));
-      if (std::isnan(v)) return v;
-      total = std::isinf(p) ? std::max(total, v) : total + std::pow(v, p);
-    }
+    const auto add = [&](auto power) {
+      kernels::sum(1, g.numel(), 1, g.data<T>(), &total, [=](T v) { return power(std::fabs(static_cast<double>(v)) * factor); });
+    };
+    if (p == 2) add([](double v) { return v * v; });
+    else if (p == 1) add([](double v) { return v; });
+    else add([p](double v) { return std::pow(v, p); });
     return total;
   });
 }
 
-double clip(const std::vector<Tensor>& parameters, double max_norm, double norm_type, const auto& name_of) {
+/// The largest |g|; NaN when there is one, or an infinity.
+double largest(const Tensor& g) {
+  return dispatch_floating("clip_grad_norm_", g.dtype(), [&]<class T>() {
+    const T* x = g.data<T>();
+    double top = 0;
+    for (int64_t i = 0; i < g.numel(); ++i) {
+      const double v = std::fabs(static_cast<double>(x[i]));
+      if (!std::isfinite(v)) return std::nan("");
+      top = std::max(top, v);
+    }
+    return top;
+  });
+}
+
+/// The norm of all gradients together. Sums of powers that leave the range of numbers are formed again from gradients divided by the
+/// largest; on that way those that are not finite are found.
+double total_norm(const std::vector<Gradient>& gradients, double p, const auto& describe) {
+  const auto root = [&](double unit) {
+    double total = 0;
+    for (const Gradient& g : gradients) total += power_sum(g.values, p, unit);
+    return p == 2 ? std::sqrt(total) : std::pow(total, 1 / p);
+  };
+  if (!std::isinf(p)) {
+    const double norm = root(1);
+    if (std::isfinite(norm) && norm > 0) return norm;
+  }
+  double top = 0;
+  for (const Gradient& g : gradients) {
+    const double here = largest(g.values);
+    check<ValueError>(std::isfinite(here), "clip_grad_norm_: the gradient of {} (shape {}) is not finite; nothing was changed",
+                      describe(g.parameter), g.values.shape());
+    top = std::max(top, here);
+  }
+  return std::isinf(p) || top == 0 ? top : top * root(top);
+}
+
+void scale(const Tensor& grad, double factor) {
+  if (!grad.is_contiguous()) {
+    grad.detach().mul_(factor);
+    return;
+  }
+  dispatch_floating("clip_grad_norm_", grad.dtype(), [&]<class T>() {
+    T* x = grad.data<T>();
+    const T f = static_cast<T>(factor);
+    parallel_for(grad.numel(), 1 << 15, [=](int64_t begin, int64_t end) {
+      isa::run([=] {
+        for (int64_t i = begin; i < end; ++i) x[i] *= f;
+      });
+    });
+  });
+  grad.impl()->storage->bump_version();
+}
+
+double clip(const std::vector<Tensor>& parameters, double max_norm, double norm_type, const auto& describe) {
   check<ValueError>(max_norm >= 0, "clip_grad_norm_: max_norm {} must not be negative", max_norm);
   check<ValueError>(norm_type > 0, "clip_grad_norm_: norm_type {} must be positive", norm_type);
   NoGradGuard no_grad;
-  std::vector<Tensor> gradients;
-  double total = 0;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    const Tensor grad = parameters[i].grad();
-    if (!grad.defined()) continue;
-    const double part = power_sum(grad.detach().contiguous(), norm_type);
-    check<ValueError>(std::isfinite(part), "clip_grad_norm_: the gradient of {} (shape {}) is not finite", name_of(i), parameters[i].shape());
-    total = std::isinf(norm_type) ? std::max(total, part) : total + part;
-    gradients.push_back(grad);
-  }
-  const double norm = std::isinf(norm_type) ? total : std::pow(total, 1 / norm_type);
-  const double scale = max_norm / (norm + 1e-6);
-  if (scale < 1)
-    for (const Tensor& grad : gradients) grad.detach().mul_(scale);
+  std::vector<Gradient> gradients;
+  for (size_t i = 0; i < parameters.size(); ++i)
+    if (const Tensor grad = parameters[i].grad(); grad.defined()) gradients.push_back({grad.detach().contiguous(), i});
+  const double norm = total_norm(gradients, norm_type, describe);
+  const double factor = max_norm / (norm + 1e-6);
+  if (factor < 1)
+    for (const Gradient& g : gradients) scale(parameters[g.parameter].grad(), factor);
   return norm;
 }
 

@@ -35,40 +35,37 @@ double erfinv(double x) {
   return y;
 }
 
-/// The factor Q of A = QR by Householder reflections, A (m, n) row-major with m >= n, its columns turned so that R's diagonal is positive.
+/// a (rows, n), row-major, times the Householder reflection I - 2 v v^T from the left, over the rows from `first` on.
+void reflect(std::vector<double>& a, int64_t n, const std::vector<double>& v, int64_t first) {
+  std::vector<double> dots(static_cast<size_t>(n), 0.0);
+  for (size_t i = static_cast<size_t>(first); i < v.size(); ++i)
+    for (size_t j = 0; j < dots.size(); ++j) dots[j] += v[i] * a[i * dots.size() + j];
+  for (size_t i = static_cast<size_t>(first); i < v.size(); ++i)
+    for (size_t j = 0; j < dots.size(); ++j) a[i * dots.size() + j] -= 2 * v[i] * dots[j];
+}
+
+/// The factor Q of A = QR by Householder reflections (Golub & Van Loan, Matrix Computations, 5.2), A (m, n) row-major with m >= n, its
+/// columns turned so that R's diagonal is positive.
 std::vector<double> orthonormal_columns(std::vector<double> a, int64_t m, int64_t n) {
   const auto at = [n](int64_t i, int64_t j) { return static_cast<size_t>(i * n + j); };
   std::vector<std::vector<double>> reflections;
-  std::vector<double> signs;
+  std::vector<double> q(a.size(), 0.0);
   for (int64_t k = 0; k < n; ++k) {
-    double norm = 0;
-    for (int64_t i = k; i < m; ++i) norm += a[at(i, k)] * a[at(i, k)];
-    norm = std::sqrt(norm);
-    const double diagonal = a[at(k, k)] > 0 ? -norm : norm;
     std::vector<double> v(static_cast<size_t>(m), 0.0);
-    for (int64_t i = k; i < m; ++i) v[static_cast<size_t>(i)] = a[at(i, k)];
-    v[static_cast<size_t>(k)] -= diagonal;
     double square = 0;
-    for (double e : v) square += e * e;
-    for (int64_t j = k; j < n && square > 0; ++j) {
-      double dot = 0;
-      for (int64_t i = k; i < m; ++i) dot += v[static_cast<size_t>(i)] * a[at(i, j)];
-      for (int64_t i = k; i < m; ++i) a[at(i, j)] -= 2 * dot / square * v[static_cast<size_t>(i)];
-    }
-    signs.push_back(a[at(k, k)] < 0 ? -1.0 : 1.0);
-    if (square > 0)
-      for (double& e : v) e /= std::sqrt(square);
+    for (int64_t i = k; i < m; ++i) square += a[at(i, k)] * a[at(i, k)];
+    for (int64_t i = k; i < m; ++i) v[static_cast<size_t>(i)] = a[at(i, k)];
+    double& pivot = v[static_cast<size_t>(k)];
+    pivot += pivot > 0 ? std::sqrt(square) : -std::sqrt(square);
+    double length = 0;
+    for (double e : v) length += e * e;
+    if (length > 0)
+      for (double& e : v) e /= std::sqrt(length);
+    reflect(a, n, v, k);
+    q[at(k, k)] = a[at(k, k)] < 0 ? -1 : 1;
     reflections.push_back(std::move(v));
   }
-  std::vector<double> q(static_cast<size_t>(m * n), 0.0);
-  for (int64_t j = 0; j < n; ++j) q[at(j, j)] = signs[static_cast<size_t>(j)];
-  for (int64_t k = n - 1; k >= 0; --k)
-    for (int64_t j = 0; j < n; ++j) {
-      const auto& v = reflections[static_cast<size_t>(k)];
-      double dot = 0;
-      for (int64_t i = k; i < m; ++i) dot += v[static_cast<size_t>(i)] * q[at(i, j)];
-      for (int64_t i = k; i < m; ++i) q[at(i, j)] -= 2 * dot * v[static_cast<size_t>(i)];
-    }
+  for (int64_t k = n - 1; k >= 0; --k) reflect(q, n, reflections[static_cast<size_t>(k)], k);
   return q;
 }
 
@@ -137,6 +134,16 @@ Tensor kaiming_uniform_(const Tensor& x, double a, Fan mode, Nonlinearity nonlin
 
 Tensor kaiming_normal_(const Tensor& x, double a, Fan mode, Nonlinearity nonlinearity) {
   return normal_(x, 0, calculate_gain(nonlinearity, a) / std::sqrt(fan_of("kaiming_normal_", x, mode)));
+}
+
+Tensor sparse_(const Tensor& x, double sparsity, double std) {
+  check<ShapeError>(x.dim() == 2, "sparse_: shape {} is no matrix", x.shape());
+  check<ValueError>(sparsity >= 0 && sparsity <= 1, "sparse_: sparsity {} is not a share; give 0 to 1", sparsity);
+  NoGradGuard no_grad;
+  x.normal_(0, std);
+  const int64_t rows = x.size(0), zeros = static_cast<int64_t>(std::ceil(sparsity * static_cast<double>(rows)));
+  for (int64_t column = 0; column < x.size(1); ++column) x.index_put_({randperm(rows).narrow(0, 0, zeros), column}, 0);
+  return x;
 }
 
 Tensor orthogonal_(const Tensor& x, double gain) {

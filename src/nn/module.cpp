@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <ostream>
 #include <unordered_map>
@@ -17,29 +18,32 @@
 namespace gradus::nn {
 
 struct Module::State {
-  std::string type;     // empty: the C++ type, found when it is first needed
+  std::string name;                                      // what it prints under; empty: the C++ type
+  std::atomic<const std::type_info*> cpp_type{nullptr};  // found when it is first needed, by any thread
   std::string details;
   bool training = true;
   StateDict parameters;
   StateDict buffers;
   std::vector<std::pair<std::string, Module>> children;
+  std::vector<std::function<Tensor(const Tensor&)>> steps;
 };
 
 // ---- deep copies
 
+/// Originals and their copies. A copy is entered as its own copy, for constructors that copy what they have just copied.
 struct Cloner::Map {
   std::unordered_map<const void*, std::shared_ptr<Module::State>> states;
   std::unordered_map<const TensorImpl*, Tensor> tensors;
 
   Tensor copy(const Tensor& x) {
     if (!x.defined()) return x;
-    const auto [entry, fresh] = tensors.try_emplace(x.impl());
-    if (fresh) {
-      NoGradGuard no_grad;
-      entry->second = x.detach().clone();
-      if (x.requires_grad()) entry->second.requires_grad_();
-    }
-    return entry->second;
+    if (const auto found = tensors.find(x.impl()); found != tensors.end()) return found->second;
+    NoGradGuard no_grad;
+    const Tensor fresh = x.detach().clone();
+    if (x.requires_grad()) fresh.requires_grad_();
+    tensors.emplace(x.impl(), fresh);
+    tensors.emplace(fresh.impl(), fresh);
+    return fresh;
   }
 
   std::shared_ptr<Module::State> copy(const std::shared_ptr<Module::State>& state) {
@@ -47,12 +51,15 @@ struct Cloner::Map {
     if (const auto found = states.find(state.get()); found != states.end()) return found->second;
     auto fresh = std::make_shared<Module::State>();
     states.emplace(state.get(), fresh);
-    fresh->type = state->type;
+    states.emplace(fresh.get(), fresh);
+    fresh->name = state->name;
+    fresh->cpp_type = state->cpp_type.load();
     fresh->details = state->details;
     fresh->training = state->training;
     for (const auto& [name, tensor] : state->parameters) fresh->parameters.emplace_back(name, copy(tensor));
     for (const auto& [name, tensor] : state->buffers) fresh->buffers.emplace_back(name, copy(tensor));
-    fresh->children = state->children;
+    fresh->children = state->children;  // these copy modules, which asks this map again
+    fresh->steps = state->steps;
     return fresh;
   }
 };
@@ -66,11 +73,18 @@ Parameter::Parameter(const Parameter& other) : Tensor(active_cloner ? active_clo
 
 Module::Module() : state_(std::make_shared<State>()) {}
 Module::Module(std::string name, std::string details) : Module() {
-  state_->type = std::move(name);
+  state_->name = std::move(name);
   state_->details = std::move(details);
 }
 Module::Module(const Module& other) : state_(active_cloner ? active_cloner->map_->copy(other.state_) : other.state_) {}
 Module::~Module() = default;
+
+Module::State& Module::state() const {
+  check<StateError>(state_ != nullptr, "Module: this handle was moved from and is empty; use the one that it was moved to");
+  return *state_;
+}
+
+std::vector<std::function<Tensor(const Tensor&)>>& Module::steps() const { return state().steps; }
 
 // ---- registration
 
@@ -85,26 +99,36 @@ void check_name(const char* op, const std::string& name, const StateDict& parame
                     "{}: the name '{}' is taken", op, name);
 }
 
-/// "my_models::Encoder" to "Encoder".
+/// "my_models::Encoder<int>" to "Encoder": what stands behind the last "::" outside brackets, without template arguments.
 std::string readable(const std::type_info& type) {
   int status = 0;
   char* demangled = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
-  std::string name = status == 0 ? demangled : type.name();
+  const std::string name = status == 0 ? demangled : type.name();
   std::free(demangled);
-  const size_t arguments = name.find('<');
-  const size_t colon = name.rfind("::", arguments);
-  if (colon != std::string::npos) name = name.substr(colon + 2);
-  return name.substr(0, name.find('<'));
+  size_t begin = 0, end = name.size();
+  int depth = 0;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '<' && depth == 0) end = i;
+    if (std::string_view("<({").find(name[i]) != std::string_view::npos) ++depth;
+    if (std::string_view(">)}").find(name[i]) != std::string_view::npos) --depth;
+    if (depth == 0 && name.compare(i, 2, "::") == 0) {
+      begin = i + 2;
+      end = name.size();
+    }
+  }
+  return name.substr(begin, end - begin);
 }
 
 }  // namespace
 
+/// A copy as Module knows its C++ type no more, so the first to ask with the whole type decides.
 void Module::name_after(const std::type_info& type) const {
-  if (state_->type.empty()) state_->type = readable(type);
+  const std::type_info* none = nullptr;
+  state().cpp_type.compare_exchange_strong(none, &type);
 }
 
 Parameter Module::register_parameter(const std::string& name, const Tensor& tensor) {
-  check_name("register_parameter", name, state_->parameters, state_->buffers, state_->children);
+  check_name("register_parameter", name, state().parameters, state().buffers, state().children);
   check<StateError>(tensor.defined(), "register_parameter: '{}' is undefined; give it a value first", name);
   tensor.requires_grad_();
   state_->parameters.emplace_back(name, tensor);
@@ -112,21 +136,24 @@ Parameter Module::register_parameter(const std::string& name, const Tensor& tens
 }
 
 Parameter Module::register_buffer(const std::string& name, const Tensor& tensor) {
-  check_name("register_buffer", name, state_->parameters, state_->buffers, state_->children);
+  check_name("register_buffer", name, state().parameters, state().buffers, state().children);
   check<StateError>(tensor.defined(), "register_buffer: '{}' is undefined; give it a value first", name);
+  check<AutogradError>(tensor.is_leaf(), "register_buffer: '{}' is a result of {}; register its detach()", name, tensor.grad_fn());
   state_->buffers.emplace_back(name, tensor);
   return Parameter(tensor);
 }
 
 void Module::add_child(const std::string& name, const Module& child, const std::type_info& type) {
-  check_name("register_module", name, state_->parameters, state_->buffers, state_->children);
+  check_name("register_module", name, state().parameters, state().buffers, state().children);
   child.name_after(type);
+  for (const auto& [place, inside] : child.named_modules())
+    check<ValueError>(inside.state_ != state_, "register_module: with '{}' the module would contain itself", name);
   state_->children.emplace_back(name, child);
 }
 
 // ---- walking the tree
 
-std::vector<std::pair<std::string, Module>> Module::named_children() const { return state_->children; }
+std::vector<std::pair<std::string, Module>> Module::named_children() const { return state().children; }
 
 std::vector<std::pair<std::string, Module>> Module::named_modules() const {
   name_after(typeid(*this));
@@ -161,20 +188,22 @@ std::vector<Tensor> values(const StateDict& entries) {
 }
 }  // namespace
 
-StateDict Module::named_parameters() const {
+StateDict Module::named_parameters(bool recurse) const {
   StateDict all;
+  if (!recurse) return without_repeats(state().parameters);
   for (const auto& [prefix, module] : named_modules()) append(all, prefix, module.state_->parameters);
   return without_repeats(all);
 }
 
-StateDict Module::named_buffers() const {
+StateDict Module::named_buffers(bool recurse) const {
   StateDict all;
+  if (!recurse) return without_repeats(state().buffers);
   for (const auto& [prefix, module] : named_modules()) append(all, prefix, module.state_->buffers);
   return without_repeats(all);
 }
 
-std::vector<Tensor> Module::parameters() const { return values(named_parameters()); }
-std::vector<Tensor> Module::buffers() const { return values(named_buffers()); }
+std::vector<Tensor> Module::parameters(bool recurse) const { return values(named_parameters(recurse)); }
+std::vector<Tensor> Module::buffers(bool recurse) const { return values(named_buffers(recurse)); }
 
 void Module::apply(const std::function<void(const Module&)>& f) const {
   name_after(typeid(*this));
@@ -187,52 +216,59 @@ void Module::apply(const std::function<void(const Module&)>& f) const {
 StateDict Module::state_dict() const {
   StateDict all;
   const auto walk = [&](const auto& self, const std::string& prefix, const Module& module) -> void {
-    append(all, prefix, module.state_->parameters);
-    append(all, prefix, module.state_->buffers);
-    for (const auto& [name, child] : module.state_->children) self(self, prefix.empty() ? name : prefix + "." + name, child);
+    append(all, prefix, module.state().parameters);
+    append(all, prefix, module.state().buffers);
+    for (const auto& [name, child] : module.state().children) self(self, prefix.empty() ? name : prefix + "." + name, child);
   };
   walk(walk, "", *this);
   for (auto& [name, tensor] : all) tensor = tensor.detach();
   return all;
 }
 
-void Module::load_state_dict(const StateDict& state, bool strict) const {
-  const StateDict own = state_dict();
-  const auto find = [](const StateDict& in, const std::string& name) {
-    return std::find_if(in.begin(), in.end(), [&](const auto& entry) { return entry.first == name; });
-  };
+void Module::load_state_dict(const StateDict& given, bool strict) const {
+  std::unordered_map<std::string_view, Tensor> left;  // of what is given: what no parameter or buffer has taken yet
   std::string problems;
+  for (const auto& [name, tensor] : given)
+    if (!left.emplace(name, tensor).second) problems += fmt::format("\n  repeated: {}", name);
+  const StateDict own = state_dict();
+  std::vector<std::pair<Tensor, Tensor>> copies;  // to, from
   for (const auto& [name, tensor] : own) {
-    const auto found = find(state, name);
-    if (found == state.end()) {
+    const auto found = left.find(name);
+    if (found == left.end()) {
       if (strict) problems += fmt::format("\n  missing: {} {}", name, tensor.shape());
-    } else if (!found->second.defined()) {
-      problems += fmt::format("\n  undefined: {}", name);
-    } else if (found->second.shape() != tensor.shape() || found->second.dtype() != tensor.dtype()) {
-      problems += fmt::format("\n  mismatched: {} is {} {}, given {} {}", name, gradus::name(tensor.dtype()), tensor.shape(),
-                              gradus::name(found->second.dtype()), found->second.shape());
+      continue;
     }
+    const Tensor source = found->second;
+    left.erase(found);
+    copies.emplace_back(tensor, source);
+    if (!source.defined())
+      problems += fmt::format("\n  undefined: {}", name);
+    else if (source.shape() != tensor.shape() || source.dtype() != tensor.dtype())
+      problems += fmt::format("\n  mismatched: {} is {} {}, given {} {}", name, gradus::name(tensor.dtype()), tensor.shape(),
+                              gradus::name(source.dtype()), source.shape());
   }
   if (strict)
-    for (const auto& [name, tensor] : state)
-      if (find(own, name) == own.end()) problems += fmt::format("\n  unexpected: {}", name);
+    for (const auto& [name, tensor] : given)
+      if (left.erase(name) > 0) problems += fmt::format("\n  unexpected: {}", name);
   check<ValueError>(problems.empty(), "load_state_dict: the state does not fit {}, nothing was loaded:{}", type_name(), problems);
   NoGradGuard no_grad;
-  for (const auto& [name, tensor] : own)
-    if (const auto found = find(state, name); found != state.end()) tensor.copy_(found->second);
+  for (const auto& [to, from] : copies) to.copy_(from);
 }
 
 void Module::train(bool mode) const {
   for (const auto& [name, module] : named_modules()) module.state_->training = mode;
 }
 void Module::eval() const { train(false); }
-bool Module::is_training() const { return state_->training; }
+bool Module::is_training() const { return state().training; }
 
 void Module::to(DType dtype) const {
   check<DTypeError>(is_floating_point(dtype), "Module::to: parameters are float32 or float64, not {}", gradus::name(dtype));
-  for (const StateDict& entries : {named_parameters(), named_buffers()})
-    for (const auto& [name, tensor] : entries)
-      if (is_floating_point(tensor.dtype())) set_data(tensor, tensor.detach().to(dtype));
+  StateDict all = named_parameters();
+  append(all, "", named_buffers());
+  std::vector<std::pair<Tensor, Tensor>> converted;  // all of them are made before any takes its place
+  for (const auto& [name, tensor] : all)
+    if (is_floating_point(tensor.dtype()) && tensor.dtype() != dtype) converted.emplace_back(tensor, tensor.detach().to(dtype));
+  for (const auto& [tensor, value] : converted) set_data(tensor, value);
 }
 
 void Module::zero_grad(bool set_to_none) const {
@@ -250,18 +286,20 @@ void Module::requires_grad_(bool requires_grad) const {
 
 std::string Module::type_name() const {
   name_after(typeid(*this));
-  return state_->type;
+  return state_->name.empty() ? readable(*state_->cpp_type) : state_->name;
 }
 
 std::string Module::str() const {
-  name_after(typeid(*this));
-  if (state_->children.empty()) return state_->type + "(" + state_->details + ")";
-  std::string text = state_->type + "(";
-  for (const auto& [name, child] : state_->children) {
-    std::string inner = child.str();
-    for (size_t at = 0; (at = inner.find('\n', at)) != std::string::npos; at += 3) inner.replace(at, 1, "\n  ");
-    text += fmt::format("\n  ({}): {}", name, inner);
-  }
+  const std::string head = type_name() + "(";
+  const bool one_line = state_->details.find('\n') == std::string::npos;
+  if (state_->children.empty() && one_line) return head + state_->details + ")";
+  const auto indented = [](std::string text) {
+    for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 3) text.insert(at + 1, "  ");
+    return "\n  " + text;
+  };
+  std::string text = head;
+  if (!state_->details.empty()) text += indented(state_->details);
+  for (const auto& [name, child] : state_->children) text += indented(fmt::format("({}): {}", name, child.str()));
   return text + "\n)";
 }
 

@@ -35,5 +35,8 @@ GRADUS_API Tensor kaiming_normal_(const Tensor& x, double a = 0, Fan mode = Fan:
 /// A random matrix with orthonormal rows or columns, whichever there are fewer of, times gain (Saxe et al. 2013); dimensions after the
 /// first are taken as one. Throws ShapeError below two dimensions.
 GRADUS_API Tensor orthogonal_(const Tensor& x, double gain = 1);
+/// Normal numbers of which, in each column, ceil(sparsity * rows) are 0 (Martens 2010). Throws ShapeError unless x has two dimensions,
+/// ValueError unless sparsity is in [0, 1].
+GRADUS_API Tensor sparse_(const Tensor& x, double sparsity, double std = 0.01);
 
 }  // namespace gradus::nn::init

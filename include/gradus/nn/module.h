@@ -17,6 +17,7 @@ namespace gradus::nn {
 
 /// A tensor that a module learns. It is a Tensor in every respect; only `clone` of a module tells the difference: a member declared as
 /// Parameter points to the copy in the cloned module, where a member declared as Tensor would still point to the original.
+/// To change a weight, write into it (`copy_`, nn::init): a handle assigned to the member would not be the one that is registered.
 class GRADUS_API Parameter : public Tensor {
  public:
   Parameter() = default;
@@ -33,7 +34,7 @@ using StateDict = std::vector<std::pair<std::string, Tensor>>;
 
 /// The base of all layers and models: a handle to shared state (parameters, buffers, child modules, the training flag), as a Tensor is a
 /// handle to elements. Modules copy, move and live in containers; a copy is the same module, with the same weights. `clone` makes an
-/// independent one.
+/// independent one. A handle that was moved from is empty; using it throws StateError.
 ///
 ///     struct Encoder : nn::Module {
 ///       nn::Embedding embedding;
@@ -54,22 +55,24 @@ class GRADUS_API Module {
   Module& operator=(Module&& other) noexcept = default;
   virtual ~Module();
 
-  /// Every parameter of this module and of those inside it, each once, in the order of registration.
-  std::vector<Tensor> parameters() const;
-  /// The same with names: "rnn.weight_ih_l0".
-  StateDict named_parameters() const;
+  /// Every parameter of this module and, if `recurse`, of those inside it, each once, in the order of registration.
+  std::vector<Tensor> parameters(bool recurse = true) const;
+  /// The same with names: "rnn.weight_ih_l0". A parameter that is shared has the first of its names.
+  StateDict named_parameters(bool recurse = true) const;
   /// Tensors that belong to the state but are not learned.
-  std::vector<Tensor> buffers() const;
-  StateDict named_buffers() const;
+  std::vector<Tensor> buffers(bool recurse = true) const;
+  StateDict named_buffers(bool recurse = true) const;
   /// The modules directly inside this one.
   std::vector<std::pair<std::string, Module>> named_children() const;
   /// This module (under the name "") and all inside it.
   std::vector<std::pair<std::string, Module>> named_modules() const;
 
-  /// Parameters and buffers under PyTorch's names; the tensors share their elements with the module.
+  /// Parameters and buffers under PyTorch's names, those that are shared under each of theirs; the tensors share their elements with the
+  /// module and have no history.
   StateDict state_dict() const;
-  /// Copies the tensors into the parameters and buffers of the same names. Throws ValueError that lists every missing and unexpected name
-  /// and every tensor of another shape or dtype; then nothing was changed. With strict = false, missing and unexpected names are passed over.
+  /// Copies the tensors into the parameters and buffers of the same names. Throws ValueError that lists every missing, unexpected and
+  /// repeated name and every tensor of another shape or dtype; then nothing was changed. With strict = false, missing and unexpected names
+  /// are passed over. Unlike PyTorch it does not convert: see `to`.
   void load_state_dict(const StateDict& state, bool strict = true) const;
 
   /// Sets whether dropout and the like are at work, here and inside.
@@ -78,7 +81,8 @@ class GRADUS_API Module {
   void eval() const;
   bool is_training() const;
 
-  /// Calls f with every module inside, children first, and then with this one.
+  /// Calls f with every module inside, children first, and then with this one: `m.type_name()` says what it is, and
+  /// `m.named_parameters(false)` gives what it has of its own.
   void apply(const std::function<void(const Module&)>& f) const;
   /// Converts floating-point parameters, their gradients and buffers; handles to them stay valid. Throws DTypeError unless dtype is
   /// float32 or float64.
@@ -99,7 +103,7 @@ class GRADUS_API Module {
   Parameter register_parameter(const std::string& name, const Tensor& tensor);
   /// Adds a tensor to the state that is not learned, and gives it back. The same rules for names.
   Parameter register_buffer(const std::string& name, const Tensor& tensor);
-  /// Adds a module inside this one and gives it back. The same rules for names.
+  /// Adds a module inside this one and gives it back. The same rules for names; ValueError too when the module would contain itself.
   template <std::derived_from<Module> M>
   M register_module(const std::string& name, M module) {
     add_child(name, module, typeid(M));
@@ -109,6 +113,10 @@ class GRADUS_API Module {
  private:
   struct State;
   friend class Cloner;
+  friend class Sequential;
+  State& state() const;
+  /// What a Sequential runs. It stands with the state so that all handles see what one of them adds.
+  std::vector<std::function<Tensor(const Tensor&)>>& steps() const;
   void add_child(const std::string& name, const Module& child, const std::type_info& type);
   void name_after(const std::type_info& type) const;
 
@@ -134,8 +142,9 @@ class GRADUS_API Cloner {
   Cloner* before_;
 };
 
-/// An independent copy of a module, with parameters, buffers and modules of its own. Works for any copyable type derived from Module whose
-/// members are modules, Parameters and plain values.
+/// An independent copy of a module, with parameters, buffers and modules of its own; what was shared inside is shared inside the copy.
+/// Gradients and hooks are not copied. Works for any copyable type derived from Module whose members are modules, Parameters and plain
+/// values, also in containers: its copy constructor runs, and while it does every module and Parameter that it copies becomes a deep copy.
 template <std::derived_from<Module> M>
 M clone(const M& module) {
   const Cloner deep;

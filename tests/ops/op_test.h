@@ -1,0 +1,63 @@
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/ops.h"
+#include "gradus/random.h"
+
+/// What the tests of operations share.
+namespace op_test {
+
+using gradus::Shape;
+using gradus::Tensor;
+using Tensors = std::vector<Tensor>;
+using Values = std::vector<double>;
+using Ints = std::vector<int64_t>;
+
+inline constexpr double inf = std::numeric_limits<double>::infinity();
+inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+/// A float64 input that requires a gradient.
+inline Tensor input(const Shape& shape) { return gradus::randn(shape, {.dtype = gradus::float64, .requires_grad = true}); }
+
+inline Values values(const Tensor& x) { return x.to_vector<double>(); }
+inline Ints ints(const Tensor& x) { return x.to_vector<int64_t>(); }
+
+/// The text of the E that f throws. Another error fails the test, none gives an empty text.
+template <class E>
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// First and second derivatives of f are right.
+inline void check_gradients(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs) {
+  const auto all = [&](const Tensors& in) { return Tensors{f(in)}; };
+  CHECK(gradus::autograd::gradcheck(all, inputs));
+  CHECK(gradus::autograd::gradgradcheck(all, inputs));
+}
+
+/// The gradient of sum(y * weights) with respect to x.
+inline Tensor gradient(const Tensor& y, const Tensor& x, const Tensor& weights, bool create_graph = false) {
+  return gradus::autograd::grad({y}, {x}, {weights}, {.create_graph = create_graph})[0];
+}
+
+/// Equal numbers; NaN equals NaN.
+inline void check_equal(const Tensor& x, const Tensor& y) {
+  REQUIRE(x.shape().str() == y.shape().str());
+  CHECK(gradus::allclose(x, y, 0, 0, true));
+}
+
+}  // namespace op_test
