@@ -44,7 +44,7 @@ static Tensor lookup(const nn::Embedding& embedding, const Tensor& tokens) {
 static void one_hot_product(const nn::Embedding& embedding, const Tensor& tokens, const Tensor& vectors) {
   title("The same from a product: one-hot times weight");
   const Tensor one_hot = gradus::one_hot(tokens, 3).to(gradus::float32);  // (2, 3, 3)
-  const Tensor product = one_hot.matmul(embedding.weight);               // (2, 3, 3) x (3, 4) -> (2, 3, 4)
+  const Tensor product = one_hot.matmul(embedding.weight);                // (2, 3, 3) x (3, 4) -> (2, 3, 4)
   std::cout << "one-hot of the first sentence:\n" << one_hot[0] << "\n";
   std::cout << "largest difference to the lookup: " << (product - vectors).abs().max().item() << "\n";
   require(gradus::allclose(product, vectors), "the product is the lookup");
@@ -53,8 +53,8 @@ static void one_hot_product(const nn::Embedding& embedding, const Tensor& tokens
 static Tensor steps_first(const Tensor& vectors) {
   title("permute: (batch, steps, embed) to (steps, batch, embed)");
   const Tensor steps = vectors.permute({1, 0, 2});
-  std::cout << vectors.shape().str() << " with strides " << vectors.strides().str() << " becomes " << steps.shape().str() << " with strides "
-            << steps.strides().str() << ": a view, nothing is copied\n";
+  std::cout << vectors.shape().str() << " with strides " << vectors.strides().str() << " becomes " << steps.shape().str()
+            << " with strides " << steps.strides().str() << ": a view, nothing is copied\n";
   std::cout << "step 0 of every sentence:\n" << steps[0] << "\n";
   return steps;
 }

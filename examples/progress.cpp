@@ -33,8 +33,8 @@ void Progress::update(int64_t epoch, double loss, int64_t tokens) {
   }
   const int64_t every = std::max<int64_t>(epochs_ / 10, 1);
   if (epoch % every == 0 || epoch == epochs_)
-    std::fprintf(stderr, "epoch %lld/%lld  loss %.4f  %.0f tokens/s\n", static_cast<long long>(epoch), static_cast<long long>(epochs_), loss,
-                 static_cast<double>(tokens) / seconds());
+    std::fprintf(stderr, "epoch %lld/%lld  loss %.4f  %.0f tokens/s\n", static_cast<long long>(epoch), static_cast<long long>(epochs_),
+                 loss, static_cast<double>(tokens) / seconds());
 }
 
 void Progress::finish() {

@@ -56,7 +56,7 @@ struct Decoder : nn::Module {
   };
 
   Output operator()(const Tensor& tokens, const Tensor& context, const Tensor& state) const {
-    const Tensor embedded = embedding(tokens).permute({1, 0, 2});                                // (S, B, E)
+    const Tensor embedded = embedding(tokens).permute({1, 0, 2});                                  // (S, B, E)
     const Tensor repeated = context.expand({embedded.size(0), context.size(0), context.size(1)});  // (S, B, H)
     auto [output, next] = rnn(gradus::cat({embedded, repeated}, 2), state);
     return {dense(output).permute({1, 0, 2}), next};
@@ -68,7 +68,8 @@ struct Seq2Seq : nn::Module {
   Encoder encoder;
   Decoder decoder;
 
-  explicit Seq2Seq(const ModelOptions& o) : encoder(register_module("encoder", Encoder(o))), decoder(register_module("decoder", Decoder(o))) {}
+  explicit Seq2Seq(const ModelOptions& o)
+      : encoder(register_module("encoder", Encoder(o))), decoder(register_module("decoder", Decoder(o))) {}
 
   /// Scores (B, S, V) for the targets, each step given the true token before it (teacher forcing).
   Tensor operator()(const Tensor& source, const Tensor& decoder_input) const {

@@ -40,7 +40,8 @@ constexpr auto d2l_preset = [](Settings& s) {
   s.dropout = 0.1, s.lr = 5e-3, s.held_out = 0;
 };
 const std::vector<std::string> d2l_sentences = {"go .", "i lost .", "he's calm .", "i'm home ."};
-const std::vector<std::string> phrasebook_sentences = {"I am hungry.", "She is not at home.", "We want to buy a car.", "Where is your sister?"};
+const std::vector<std::string> phrasebook_sentences = {"I am hungry.", "She is not at home.", "We want to buy a car.",
+                                                       "Where is your sister?"};
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -138,9 +139,12 @@ std::string join(const std::vector<std::string>& tokens) {
 }
 
 void save(const Translator& t, const std::string& path) {
-  const nlohmann::json config = {{"source_vocab", t.corpus.source.tokens()}, {"target_vocab", t.corpus.target.tokens()},
-                                 {"embed", t.options.embed},                 {"hidden", t.options.hidden},
-                                 {"layers", t.options.layers},               {"dropout", t.options.dropout},
+  const nlohmann::json config = {{"source_vocab", t.corpus.source.tokens()},
+                                 {"target_vocab", t.corpus.target.tokens()},
+                                 {"embed", t.options.embed},
+                                 {"hidden", t.options.hidden},
+                                 {"layers", t.options.layers},
+                                 {"dropout", t.options.dropout},
                                  {"steps", t.steps}};
   gradus::io::save_safetensors(path, t.model.state_dict(), {{"format", "gradus-translate-1"}, {"config", config.dump()}});
 }
@@ -148,7 +152,8 @@ void save(const Translator& t, const std::string& path) {
 Translator load(const std::string& path) {
   const gradus::io::SafeTensors file = gradus::io::load_safetensors(path);
   const auto config_text = file.metadata.find("config");
-  if (config_text == file.metadata.end()) throw gradus::IoError("translate: " + path + " was not written by translate --save: it holds no config");
+  if (config_text == file.metadata.end())
+    throw gradus::IoError("translate: " + path + " was not written by translate --save: it holds no config");
   try {
     const auto config = nlohmann::json::parse(config_text->second);
     seq2seq::Corpus corpus(text::Vocab::from_tokens(config.at("source_vocab")), text::Vocab::from_tokens(config.at("target_vocab")));
@@ -187,7 +192,7 @@ Arrays encode(const seq2seq::Corpus& corpus, const std::vector<text::Pair>& pair
 
 /// How a training ended.
 struct Report {
-  double loss = 0;            // the chapter's: sum over the batch of the mean over the steps, by token
+  double loss = 0;  // the chapter's: sum over the batch of the mean over the steps, by token
   double nats_per_token = 0;
   double seconds = 0;
   int64_t tokens = 0;
@@ -292,7 +297,8 @@ int train_and_report(const Flags& f) {
   }
   const Quality seen = evaluate(t, data), fresh = evaluate(t, unseen);
   const double speed = static_cast<double>(report.tokens) / report.seconds;
-  std::printf("loss %.4f (%.3f nats a token), %.0f tokens/s, %.1f s of training\n", report.loss, report.nats_per_token, speed, report.seconds);
+  std::printf("loss %.4f (%.3f nats a token), %.0f tokens/s, %.1f s of training\n", report.loss, report.nats_per_token, speed,
+              report.seconds);
   std::printf("training pairs:  BLEU %.3f, exact %.3f\n", seen.bleu, seen.exact_match);
   if (unseen.size() > 0) std::printf("held-out pairs:  BLEU %.3f, exact %.3f\n", fresh.bleu, fresh.exact_match);
 
@@ -306,14 +312,19 @@ int train_and_report(const Flags& f) {
     double best = 0;
     for (const Arrays* part : {&data, &unseen})
       for (size_t i = 0; i < part->source_words.size(); ++i)
-        if (part->source_words[i] == seq2seq::words(sentence)) best = std::max(best, text::bleu(translation, join(part->target_words[i]), 2));
+        if (part->source_words[i] == seq2seq::words(sentence))
+          best = std::max(best, text::bleu(translation, join(part->target_words[i]), 2));
     bleu.push_back(best);
   }
   if (f.json) {
-    nlohmann::ordered_json line = {{"loss", report.loss},       {"nats_per_token", report.nats_per_token},
-                                   {"exact_match", seen.exact_match}, {"bleu", bleu},
-                                   {"bleu_train", seen.bleu},   {"bleu_held_out", nullptr},
-                                   {"tokens_per_s", speed},     {"seconds", report.seconds}};
+    nlohmann::ordered_json line = {{"loss", report.loss},
+                                   {"nats_per_token", report.nats_per_token},
+                                   {"exact_match", seen.exact_match},
+                                   {"bleu", bleu},
+                                   {"bleu_train", seen.bleu},
+                                   {"bleu_held_out", nullptr},
+                                   {"tokens_per_s", speed},
+                                   {"seconds", report.seconds}};
     if (unseen.size() > 0) line["bleu_held_out"] = fresh.bleu;
     std::printf("%s\n", line.dump().c_str());
   }

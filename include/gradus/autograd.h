@@ -111,10 +111,10 @@ struct Function {
 
 /// How closely gradcheck compares.
 struct GradcheckOptions {
-  double eps = 1e-6;    ///< the step of the central difference
-  double atol = 1e-5;   ///< absolute tolerance
-  double rtol = 1e-3;   ///< relative tolerance
-  uint64_t seed = 0;    ///< of the cotangent
+  double eps = 1e-6;   ///< the step of the central difference
+  double atol = 1e-5;  ///< absolute tolerance
+  double rtol = 1e-3;  ///< relative tolerance
+  uint64_t seed = 0;   ///< of the cotangent
 };
 
 using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;

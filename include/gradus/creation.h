@@ -19,15 +19,12 @@ struct Options {
 class GRADUS_API Nested {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Nested(T value) : scalar_(value) {}
+  requires std::is_arithmetic_v<T> Nested(T value) : scalar_(value) {}
   Nested(std::initializer_list<Nested> rows) : rows_(rows), is_list_(true) {}
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Nested(const std::vector<T>& values) : rows_(values.begin(), values.end()), is_list_(true) {}
+  requires std::is_arithmetic_v<T> Nested(const std::vector<T>& values) : rows_(values.begin(), values.end()), is_list_(true) {}
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Nested(const std::vector<std::vector<T>>& rows) : rows_(rows.begin(), rows.end()), is_list_(true) {}
+  requires std::is_arithmetic_v<T> Nested(const std::vector<std::vector<T>>& rows) : rows_(rows.begin(), rows.end()), is_list_(true) {}
 
   bool is_list() const noexcept { return is_list_; }
   const std::vector<Nested>& rows() const noexcept { return rows_; }

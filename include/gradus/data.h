@@ -49,8 +49,8 @@ struct GRADUS_API DefaultCollate {
 };
 
 /// Joins sequences (T_i, ...) of different length into (T, B, ...), or (B, T, ...) with batch_first: T is the longest, and the places after
-/// a sequence's end hold padding_value. Gradients go back to the sequences. Throws ValueError on an empty list, ShapeError on scalars and on
-/// sizes that differ beyond dimension 0, DTypeError on dtypes that differ.
+/// a sequence's end hold padding_value. Gradients go back to the sequences. Throws ValueError on an empty list, ShapeError on scalars and
+/// on sizes that differ beyond dimension 0, DTypeError on dtypes that differ.
 GRADUS_API Tensor pad_sequence(const std::vector<Tensor>& sequences, bool batch_first = false, double padding_value = 0);
 
 /// How a DataLoader gathers examples.
@@ -93,8 +93,8 @@ class GRADUS_API BatchSampler {
 /// Each `begin()` starts an epoch, with an order of its own when shuffling: the same seed gives the same orders, epoch for epoch.
 /// The dataset is kept by value. An empty dataset gives no batches.
 template <Dataset D, class Collate = DefaultCollate>
-  requires std::invocable<const Collate&, const std::vector<Example<D>>&>
-class DataLoader {
+requires std::invocable < const Collate&, const std::vector<Example<D>>
+& > class DataLoader {
  public:
   using Examples = std::vector<Example<D>>;
   using Batch = std::remove_cvref_t<std::invoke_result_t<const Collate&, const Examples&>>;

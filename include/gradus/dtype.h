@@ -10,10 +10,10 @@ namespace gradus {
 /// The element types of a tensor, ordered as they promote: bool < int64 < float32 < float64.
 enum class DType : uint8_t { Bool, Int64, Float32, Float64 };
 
-inline constexpr DType boolean = DType::Bool;    ///< one byte, 0 or 1 (PyTorch's `torch.bool`)
-inline constexpr DType int64 = DType::Int64;     ///< 64-bit signed integers: indices, tokens, lengths
-inline constexpr DType float32 = DType::Float32; ///< the default
-inline constexpr DType float64 = DType::Float64; ///< for gradient checks and reference values
+inline constexpr DType boolean = DType::Bool;     ///< one byte, 0 or 1 (PyTorch's `torch.bool`)
+inline constexpr DType int64 = DType::Int64;      ///< 64-bit signed integers: indices, tokens, lengths
+inline constexpr DType float32 = DType::Float32;  ///< the default
+inline constexpr DType float64 = DType::Float64;  ///< for gradient checks and reference values
 
 /// The size of one element in bytes.
 constexpr std::size_t element_size(DType dtype) noexcept {

@@ -9,7 +9,8 @@
 #include "gradus/tensor.h"
 
 /// Files of tensors in the safetensors format (huggingface.co/docs/safetensors): the size of the header as 64-bit little-endian number, a
-/// JSON header with each tensor's dtype, shape and place, and the elements in row-major order. PyTorch, JAX and NumPy read and write it too.
+/// JSON header with each tensor's dtype, shape and place, and the elements in row-major order. PyTorch, JAX and NumPy read and write it
+/// too.
 namespace gradus::io {
 
 /// What a safetensors file holds.

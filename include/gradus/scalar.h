@@ -13,13 +13,13 @@ class Scalar {
  public:
   /// From bool.
   template <class T>
-    requires std::same_as<T, bool>
+  requires std::same_as<T, bool>
   constexpr Scalar(T value) noexcept : dtype_(DType::Bool), int_(value) {}
 
   /// From any integer type.
   template <class T>
-    requires(std::integral<T> && !std::same_as<T, bool>)
-  constexpr Scalar(T value) noexcept : dtype_(DType::Int64), int_(static_cast<int64_t>(value)) {}
+  requires(std::integral<T> && !std::same_as<T, bool>) constexpr Scalar(T value) noexcept
+      : dtype_(DType::Int64), int_(static_cast<int64_t>(value)) {}
 
   /// From float or double.
   template <std::floating_point T>

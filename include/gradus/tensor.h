@@ -141,8 +141,10 @@ class GRADUS_API Tensor {
   /// None and Ellipsis give a view; int64 tensors pick elements and bool tensors the places where they are true, as copies.
   Tensor index(std::initializer_list<Index> indices) const;
   Tensor index(const std::vector<Index>& indices) const;
-  /// Writes `value`, broadcast, where `index(indices)` would read. Returns this tensor.
+  /// Writes `value`, broadcast, where `index(indices)` would read, or adds it there. Where a place is named more than once the last value
+  /// stays, and alone gets a gradient; with `accumulate` all are added. Returns this tensor.
   const Tensor& index_put_(std::initializer_list<Index> indices, const Tensor& value, bool accumulate = false) const;
+  const Tensor& index_put_(const std::vector<Index>& indices, const Tensor& value, bool accumulate = false) const;
   const Tensor& index_put_(std::initializer_list<Index> indices, Scalar value) const;
   std::vector<Tensor> split(int64_t size, int64_t dim = 0) const;
   std::vector<Tensor> split(const std::vector<int64_t>& sizes, int64_t dim = 0) const;
@@ -253,8 +255,8 @@ class GRADUS_API Tensor {
 class Index {
  public:
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  Index(T i) noexcept : value_(static_cast<int64_t>(i)) {}
+  requires(!std::same_as<T, bool>) Index(T i)
+  noexcept : value_(static_cast<int64_t>(i)) {}
   Index(Slice slice) noexcept : value_(slice) {}
   Index(NoneType none) noexcept : value_(none) {}
   Index(EllipsisType ellipsis) noexcept : value_(ellipsis) {}

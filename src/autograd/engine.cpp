@@ -114,8 +114,8 @@ class Pass {
       Tensor replaced = entry.hook(dy);
       if (!replaced.defined()) continue;
       check<ShapeError>(replaced.shape() == dy.shape() && replaced.dtype() == dy.dtype(),
-                        "hook on {}: gave a gradient of shape {} ({}) for one of shape {} ({})", task.node->name,
-                        replaced.shape(), name(replaced.dtype()), dy.shape(), name(dy.dtype()));
+                        "hook on {}: gave a gradient of shape {} ({}) for one of shape {} ({})", task.node->name, replaced.shape(),
+                        name(replaced.dtype()), dy.shape(), name(dy.dtype()));
       dy = replaced;
       task.owned[entry.slot] = false;
     }
@@ -140,8 +140,7 @@ class Pass {
   }
 
   bool on_path_through(Node& node) const {
-    return std::any_of(node.edges().begin(), node.edges().end(),
-                       [&](const Edge& e) { return e.node && on_path_.contains(e.node.get()); });
+    return std::any_of(node.edges().begin(), node.edges().end(), [&](const Edge& e) { return e.node && on_path_.contains(e.node.get()); });
   }
 
   const bool retain_graph_;
@@ -159,8 +158,8 @@ Tensor root_gradient(const char* op, const Tensor& output, const Tensor& given) 
                        "inputs and compute it outside a NoGradGuard",
                        op, output.shape());
   if (!given.defined()) {
-    check<AutogradError>(output.numel() == 1, "{}: the output has shape {}; give a gradient of that shape, or reduce it to one number",
-                         op, output.shape());
+    check<AutogradError>(output.numel() == 1, "{}: the output has shape {}; give a gradient of that shape, or reduce it to one number", op,
+                         output.shape());
     NoGradGuard no_grad;
     return ones_like(output);
   }
@@ -195,8 +194,7 @@ namespace autograd {
 void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients, const GradOptions& options) {
   Roots roots = make_roots("backward", outputs, gradients);
   GradMode mode(options.create_graph);
-  Pass(options.retain_graph.value_or(options.create_graph), options.create_graph)
-      .run(std::move(roots.edges), std::move(roots.gradients));
+  Pass(options.retain_graph.value_or(options.create_graph), options.create_graph).run(std::move(roots.edges), std::move(roots.gradients));
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const std::vector<Tensor>& grad_outputs,

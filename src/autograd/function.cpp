@@ -12,11 +12,11 @@ namespace gradus::autograd {
 
 struct Context::Impl {
   std::string name;
-  std::vector<Tensor> to_save;        // as the forward gave them
+  std::vector<Tensor> to_save;  // as the forward gave them
   std::vector<Saved> saved;
   std::vector<int64_t> saved_output;  // which output a saved tensor is, or -1
   bool freed = false;
-  Node* node = nullptr;               // the node that the outputs hang on, while it lives
+  Node* node = nullptr;  // the node that the outputs hang on, while it lives
 };
 
 void Context::save_for_backward(std::vector<Tensor> tensors) { impl_->to_save = std::move(tensors); }
@@ -32,7 +32,8 @@ std::vector<Tensor> Context::saved_tensors() const {
     }
     // An output was kept without its history, which would keep this node alive; it is given back here.
     Tensor y = alias_of(kept);
-    if (impl_->node && is_floating_point(y.dtype())) detail::attach(y, Ref<Node>(impl_->node), static_cast<uint32_t>(impl_->saved_output[i]));
+    if (impl_->node && is_floating_point(y.dtype()))
+      detail::attach(y, Ref<Node>(impl_->node), static_cast<uint32_t>(impl_->saved_output[i]));
     tensors.push_back(std::move(y));
   }
   return tensors;
@@ -57,8 +58,9 @@ class FunctionNode final : public Node {
   void pull(std::span<Tensor> dy, std::span<Tensor> dx) override {
     if (kept_->freed) detail::throw_freed(name);
     std::vector<Tensor> gradients = backward_(context_, {dy.begin(), dy.end()});
-    check<AutogradError>(gradients.size() == edges_.size(), "{}: backward gave {} gradients for {} inputs; give one for each, undefined where none is needed",
-                         name, gradients.size(), edges_.size());
+    check<AutogradError>(gradients.size() == edges_.size(),
+                         "{}: backward gave {} gradients for {} inputs; give one for each, undefined where none is needed", name,
+                         gradients.size(), edges_.size());
     for (size_t i = 0; i < gradients.size(); ++i) {
       if (!edges_[i].node || !gradients[i].defined()) continue;
       check_gradient(i, gradients[i]);
@@ -124,7 +126,8 @@ std::vector<uint32_t> versions_of(const std::vector<Tensor>& tensors) {
 
 }  // namespace
 
-std::vector<Tensor> apply_function(const std::vector<Tensor>& inputs, const char* name, const ContextFunction& forward, ContextFunction backward) {
+std::vector<Tensor> apply_function(const std::vector<Tensor>& inputs, const char* name, const ContextFunction& forward,
+                                   ContextFunction backward) {
   check<ValueError>(forward && backward, "{}: forward and backward must both be given", name);
   std::vector<bool> needs;
   for (const Tensor& x : inputs) needs.push_back(is_grad_enabled() && x.defined() && x.requires_grad());
@@ -139,7 +142,8 @@ std::vector<Tensor> apply_function(const std::vector<Tensor>& inputs, const char
     NoGradGuard no_grad;
     results = forward(context, inputs);
     check<AutogradError>(!results.empty(), "{}: forward gave no outputs", name);
-    for (size_t i = 0; i < results.size(); ++i) check<AutogradError>(results[i].defined(), "{}: output {} of forward is undefined", name, i);
+    for (size_t i = 0; i < results.size(); ++i)
+      check<AutogradError>(results[i].defined(), "{}: output {} of forward is undefined", name, i);
     check<AutogradError>(versions_of(inputs) == before, "{}: forward changed an input in place; work on a clone() of it", name);
     outputs = fresh_outputs(results, inputs);
   }

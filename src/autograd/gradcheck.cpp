@@ -143,7 +143,8 @@ class Checker {
       weights.push_back(cotangents[k]);
     }
     std::vector<Tensor> result = grad(used, wrt, weights, {.retain_graph = true, .allow_unused = true});
-    for (size_t k = 0; k < wrt.size(); ++k) result[k] = result[k].defined() ? result[k].detach().contiguous() : zeros_like(wrt[k].detach()).contiguous();
+    for (size_t k = 0; k < wrt.size(); ++k)
+      result[k] = result[k].defined() ? result[k].detach().contiguous() : zeros_like(wrt[k].detach()).contiguous();
     return result;
   }
 
@@ -176,8 +177,8 @@ class Checker {
         const double found = analytic[s][k].data<double>()[e];
         // Written so that NaN fails.
         const bool close = std::abs(found - numeric) <= options_.atol + options_.rtol * std::abs(numeric);
-        check<AutogradError>(close, "{}: the gradient of input {} at {} is {:.9g}, but central differences give {:.9g} ({} inputs, {})", op_, i,
-                             place.text, found, numeric, describe(placement_),
+        check<AutogradError>(close, "{}: the gradient of input {} at {} is {:.9g}, but central differences give {:.9g} ({} inputs, {})",
+                             op_, i, place.text, found, numeric, describe(placement_),
                              s == 0 ? std::string("all outputs") : fmt::format("output {} alone", s - 1));
       }
     }

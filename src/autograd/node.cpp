@@ -50,8 +50,8 @@ void GradSink::accumulate(const Tensor& dy) {
   std::lock_guard lock(mutex_);
   if (!grad_.defined()) {
     // The gradient is taken over when nobody else holds it, so that adding to it later changes nothing else.
-    const bool exclusive = dy.impl()->references.load(std::memory_order_acquire) == 1 && dy.impl()->storage->unshared() &&
-                           dy.is_contiguous();
+    const bool exclusive =
+        dy.impl()->references.load(std::memory_order_acquire) == 1 && dy.impl()->storage->unshared() && dy.is_contiguous();
     if (is_grad_enabled()) grad_ = exclusive ? dy : dy.clone();
     else grad_ = exclusive ? alias_of(dy) : dy.detach().clone();
   } else if (is_grad_enabled()) {

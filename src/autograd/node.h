@@ -62,8 +62,8 @@ class Node {
   Hooks& hooks();
   Hooks* hooks_if_any() noexcept { return hooks_.load(std::memory_order_acquire); }
 
-  const uint64_t id;        ///< greater than the id of every node this one depends on
-  const char* const name;   ///< the operation, in snake case
+  const uint64_t id;       ///< greater than the id of every node this one depends on
+  const char* const name;  ///< the operation, in snake case
 
  private:
   friend void retain(Node*) noexcept;

@@ -75,8 +75,8 @@ bool in_place_needs_history(const char* op, const Tensor& x, bool value_requires
                       impl.layout.shape);
   if (!is_grad_enabled()) return false;
   const bool leaf = x.is_leaf() && x.requires_grad();
-  check<AutogradError>(!leaf, "{}: a leaf of shape {} that requires a gradient cannot be changed in place; use a NoGradGuard or a copy",
-                       op, x.shape());
+  check<AutogradError>(!leaf, "{}: a leaf of shape {} that requires a gradient cannot be changed in place; use a NoGradGuard or a copy", op,
+                       x.shape());
   if (impl.base) {
     const Tensor base(impl.base);
     check<AutogradError>(!(base.is_leaf() && base.requires_grad()),
@@ -100,9 +100,7 @@ void rewrite_base(const Tensor& base, const Layout& window, const Tensor& value,
   }
   Tensor y = alias_of(base);
   const auto outside = [mask](const Tensor& dy) { return masked_fill(dy, mask, 0); };
-  const auto inside = [whole, window](const Tensor& dy) {
-    return gather_window(dy, whole, window);
-  };
+  const auto inside = [whole, window](const Tensor& dy) { return gather_window(dy, whole, window); };
   y = record(op, y, wrt(base, outside), wrt(value, inside));
   TensorImpl& impl = *base.impl();
   impl.grad_fn = y.impl()->grad_fn;
@@ -144,8 +142,8 @@ void in_place(const char* op, const Tensor& x, const std::function<Tensor(const 
   Tensor result = compute(tracked ? snapshot_of(x) : alias_of(x));
   // What the operation kept of x is about to be overwritten; only now is it known that it will be needed.
   if (!tracked && result.requires_grad()) result = compute(snapshot_of(x));
-  check<ShapeError>(result.shape() == x.shape(), "{}: the result has shape {}, but the tensor changed in place has {}", op,
-                    result.shape(), x.shape());
+  check<ShapeError>(result.shape() == x.shape(), "{}: the result has shape {}, but the tensor changed in place has {}", op, result.shape(),
+                    x.shape());
   check<DTypeError>(result.dtype() <= x.dtype() || (is_floating_point(result.dtype()) && is_floating_point(x.dtype())),
                     "{}: a result of dtype {} does not fit into a tensor of dtype {}; convert one of them with .to()", op,
                     name(result.dtype()), name(x.dtype()));

@@ -22,7 +22,8 @@ class Saved {
   Saved() = default;
   explicit Saved(const Tensor& x) : tensor_(as_it_is_now(x)), version_(x.defined() ? x.version() : 0) {}
   const Tensor& operator*() const {
-    if (tensor_.defined() && tensor_.version() != version_) [[unlikely]] throw_changed();
+    if (tensor_.defined() && tensor_.version() != version_) [[unlikely]]
+      throw_changed();
     return tensor_;
   }
   const Tensor* operator->() const { return &**this; }

@@ -27,9 +27,7 @@ int64_t extent(const Layout& layout) {
   return last + 1;
 }
 
-Tensor buffer_for(const Layout& a, const Layout& b, DType dtype) {
-  return zeros(std::max(extent(a), extent(b)), {.dtype = dtype});
-}
+Tensor buffer_for(const Layout& a, const Layout& b, DType dtype) { return zeros(std::max(extent(a), extent(b)), {.dtype = dtype}); }
 
 }  // namespace
 
@@ -50,9 +48,7 @@ Tensor scatter_window(const Tensor& y, const Layout& window, const Layout& whole
     NoGradGuard no_grad;
     const Tensor buffer = buffer_for(whole, window, y.dtype());
     const Tensor source = y.contiguous();
-    dispatch_floating("as_strided", y.dtype(), [&]<class T>() {
-      kernels::add_strided(source.data<T>(), window, buffer.data<T>());
-    });
+    dispatch_floating("as_strided", y.dtype(), [&]<class T>() { kernels::add_strided(source.data<T>(), window, buffer.data<T>()); });
     const bool dense = whole.is_contiguous() && whole.offset == 0 && buffer.numel() == whole.shape.numel();
     x = dense ? buffer.view(whole.shape).detach() : view_of(buffer, whole).clone();
   }
@@ -66,10 +62,10 @@ Tensor as_strided(const Tensor& x, const Shape& shape, const Strides& strides, s
   window.strides = strides;
   window.offset = storage_offset.value_or(impl.layout.offset);
   for (int64_t stride : strides) check<ValueError>(stride >= 0, "as_strided: strides {} must not be negative", strides);
-  check<IndexError>(window.offset >= 0 && extent(window) * static_cast<int64_t>(element_size(impl.dtype)) <=
-                                              static_cast<int64_t>(impl.storage->bytes()),
-                    "as_strided: shape {}, strides {}, offset {} reach beyond the storage of {} bytes", shape, strides,
-                    window.offset, impl.storage->bytes());
+  check<IndexError>(
+      window.offset >= 0 && extent(window) * static_cast<int64_t>(element_size(impl.dtype)) <= static_cast<int64_t>(impl.storage->bytes()),
+      "as_strided: shape {}, strides {}, offset {} reach beyond the storage of {} bytes", shape, strides, window.offset,
+      impl.storage->bytes());
   const Layout whole = impl.layout;
   return record("as_strided", view_of(x, window), wrt(x, [whole, window](const Tensor& dy) { return scatter_window(dy, window, whole); }));
 }

@@ -132,10 +132,11 @@ void Tensor::set_grad(const Tensor& grad) const {
     if (impl.sink) impl.sink->set(grad);
     return;
   }
-  check<AutogradError>(static_cast<bool>(impl.sink), "set_grad: the tensor of shape {} does not collect gradients; call requires_grad_() first",
-                       shape());
+  check<AutogradError>(static_cast<bool>(impl.sink),
+                       "set_grad: the tensor of shape {} does not collect gradients; call requires_grad_() first", shape());
   check<ShapeError>(grad.shape() == shape(), "set_grad: a gradient of shape {} for a tensor of shape {}", grad.shape(), shape());
-  check<DTypeError>(grad.dtype() == dtype(), "set_grad: a gradient of dtype {} for a tensor of dtype {}", name(grad.dtype()), name(dtype()));
+  check<DTypeError>(grad.dtype() == dtype(), "set_grad: a gradient of dtype {} for a tensor of dtype {}", name(grad.dtype()),
+                    name(dtype()));
   impl.sink->set(grad);
 }
 

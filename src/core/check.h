@@ -26,7 +26,8 @@ template <class E, class... Args>
 /// Throws E with the formatted text unless `condition` holds. The text is formatted only then.
 template <class E, class... Args>
 void check(bool condition, fmt::format_string<Args...> text, Args&&... args) {
-  if (!condition) [[unlikely]] fail<E>(text, std::forward<Args>(args)...);
+  if (!condition) [[unlikely]]
+    fail<E>(text, std::forward<Args>(args)...);
 }
 
 }  // namespace gradus

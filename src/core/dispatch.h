@@ -20,8 +20,7 @@ decltype(auto) dispatch(DType dtype, F&& f) {
 /// The same for operations on real numbers; `op` is named when the dtype is another.
 template <class F>
 decltype(auto) dispatch_floating(const char* op, DType dtype, F&& f) {
-  check<DTypeError>(is_floating_point(dtype), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
-                    name(dtype));
+  check<DTypeError>(is_floating_point(dtype), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op, name(dtype));
   if (dtype == DType::Float32) return f.template operator()<float>();
   return f.template operator()<double>();
 }

@@ -39,8 +39,8 @@ Layout contiguous_layout(const char* op, const Shape& shape) {
 
 int64_t wrap_dim(const char* op, int64_t dim, int64_t rank) {
   const int64_t limit = std::max<int64_t>(rank, 1);
-  check<IndexError>(dim >= -limit && dim < limit, "{}: dimension {} is out of range for a tensor with {} dimensions: use {} to {}",
-                    op, dim, rank, -limit, limit - 1);
+  check<IndexError>(dim >= -limit && dim < limit, "{}: dimension {} is out of range for a tensor with {} dimensions: use {} to {}", op, dim,
+                    rank, -limit, limit - 1);
   return dim < 0 ? dim + limit : dim;
 }
 
@@ -55,8 +55,7 @@ Dims wrap_dims(const char* op, const Dims& dims, int64_t rank) {
 }
 
 Layout permute(const char* op, const Layout& x, const Dims& dims) {
-  check<ShapeError>(dims.size() == x.rank(), "{}: dims {} for shape {}: name each of its {} dimensions once", op, dims,
-                    x.shape, x.rank());
+  check<ShapeError>(dims.size() == x.rank(), "{}: dims {} for shape {}: name each of its {} dimensions once", op, dims, x.shape, x.rank());
   const Dims order = wrap_dims(op, dims, x.rank());
   Layout y = x;
   for (int64_t d = 0; d < x.rank(); ++d) {
@@ -81,9 +80,8 @@ Layout expand(const char* op, const Layout& x, const Shape& shape) {
       y.strides[d] = x.strides[d - added];
       continue;
     }
-    check<ShapeError>(size == 1 && shape[d] >= 0,
-                      "{}: shape {} cannot become {}: dimension {} has size {}, and only size 1 stretches", op, x.shape,
-                      shape, d - added, size);
+    check<ShapeError>(size == 1 && shape[d] >= 0, "{}: shape {} cannot become {}: dimension {} has size {}, and only size 1 stretches", op,
+                      x.shape, shape, d - added, size);
   }
   return y;
 }
@@ -92,8 +90,7 @@ Layout narrow(const char* op, const Layout& x, int64_t dim, int64_t start, int64
   check<ShapeError>(x.rank() > 0, "{}: a scalar has no dimension to cut", op);
   dim = wrap_dim(op, dim, x.rank());
   const int64_t size = x.shape[dim];
-  check<IndexError>(start >= -size && start <= size, "{}: start {} is out of range for dimension {} of shape {}", op, start, dim,
-                    x.shape);
+  check<IndexError>(start >= -size && start <= size, "{}: start {} is out of range for dimension {} of shape {}", op, start, dim, x.shape);
   if (start < 0) start += size;
   check<IndexError>(length >= 0 && length <= size - start, "{}: start {} and length {} go beyond dimension {} of shape {}", op, start,
                     length, dim, x.shape);
@@ -122,8 +119,7 @@ Layout select(const char* op, const Layout& x, int64_t dim, int64_t index) {
   check<IndexError>(x.rank() > 0, "{}: a scalar has no dimension to choose from", op);
   dim = wrap_dim(op, dim, x.rank());
   const int64_t size = x.shape[dim];
-  check<IndexError>(index >= -size && index < size, "{}: index {} is out of range for dimension {} of shape {}", op, index, dim,
-                    x.shape);
+  check<IndexError>(index >= -size && index < size, "{}: index {} is out of range for dimension {} of shape {}", op, index, dim, x.shape);
   Layout y = x;
   y.offset += (index < 0 ? index + size : index) * x.strides[dim];
   y.shape.erase(dim);
@@ -201,8 +197,8 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
     int64_t& size = shape[lead + d];
     if (size == 1) size = shorter[d];
     check<ShapeError>(shorter[d] == size || shorter[d] == 1,
-                      "{}: shapes {} and {} do not broadcast: sizes {} and {} at dimension {} (from the end) must be equal or 1", op,
-                      a, b, a[a.size() - (shorter.size() - d)], b[b.size() - (shorter.size() - d)], d - shorter.size());
+                      "{}: shapes {} and {} do not broadcast: sizes {} and {} at dimension {} (from the end) must be equal or 1", op, a, b,
+                      a[a.size() - (shorter.size() - d)], b[b.size() - (shorter.size() - d)], d - shorter.size());
   }
   return shape;
 }

@@ -8,8 +8,9 @@ TensorDataset::TensorDataset(std::vector<Tensor> tensors) : tensors_(std::move(t
   check<ValueError>(!tensors_.empty(), "TensorDataset: no tensors");
   for (size_t k = 0; k < tensors_.size(); ++k) {
     check<ShapeError>(tensors_[k].dim() > 0, "TensorDataset: tensor {} is a scalar; dimension 0 counts the examples", k);
-    check<ShapeError>(tensors_[k].size(0) == tensors_[0].size(0), "TensorDataset: tensor {} of shape {} has {} examples, but tensor 0 has {}", k,
-                      tensors_[k].shape(), tensors_[k].size(0), tensors_[0].size(0));
+    check<ShapeError>(tensors_[k].size(0) == tensors_[0].size(0),
+                      "TensorDataset: tensor {} of shape {} has {} examples, but tensor 0 has {}", k, tensors_[k].shape(),
+                      tensors_[k].size(0), tensors_[0].size(0));
   }
 }
 
@@ -28,8 +29,9 @@ std::vector<Tensor> DefaultCollate::operator()(const std::vector<std::vector<Ten
   for (size_t k = 0; k < examples[0].size(); ++k) {
     std::vector<Tensor> column;
     for (size_t i = 0; i < examples.size(); ++i) {
-      check<ValueError>(examples[i].size() == examples[0].size(), "DataLoader: example {} of the batch has {} tensors, but example 0 has {}", i,
-                        examples[i].size(), examples[0].size());
+      check<ValueError>(examples[i].size() == examples[0].size(),
+                        "DataLoader: example {} of the batch has {} tensors, but example 0 has {}", i, examples[i].size(),
+                        examples[0].size());
       column.push_back(examples[i][k]);
     }
     batch.push_back(stack(column));

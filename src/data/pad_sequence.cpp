@@ -19,14 +19,15 @@ Tensor pad_sequence(const std::vector<Tensor>& sequences, bool batch_first, doub
     expected[0] = x.size(0);
     check<ShapeError>(x.shape() == expected, "pad_sequence: sequences 0 and {} have shapes {} and {}; only dimension 0 may differ", i,
                       first.shape(), x.shape());
-    check<DTypeError>(x.dtype() == first.dtype(), "pad_sequence: sequences 0 and {} are {} and {}; convert them with .to()", i, name(first.dtype()),
-                      name(x.dtype()));
+    check<DTypeError>(x.dtype() == first.dtype(), "pad_sequence: sequences 0 and {} are {} and {}; convert them with .to()", i,
+                      name(first.dtype()), name(x.dtype()));
     longest = std::max(longest, x.size(0));
   }
   Scalar padding = padding_value;
   if (!is_floating_point(first.dtype())) {
-    check<ValueError>(padding_value >= -0x1p63 && padding_value < 0x1p63 && static_cast<double>(static_cast<int64_t>(padding_value)) == padding_value,
-                      "pad_sequence: padding_value {} is not a whole number, but the sequences are {}", padding_value, name(first.dtype()));
+    check<ValueError>(
+        padding_value >= -0x1p63 && padding_value < 0x1p63 && static_cast<double>(static_cast<int64_t>(padding_value)) == padding_value,
+        "pad_sequence: padding_value {} is not a whole number, but the sequences are {}", padding_value, name(first.dtype()));
     padding = static_cast<int64_t>(padding_value);
   }
   std::vector<Tensor> padded;

@@ -40,8 +40,8 @@ class AtomicFile {
   [[noreturn]] void fail_with_errno(const char* what) const;
 
   const char* op_;
-  std::string path_;       // as the user gave it
-  std::string target_;     // the file behind it when it is a symbolic link
+  std::string path_;    // as the user gave it
+  std::string target_;  // the file behind it when it is a symbolic link
   std::string temporary_;
   int fd_ = -1;
 };

@@ -195,13 +195,25 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
-  enum class Place { Start, Top, TopValue, Metadata, MetadataValue, Tensor, DTypeValue, ShapeValue, ShapeList, OffsetsValue, OffsetsList, End };
+  enum class Place {
+    Start,
+    Top,
+    TopValue,
+    Metadata,
+    MetadataValue,
+    Tensor,
+    DTypeValue,
+    ShapeValue,
+    ShapeList,
+    OffsetsValue,
+    OffsetsList,
+    End
+  };
 
   [[noreturn]] void bad(const std::string& what) const { fail<IoError>("{}: {}: in the header, {}", kLoad, path_, what); }
   [[noreturn]] void misplaced(const std::string& what) const {
     const bool in_tensor = place_ >= Place::Tensor && place_ != Place::End;
-    bad(fmt::format("{} stands where it does not belong{}", what,
-                    in_tensor ? fmt::format(" (tensor \"{}\")", entries.back().name) : ""));
+    bad(fmt::format("{} stands where it does not belong{}", what, in_tensor ? fmt::format(" (tensor \"{}\")", entries.back().name) : ""));
   }
 
   const std::string& path_;
@@ -229,8 +241,9 @@ void check_offsets(const std::string& path, const std::vector<Entry>& entries, u
   for (const Entry& e : entries) {
     const std::optional<uint64_t> needed = bytes_of(*e.shape, e.format->bytes);
     const auto [begin, end] = *e.offsets;
-    check<IoError>(needed && end - begin == *needed, "{}: {}: tensor \"{}\" of shape {} ({}) has {} bytes of data, which do not fit its shape",
-                   kLoad, path, e.name, e.shape->str(), e.format->name, end - begin);
+    check<IoError>(needed && end - begin == *needed,
+                   "{}: {}: tensor \"{}\" of shape {} ({}) has {} bytes of data, which do not fit its shape", kLoad, path, e.name,
+                   e.shape->str(), e.format->name, end - begin);
     check<IoError>(end <= data_bytes, "{}: {}: tensor \"{}\" ends at byte {} of the data, but the file has {}; it is cut short or damaged",
                    kLoad, path, e.name, end, data_bytes);
     order.push_back(&e);
@@ -238,8 +251,8 @@ void check_offsets(const std::string& path, const std::vector<Entry>& entries, u
   std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) { return *a->offsets < *b->offsets; });
   uint64_t covered = 0;
   for (const Entry* e : order) {
-    check<IoError>(e->offsets->first == covered, "{}: {}: the data of tensor \"{}\" begins at byte {}, but {} was expected: tensors {}", kLoad,
-                   path, e->name, e->offsets->first, covered, e->offsets->first < covered ? "overlap" : "leave a hole");
+    check<IoError>(e->offsets->first == covered, "{}: {}: the data of tensor \"{}\" begins at byte {}, but {} was expected: tensors {}",
+                   kLoad, path, e->name, e->offsets->first, covered, e->offsets->first < covered ? "overlap" : "leave a hole");
     covered = e->offsets->second;
   }
   check<IoError>(covered == data_bytes, "{}: {}: {} bytes at the end belong to no tensor", kLoad, path, data_bytes - covered);
@@ -319,8 +332,9 @@ SafeTensors load_safetensors(const std::string& path) {
   check<IoError>(file.size() >= kPrefixBytes, "{}: {}: has {} bytes, too few for a safetensors file", kLoad, path, file.size());
   uint64_t header_bytes = 0;
   file.read_at(0, &header_bytes, kPrefixBytes);
-  check<IoError>(header_bytes <= kMostHeaderBytes, "{}: {}: claims a header of {} bytes, more than the {} allowed; is it a safetensors file?",
-                 kLoad, path, header_bytes, kMostHeaderBytes);
+  check<IoError>(header_bytes <= kMostHeaderBytes,
+                 "{}: {}: claims a header of {} bytes, more than the {} allowed; is it a safetensors file?", kLoad, path, header_bytes,
+                 kMostHeaderBytes);
   check<IoError>(header_bytes <= file.size() - kPrefixBytes, "{}: {}: claims a header of {} bytes, but only {} follow; it is cut short",
                  kLoad, path, header_bytes, file.size() - kPrefixBytes);
   std::string text(static_cast<size_t>(header_bytes), '\0');
@@ -351,9 +365,8 @@ void save_safetensors(const std::string& path, const std::vector<std::pair<std::
   // Large elements first, so that every tensor is aligned to its element size.
   std::vector<size_t> order(tensors.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return element_size(tensors[a].second.dtype()) > element_size(tensors[b].second.dtype());
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return element_size(tensors[a].second.dtype()) > element_size(tensors[b].second.dtype()); });
   const std::string header = make_header(path, tensors, order, metadata);
   const uint64_t header_bytes = header.size();
 

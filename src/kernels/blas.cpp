@@ -3,6 +3,7 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <limits>
 #include <vector>
@@ -95,11 +96,12 @@ const std::string& prepared() {
 }
 
 /// Rows or columns of the result that one piece of work covers. Every tile packs the whole of the other operand again, which costs little
-/// only while tiles are broad, so more than four of them are made only where they stay so.
+/// only while tiles are broad, so more than four of them are made only where they stay so. A power of two goes evenly over threads.
 int64_t tile_length(int64_t length, int64_t multiplications) {
   constexpr int64_t work = 1 << 21, broad = 384, step = 32;
-  const int64_t tiles = std::clamp<int64_t>(multiplications / work, 1, std::max<int64_t>(4, length / broad));
-  return (length / tiles + step - 1) / step * step;
+  const int64_t most = std::max<int64_t>(4, length / broad);
+  const auto tiles = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::clamp<int64_t>(multiplications / work, 1, most))));
+  return std::max<int64_t>((length / tiles + step - 1) / step * step, step);
 }
 
 /// M N K, or the largest integer where that is beyond it.
@@ -127,7 +129,7 @@ void gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, T alpha
                     M, K, K, N, limit);
   const bool by_rows = M > N;
   const int64_t length = by_rows ? M : N;
-  const int64_t tile = std::max<int64_t>(tile_length(length, product_of(M, N, K)), 1);
+  const int64_t tile = tile_length(length, product_of(M, N, K));
   parallel_for(length, tile, [&](int64_t begin, int64_t end) {
     if (by_rows)
       call(trans_a, trans_b, end - begin, N, K, alpha, a + (trans_a == Trans::Yes ? begin : begin * lda), lda, b, ldb, beta,

@@ -23,9 +23,9 @@ struct AdamStep {
   double beta1;
   double beta2;
   double eps;
-  double shrink;        ///< factor of the parameter beforehand: 1, or 1 - lr weight_decay where the decay is decoupled
-  double weight_decay;  ///< factor of the parameter in the gradient, 0 where the decay is decoupled
-  double step_size;     ///< lr / (1 - beta1^t)
+  double shrink;            ///< factor of the parameter beforehand: 1, or 1 - lr weight_decay where the decay is decoupled
+  double weight_decay;      ///< factor of the parameter in the gradient, 0 where the decay is decoupled
+  double step_size;         ///< lr / (1 - beta1^t)
   double sqrt_correction2;  ///< sqrt(1 - beta2^t)
 };
 

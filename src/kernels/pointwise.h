@@ -77,8 +77,7 @@ void map(Y* y, const Layout& ly, const A* a, const Layout& la, const B* b, const
     });
     return;
   }
-  walk.for_each_row(
-      [&, dy = dy, da = da, db = db](const auto& at) { detail::row(n, y + at[0], dy, a + at[1], da, b + at[2], db, f); });
+  walk.for_each_row([&, dy = dy, da = da, db = db](const auto& at) { detail::row(n, y + at[0], dy, a + at[1], da, b + at[2], db, f); });
 }
 
 template <class Y, class A, class B, class C, class F>

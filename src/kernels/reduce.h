@@ -21,7 +21,6 @@ namespace detail {
 inline constexpr int64_t reduce_grain = 1 << 15;  // elements a thread takes at a time
 inline constexpr int64_t strip = 256;             // columns that are reduced side by side, so that their results stay in the nearest cache
 
-
 inline int64_t pieces_a_task(int64_t elements) noexcept { return std::max<int64_t>(reduce_grain / std::max<int64_t>(elements, 1), 1); }
 
 /// to (rows) = the sums of f(x) over n neighbours each.
@@ -74,7 +73,8 @@ void sum(int64_t outer, int64_t length, int64_t inner, const X* x, Y* y, F f) {
   std::vector<A> partial(chunks > 1 ? static_cast<size_t>(outer * chunks * inner) : 0);
   const int64_t task = pieces_a_task(std::min(length, rows) * width);
   if (inner == 1 && chunks == 1) {
-    parallel_for(outer, task, [=](int64_t begin, int64_t end) { sum_neighbours<A>(end - begin, length, x + begin * length, y + begin, f); });
+    parallel_for(outer, task,
+                 [=](int64_t begin, int64_t end) { sum_neighbours<A>(end - begin, length, x + begin * length, y + begin, f); });
     return;
   }
   parallel_for(outer * strips * chunks, task, [&](int64_t begin, int64_t end) {

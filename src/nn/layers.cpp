@@ -25,7 +25,8 @@ Tensor new_table(int64_t rows, int64_t width) {
 
 std::string embedding_details(const Tensor& weight, const EmbeddingOptions& options) {
   std::string text = fmt::format("{}, {}", weight.size(0), weight.size(1));
-  if (options.padding_idx) text += fmt::format(", padding_idx={}", *options.padding_idx < 0 ? *options.padding_idx + weight.size(0) : *options.padding_idx);
+  if (options.padding_idx)
+    text += fmt::format(", padding_idx={}", *options.padding_idx < 0 ? *options.padding_idx + weight.size(0) : *options.padding_idx);
   return text;
 }
 

@@ -69,7 +69,8 @@ static thread_local Cloner* active_cloner = nullptr;
 Cloner::Cloner() : map_(std::make_unique<Map>()), before_(std::exchange(active_cloner, this)) {}
 Cloner::~Cloner() { active_cloner = before_; }
 
-Parameter::Parameter(const Parameter& other) : Tensor(active_cloner ? active_cloner->map_->copy(other) : static_cast<const Tensor&>(other)) {}
+Parameter::Parameter(const Parameter& other)
+    : Tensor(active_cloner ? active_cloner->map_->copy(other) : static_cast<const Tensor&>(other)) {}
 
 Module::Module() : state_(std::make_shared<State>()) {}
 Module::Module(std::string name, std::string details) : Module() {
@@ -241,8 +242,7 @@ void Module::load_state_dict(const StateDict& given, bool strict) const {
     const Tensor source = found->second;
     left.erase(found);
     copies.emplace_back(tensor, source);
-    if (!source.defined())
-      problems += fmt::format("\n  undefined: {}", name);
+    if (!source.defined()) problems += fmt::format("\n  undefined: {}", name);
     else if (source.shape() != tensor.shape() || source.dtype() != tensor.dtype())
       problems += fmt::format("\n  mismatched: {} is {} {}, given {} {}", name, gradus::name(tensor.dtype()), tensor.shape(),
                               gradus::name(source.dtype()), source.shape());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 
 #include "core/check.h"
 #include "gradus/nn/init.h"
@@ -31,7 +32,10 @@ Tensor uniform(const Shape& shape, int64_t hidden_size) {
 }
 
 void check_sizes(const char* module, int64_t input_size, int64_t hidden_size) {
-  check<ValueError>(input_size > 0 && hidden_size > 0, "{}: input_size {} and hidden_size {} must be positive", module, input_size, hidden_size);
+  check<ValueError>(input_size > 0 && hidden_size > 0, "{}: input_size {} and hidden_size {} must be positive", module, input_size,
+                    hidden_size);
+  constexpr int64_t limit = std::numeric_limits<int64_t>::max() / (2 * kGates);
+  check<ValueError>(hidden_size <= limit, "{}: hidden_size {} is beyond the limit, {}", module, hidden_size, limit);
 }
 
 }  // namespace

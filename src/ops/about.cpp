@@ -9,8 +9,9 @@
 namespace gradus {
 
 std::string about() {
-  return fmt::format("gradus {}, {} kernels, {}, {} threads", GRADUS_VERSION, isa::name(isa::level()), kernels::blas_description(),
-                     get_num_threads());
+  const int threads = get_num_threads();
+  return fmt::format("gradus {}, {} kernels, {}, {}", GRADUS_VERSION, isa::name(isa::level()), kernels::blas_description(),
+                     threads == 1 ? "1 thread" : fmt::format("{} threads", threads));
 }
 
 }  // namespace gradus

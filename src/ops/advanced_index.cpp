@@ -47,12 +47,13 @@ struct Plan {
 void add_mask(const char* op, Plan& plan, int64_t& dim, const Tensor& mask) {
   if (mask.dim() == 0) {
     plan.view = unsqueeze(plan.view, dim);
-    plan.tensors.insert(plan.tensors.begin() + dim++, mask.item<bool>() ? zeros(1, {.dtype = DType::Int64}) : zeros(0, {.dtype = DType::Int64}));
+    plan.tensors.insert(plan.tensors.begin() + dim++,
+                        mask.item<bool>() ? zeros(1, {.dtype = DType::Int64}) : zeros(0, {.dtype = DType::Int64}));
     return;
   }
   for (int64_t d = 0; d < mask.dim(); ++d)
-    check<ShapeError>(mask.shape()[d] == plan.view.shape()[dim + d], "{}: mask of shape {} at dimension {} of shape {}: sizes must be equal", op,
-                      mask.shape(), dim, plan.view.shape());
+    check<ShapeError>(mask.shape()[d] == plan.view.shape()[dim + d],
+                      "{}: mask of shape {} at dimension {} of shape {}: sizes must be equal", op, mask.shape(), dim, plan.view.shape());
   for (const Tensor& places : places_where(mask)) plan.tensors[static_cast<size_t>(dim++)] = places;
 }
 
@@ -147,7 +148,8 @@ Pick make_pick(const char* op, const Plan& plan) {
   // As NumPy: index tensors that stand side by side leave their dimensions there, others put them in front.
   p.at = neighbours ? p.dims[0] : 0;
   for (int64_t d : p.dims)
-    for (int64_t i : expand(plan.tensors[static_cast<size_t>(d)], p.joint).to_vector<int64_t>()) p.places.push_back(i < 0 ? i + p.whole[d] : i);
+    for (int64_t i : expand(plan.tensors[static_cast<size_t>(d)], p.joint).to_vector<int64_t>())
+      p.places.push_back(i < 0 ? i + p.whole[d] : i);
   return p;
 }
 
@@ -215,10 +217,12 @@ Tensor last_writers(const Pick& p, DType dtype) {
 Tensor with_picked(const Tensor& x, const Pick& p, const Tensor& values, bool accumulate) {
   Tensor y = clone(x.detach());
   write_picked("index_put_", y, p, values, accumulate);
-  return record("index_put_", y, wrt(x, [p, accumulate](const Tensor& dy) -> Tensor {
-                  if (accumulate) return dy;
-                  return with_picked(dy, p, zeros(p.result(), {.dtype = dy.dtype()}), false);
-                }),
+  return record("index_put_", y,
+                wrt(x,
+                    [p, accumulate](const Tensor& dy) -> Tensor {
+                      if (accumulate) return dy;
+                      return with_picked(dy, p, zeros(p.result(), {.dtype = dy.dtype()}), false);
+                    }),
                 wrt(values, [p, accumulate](const Tensor& dy) {
                   const Tensor dv = read_picked(dy, p);
                   return accumulate ? dv : mul(dv, last_writers(p, dv.dtype()));
@@ -227,12 +231,14 @@ Tensor with_picked(const Tensor& x, const Pick& p, const Tensor& values, bool ac
 
 /// value as it is written into x: broadcast to `shape` (leading dimensions of size 1 may be too many), in x's dtype.
 Tensor fitted(const Tensor& x, const Tensor& value, const Shape& shape) {
-  check<DTypeError>(kind(value.dtype()) <= kind(x.dtype()), "index_put_: a value of dtype {} does not fit into a tensor of dtype {}; convert one of them with .to()",
+  check<DTypeError>(kind(value.dtype()) <= kind(x.dtype()),
+                    "index_put_: a value of dtype {} does not fit into a tensor of dtype {}; convert one of them with .to()",
                     name(value.dtype()), name(x.dtype()));
   Shape trimmed = value.shape();
   while (trimmed.size() > shape.size() && trimmed[0] == 1) trimmed.erase(0);
   bool fits = trimmed.size() <= shape.size();
-  for (int64_t d = 1; fits && d <= trimmed.size(); ++d) fits = trimmed[trimmed.size() - d] == 1 || trimmed[trimmed.size() - d] == shape[shape.size() - d];
+  for (int64_t d = 1; fits && d <= trimmed.size(); ++d)
+    fits = trimmed[trimmed.size() - d] == 1 || trimmed[trimmed.size() - d] == shape[shape.size() - d];
   check<ShapeError>(fits, "index_put_: a value of shape {} does not broadcast to {}, the shape of what is indexed", value.shape(), shape);
   const Tensor converted = to(value, x.dtype());
   return expand(trimmed == value.shape() ? converted : reshape(converted, trimmed), shape);
@@ -248,10 +254,10 @@ Tensor index(const Tensor& x, const std::vector<Index>& indices) {
 Tensor Tensor::index(std::initializer_list<Index> indices) const { return gradus::index(*this, std::vector<Index>(indices)); }
 Tensor Tensor::index(const std::vector<Index>& indices) const { return gradus::index(*this, indices); }
 
-const Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value, bool accumulate) const {
+const Tensor& Tensor::index_put_(const std::vector<Index>& indices, const Tensor& value, bool accumulate) const {
   const char* op = "index_put_";
   impl_of(op, value);
-  const Plan plan = make_plan(op, *this, std::vector<Index>(indices));
+  const Plan plan = make_plan(op, *this, indices);
   const Tensor& view = plan.view;
   if (!plan.any()) {
     const Tensor values = fitted(view, value, view.shape());
@@ -269,6 +275,10 @@ const Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Ten
   write_picked(op, view, p, values, accumulate);
   view.impl()->storage->bump_version();
   return *this;
+}
+
+const Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value, bool accumulate) const {
+  return index_put_(std::vector<Index>(indices), value, accumulate);
 }
 
 const Tensor& Tensor::index_put_(std::initializer_list<Index> indices, Scalar value) const {

@@ -75,15 +75,16 @@ Tensor tensor(const Nested& values, const Options& options) {
   for (const Scalar& s : scalars) widest = std::max(widest, s.dtype());
   const DType dtype = options.dtype.value_or(widest == DType::Float64 ? DType::Float32 : widest);
   Tensor x = new_tensor("tensor", shape, dtype);
-  dispatch(dtype, [&]<class T>() {
-    std::transform(scalars.begin(), scalars.end(), x.data<T>(), [](const Scalar& s) { return s.to<T>(); });
-  });
+  dispatch(dtype,
+           [&]<class T>() { std::transform(scalars.begin(), scalars.end(), x.data<T>(), [](const Scalar& s) { return s.to<T>(); }); });
   return finish(x, options);
 }
 
 Tensor from_vector(const std::vector<float>& values, const Shape& shape, const Options& options) { return copied(values, shape, options); }
 Tensor from_vector(const std::vector<double>& values, const Shape& shape, const Options& options) { return copied(values, shape, options); }
-Tensor from_vector(const std::vector<int64_t>& values, const Shape& shape, const Options& options) { return copied(values, shape, options); }
+Tensor from_vector(const std::vector<int64_t>& values, const Shape& shape, const Options& options) {
+  return copied(values, shape, options);
+}
 
 Tensor empty(const Shape& shape, const Options& options) {
   return finish(new_tensor("empty", shape, options.dtype.value_or(DType::Float32)), options);
@@ -91,7 +92,9 @@ Tensor empty(const Shape& shape, const Options& options) {
 Tensor zeros(const Shape& shape, const Options& options) {
   return filled("zeros", shape, 0, options.dtype.value_or(DType::Float32), options);
 }
-Tensor ones(const Shape& shape, const Options& options) { return filled("ones", shape, 1, options.dtype.value_or(DType::Float32), options); }
+Tensor ones(const Shape& shape, const Options& options) {
+  return filled("ones", shape, 1, options.dtype.value_or(DType::Float32), options);
+}
 Tensor full(const Shape& shape, Scalar value, const Options& options) {
   return filled("full", shape, value, options.dtype.value_or(is_floating_point(value.dtype()) ? DType::Float32 : value.dtype()), options);
 }

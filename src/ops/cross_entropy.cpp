@@ -46,10 +46,10 @@ Rows as_rows(const Tensor& logits, const Tensor& target) {
     rows.target = classes_last(target);
   } else {
     check<DTypeError>(target.dtype() == DType::Int64,
-                      "cross_entropy: target is {}; give int64 class indices, or probabilities of the logits' shape {}", name(target.dtype()),
-                      shape);
-    check<ShapeError>(target.shape() == rows.losses, "cross_entropy: target has shape {}, but logits of shape {} need {}",
-                      target.shape(), shape, rows.losses);
+                      "cross_entropy: target is {}; give int64 class indices, or probabilities of the logits' shape {}",
+                      name(target.dtype()), shape);
+    check<ShapeError>(target.shape() == rows.losses, "cross_entropy: target has shape {}, but logits of shape {} need {}", target.shape(),
+                      shape, rows.losses);
     rows.target = reshape(target, -1);
   }
   rows.logits = classes_last(logits);
@@ -57,7 +57,8 @@ Rows as_rows(const Tensor& logits, const Tensor& target) {
 }
 
 void check_options(const CrossEntropyOptions& o, const Tensor& logits) {
-  check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "cross_entropy: label_smoothing {} is not in 0 to 1", o.label_smoothing);
+  check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "cross_entropy: label_smoothing {} is not in 0 to 1",
+                    o.label_smoothing);
   if (!o.weight.defined()) return;
   check<ShapeError>(o.weight.shape() == Shape(logits.size(1)), "cross_entropy: weight has shape {}, expected [{}], one factor a class",
                     o.weight.shape(), logits.size(1));
@@ -70,8 +71,8 @@ void check_targets(const Tensor& target, int64_t classes, int64_t ignore_index, 
   const int64_t* t = target.data<int64_t>();
   for (int64_t i = 0; i < target.numel(); ++i) {
     if (t[i] == ignore_index || (t[i] >= 0 && t[i] < classes)) continue;
-    fail<IndexError>("cross_entropy: target {} at {} is out of range for {} classes (ignore_index is {})", t[i], place_of(i, losses), classes,
-                     ignore_index);
+    fail<IndexError>("cross_entropy: target {} at {} is out of range for {} classes (ignore_index is {})", t[i], place_of(i, losses),
+                     classes, ignore_index);
   }
 }
 
@@ -97,7 +98,7 @@ Tensor from_probabilities(const Rows& rows, const CrossEntropyOptions& o) {
 /// What the fused form keeps for backward, all by row: how much each row's own class and all its classes together weigh in the loss.
 struct Tape {
   Saved logits, target;
-  Tensor weight;     // (C) or undefined
+  Tensor weight;  // (C) or undefined
   double smoothing;
   int64_t ignore_index;
   Reduction reduction;
@@ -145,7 +146,7 @@ void backward_rows(const Tape& tape, const T* dy, bool per_row, double weight_su
   const T divisor = tape.reduction == Reduction::Mean ? static_cast<T>(tape.denominator) : T(1);
   kernels::for_each_row(N, C, [=, ignored = tape.ignore_index](int64_t i) {
     const int64_t t = target[i];
-    const T *row = x + i * C;
+    const T* row = x + i * C;
     T* d = dx + i * C;
     if (t == ignored) {
       for (int64_t c = 0; c < C; ++c) d[c] = 0;
@@ -179,7 +180,9 @@ Tensor composed_gradient(const Tape& tape, const Tensor& dy) {
   return dx * (tape.reduction == Reduction::Mean ? dy / tape.denominator : dy);
 }
 
-double sum_of(const Tensor& weight, int64_t classes) { return weight.defined() ? sum(weight.to(DType::Float64)).item() : static_cast<double>(classes); }
+double sum_of(const Tensor& weight, int64_t classes) {
+  return weight.defined() ? sum(weight.to(DType::Float64)).item() : static_cast<double>(classes);
+}
 
 /// What `Mean` divides by: the weights of the targets that count; 1 when none does, so that the loss is 0.
 double denominator_of(const Tape& tape) {
@@ -200,8 +203,13 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
 
   const Tensor x = rows.logits.contiguous(), labels = rows.target.contiguous();
   check_targets(labels, x.size(1), options.ignore_index, rows.losses);
-  Tape tape{Saved(x), Saved(labels), options.weight.defined() ? options.weight.detach().contiguous() : Tensor(), options.label_smoothing,
-            options.ignore_index, options.reduction, 1};
+  Tape tape{Saved(x),
+            Saved(labels),
+            options.weight.defined() ? options.weight.detach().contiguous() : Tensor(),
+            options.label_smoothing,
+            options.ignore_index,
+            options.reduction,
+            1};
   tape.denominator = denominator_of(tape);
   const double weight_sum = sum_of(tape.weight, x.size(1));
   Tensor loss;

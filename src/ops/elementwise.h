@@ -40,7 +40,8 @@ template <class Y, class A, class B, class F>
 Tensor map_new(const char* op, const Tensor& a, const Tensor& b, F f) {
   const Shape shape = broadcast_shapes(op, a.shape(), b.shape());
   Tensor y = new_tensor(op, shape, dtype_of<Y>);
-  kernels::map(y.data<Y>(), y.impl()->layout, storage_of<A>(a), broadcast_to(op, a, shape), storage_of<B>(b), broadcast_to(op, b, shape), f);
+  kernels::map(y.data<Y>(), y.impl()->layout, storage_of<A>(a), broadcast_to(op, a, shape), storage_of<B>(b), broadcast_to(op, b, shape),
+               f);
   return y;
 }
 

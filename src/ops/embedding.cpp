@@ -35,7 +35,8 @@ Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<int6
   check_index_dtype("embedding", indices);
   const int64_t rows = weight.size(0), width = weight.size(1);
   if (padding_idx) {
-    check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, "embedding: padding_idx {} is out of range for {} rows", *padding_idx, rows);
+    check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, "embedding: padding_idx {} is out of range for {} rows", *padding_idx,
+                      rows);
     if (*padding_idx < 0) *padding_idx += rows;
   }
   const Tensor at = indices.contiguous();
@@ -44,9 +45,7 @@ Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<int6
   Shape shape = indices.shape();
   shape.push_back(width);
   Tensor y = new_tensor("embedding", shape, weight.dtype());
-  dispatch(weight.dtype(), [&]<class T>() {
-    kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>());
-  });
+  dispatch(weight.dtype(), [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
   return record("embedding", y, wrt(weight, [at = Saved(at), rows, padding_idx](const Tensor& dy) {
                   return embedding_gradient(dy, *at, rows, padding_idx);
                 }));

@@ -24,7 +24,8 @@ inline void check_indices(const char* op, const Tensor& index, int64_t low, int6
 }
 
 inline void check_index_dtype(const char* op, const Tensor& index) {
-  check<DTypeError>(index.dtype() == DType::Int64, "{}: indices must be int64, got {}; convert with .to(gradus::int64)", op, name(index.dtype()));
+  check<DTypeError>(index.dtype() == DType::Int64, "{}: indices must be int64, got {}; convert with .to(gradus::int64)", op,
+                    name(index.dtype()));
 }
 
 }  // namespace gradus

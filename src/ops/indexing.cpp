@@ -57,8 +57,8 @@ void for_each_gathered(const Shape& x, const Tensor& index, int64_t dim, F f) {
 void check_gather(const char* op, const Shape& x, const Tensor& index, int64_t dim) {
   check<ShapeError>(index.dim() == x.size(), "{}: index has shape {}, but shape {} needs as many dimensions", op, index.shape(), x);
   for (int64_t d = 0; d < x.size(); ++d)
-    check<ShapeError>(d == dim || index.shape()[d] <= x[d], "{}: index of shape {} is larger than {} at dimension {}", op, index.shape(),
-                      x, d);
+    check<ShapeError>(d == dim || index.shape()[d] <= x[d], "{}: index of shape {} is larger than {} at dimension {}", op, index.shape(), x,
+                      d);
   check_indices(op, index, 0, x.empty() ? 1 : x[dim], "elements");
 }
 
@@ -116,9 +116,8 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
     const int64_t* rows = at.data<int64_t>();
     for (int64_t o = 0; o < s.outer; ++o) kernels::take_rows(n, s.inner, rows, from + o * s.length * s.inner, to + o * n * s.inner);
   });
-  return record("index_select", y, wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) {
-                  return index_select_gradient(dy, before, dim, *at);
-                }));
+  return record("index_select", y,
+                wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) { return index_select_gradient(dy, before, dim, *at); }));
 }
 
 Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
@@ -129,14 +128,14 @@ Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor
   if (!shape.empty()) expected[dim] = at.numel();
   check<ShapeError>(impl_of("index_add", source).layout.shape == expected, "index_add: source has shape {}, expected {}", source.shape(),
                     expected);
-  check<DTypeError>(source.dtype() == x.dtype(), "index_add: x is {} and source {}; they must agree", name(x.dtype()), name(source.dtype()));
-  check<DTypeError>(kind(alpha.dtype()) <= kind(x.dtype()), "index_add: alpha is a floating-point number, but x is {}; convert x first",
-                    name(x.dtype()));
+  check<DTypeError>(source.dtype() == x.dtype(), "index_add: x is {} and source {}; they must agree", name(x.dtype()),
+                    name(source.dtype()));
+  check<DTypeError>(x.dtype() == DType::Bool || kind(alpha.dtype()) <= kind(x.dtype()),
+                    "index_add: alpha is a floating-point number, but x is {}; convert x first", name(x.dtype()));
   Tensor y = clone(x.detach());
   add_along("index_add", y, dim, at, source, alpha);
-  return record("index_add", y, wrt(x, [](const Tensor& dy) { return dy; }), wrt(source, [at = Saved(at), dim, alpha](const Tensor& dy) {
-                  return mul(index_select(dy, dim, *at), alpha);
-                }));
+  return record("index_add", y, wrt(x, [](const Tensor& dy) { return dy; }),
+                wrt(source, [at = Saved(at), dim, alpha](const Tensor& dy) { return mul(index_select(dy, dim, *at), alpha); }));
 }
 
 Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
@@ -159,9 +158,10 @@ Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tens
   dim = wrap_dim("scatter_add", dim, shape.size());
   const Tensor at = dense_index("scatter_add", index);
   check_gather("scatter_add", shape, at, dim);
-  check<ShapeError>(impl_of("scatter_add", source).layout.shape == at.shape(), "scatter_add: source has shape {}, but index {}; they must be equal",
-                    source.shape(), at.shape());
-  check<DTypeError>(source.dtype() == x.dtype(), "scatter_add: x is {} and source {}; they must agree", name(x.dtype()), name(source.dtype()));
+  check<ShapeError>(impl_of("scatter_add", source).layout.shape == at.shape(),
+                    "scatter_add: source has shape {}, but index {}; they must be equal", source.shape(), at.shape());
+  check<DTypeError>(source.dtype() == x.dtype(), "scatter_add: x is {} and source {}; they must agree", name(x.dtype()),
+                    name(source.dtype()));
   const Tensor from = source.detach().contiguous();
   Tensor y = clone(x.detach());
   dispatch_numbers("scatter_add", x.dtype(), [&]<class T>() {

@@ -72,8 +72,7 @@ Tensor stack(const std::vector<Tensor>& xs, int64_t dim) {
   Shape joined = shape;
   joined.insert(dim, static_cast<int64_t>(xs.size()));
   Tensor y = new_tensor("stack", joined, dtype);
-  for (size_t i = 0; i < xs.size(); ++i)
-    copy_elements(xs[i], view_of(y, select("stack", y.impl()->layout, dim, static_cast<int64_t>(i))));
+  for (size_t i = 0; i < xs.size(); ++i) copy_elements(xs[i], view_of(y, select("stack", y.impl()->layout, dim, static_cast<int64_t>(i))));
   record_joint("stack", std::span(&y, 1), xs, [dim](std::span<Tensor> dy, std::span<Tensor> dx) {
     for (size_t i = 0; i < dx.size(); ++i) dx[i] = select(dy[0], dim, static_cast<int64_t>(i));
   });

@@ -75,9 +75,8 @@ Tensor product(const Tensor& a, const Tensor& b) {
   const int64_t M = a.size(0), K = a.size(1), N = b.size(1);
   Tensor c = new_tensor("matmul", {M, N}, a.dtype());
   const Operand left(a), right(b);
-  dispatch_numbers(a.dtype(), [&]<class T>() {
-    multiply(M, N, K, left, left.tensor.data<T>(), right, right.tensor.data<T>(), c.data<T>());
-  });
+  dispatch_numbers(a.dtype(),
+                   [&]<class T>() { multiply(M, N, K, left, left.tensor.data<T>(), right, right.tensor.data<T>(), c.data<T>()); });
   return c;
 }
 
@@ -85,6 +84,28 @@ Tensor mm(const Tensor& a, const Tensor& b) {
   check_inner(a, b, a.size(1), b.size(0));
   return record("mm", product(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return mm(dc, b->t()); }),
                 wrt(b, [a = Saved(a)](const Tensor& dc) { return mm(a->t(), dc); }));
+}
+
+/// (K) x (K): a number.
+Tensor dot(const Tensor& a, const Tensor& b) {
+  check_inner(a, b, a.size(0), b.size(0));
+  const auto number = [](const Tensor& x, const Tensor& y) {
+    NoGradGuard no_grad;
+    return product(unsqueeze(x, 0), unsqueeze(y, 1)).view({});
+  };
+  return record("dot", number(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return dc * *b; }),
+                wrt(b, [a = Saved(a)](const Tensor& dc) { return dc * *a; }));
+}
+
+/// (M, K) x (K)
+Tensor mv(const Tensor& a, const Tensor& b) {
+  check_inner(a, b, a.size(1), b.size(0));
+  const auto vector = [](const Tensor& x, const Tensor& y) {
+    NoGradGuard no_grad;
+    return product(x, unsqueeze(y, 1)).view({x.size(0)});
+  };
+  return record("mv", vector(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return unsqueeze(dc, 1) * *b; }),
+                wrt(b, [a = Saved(a)](const Tensor& dc) { return mv(a->t(), dc); }));
 }
 
 Shape batch_of(const Tensor& x) {
@@ -107,7 +128,8 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
   const Operand x(left), y(right);
   dispatch_numbers(a.dtype(), [&]<class T>() {
     const auto one = [&](int64_t i) {
-      multiply(M, N, K, x, x.tensor.data<T>() + i * x.tensor.stride(0), y, y.tensor.data<T>() + i * y.tensor.stride(0), c.data<T>() + i * M * N);
+      multiply(M, N, K, x, x.tensor.data<T>() + i * x.tensor.stride(0), y, y.tensor.data<T>() + i * y.tensor.stride(0),
+               c.data<T>() + i * M * N);
     };
     if (count > 0) parallel_pieces(count, one);
   });
@@ -144,14 +166,11 @@ Tensor batched(const Tensor& a, const Tensor& b) {
 Tensor matmul(const Tensor& a, const Tensor& b) {
   impl_of("matmul", a);
   impl_of("matmul", b);
-  check<ShapeError>(a.dim() > 0 && b.dim() > 0, "matmul: {} x {}: both need a dimension; multiply scalars with *", a.shape(),
-                    b.shape());
+  check<ShapeError>(a.dim() > 0 && b.dim() > 0, "matmul: {} x {}: both need a dimension; multiply scalars with *", a.shape(), b.shape());
   check<DTypeError>(a.dtype() == b.dtype(), "matmul: {} x {}: dtypes differ; convert one with .to()", name(a.dtype()), name(b.dtype()));
   if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
-  if (a.dim() == 1 && b.dim() == 1) {
-    check_inner(a, b, a.size(0), b.size(0));
-    return reshape(mm(unsqueeze(a, 0), unsqueeze(b, 1)), {});
-  }
+  if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
+  if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
   if (a.dim() == 1) {
     check_inner(a, b, a.size(0), b.size(-2));
     return squeeze(batched(unsqueeze(a, 0), b), -2);
@@ -170,8 +189,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const int64_t outputs = weight.size(0), inputs = weight.size(1);
   check<ShapeError>(x.dim() > 0 && x.size(-1) == inputs, "linear: x has shape {}, but weight {} takes {} features in the last dimension",
                     x.shape(), weight.shape(), inputs);
-  check<DTypeError>(x.dtype() == weight.dtype() && is_floating_point(x.dtype()), "linear: x is {} and weight {}; both must be float32, or float64",
-                    name(x.dtype()), name(weight.dtype()));
+  check<DTypeError>(x.dtype() == weight.dtype() && is_floating_point(x.dtype()),
+                    "linear: x is {} and weight {}; both must be float32, or both float64", name(x.dtype()), name(weight.dtype()));
   if (bias.defined()) {
     check<ShapeError>(bias.shape() == Shape(outputs), "linear: bias has shape {}, expected [{}]", bias.shape(), outputs);
     check<DTypeError>(bias.dtype() == x.dtype(), "linear: x is {} and bias {}; they must agree", name(x.dtype()), name(bias.dtype()));

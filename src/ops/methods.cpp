@@ -103,8 +103,7 @@ bool add_directly(const Tensor& x, const Tensor& y, Scalar alpha) {
 }  // namespace
 
 const Tensor& Tensor::add_(const Tensor& other, Scalar alpha) const {
-  if (!add_directly(*this, other, alpha))
-    in_place("add_", *this, [&](const Tensor& x) { return gradus::add(x, other, alpha); });
+  if (!add_directly(*this, other, alpha)) in_place("add_", *this, [&](const Tensor& x) { return gradus::add(x, other, alpha); });
   return *this;
 }
 const Tensor& Tensor::add_(Scalar other) const {

@@ -175,10 +175,8 @@ Tensor pow(const Tensor& x, const Tensor& exponent) {
   if (dtype == DType::Int64)
     check<ValueError>(!lt(exponent, 0).any().item<bool>(), "pow: integers have no negative powers; convert with .to(gradus::float32)");
   return record("pow_1", arithmetic("pow", x, exponent, dtype, power),
-                wrt(x,
-                    [x = Saved(x), e = Saved(exponent)](const Tensor& dz) {
-                      return mul(dz, where(eq(*e, 0), 0.0, mul(*e, pow(*x, sub(*e, 1)))));
-                    }),
+                wrt(x, [x = Saved(x),
+                        e = Saved(exponent)](const Tensor& dz) { return mul(dz, where(eq(*e, 0), 0.0, mul(*e, pow(*x, sub(*e, 1))))); }),
                 wrt(exponent, [x = Saved(x), e = Saved(exponent)](const Tensor& dz, const Tensor& z) {
                   const Tensor flat = logical_and(eq(*x, 0), ge(*e, 0));
                   return mul(dz, where(flat, 0.0, mul(z, log(*x))));
@@ -223,7 +221,8 @@ Tensor abs(const Tensor& x) {
 }
 
 Tensor exp(const Tensor& x) {
-  return pointwise("exp", x, [](auto v) { return kernels::vexp(v); }, [](const auto& y) { return y; });
+  return pointwise(
+      "exp", x, [](auto v) { return kernels::vexp(v); }, [](const auto& y) { return y; });
 }
 
 Tensor log(const Tensor& x) {
@@ -234,15 +233,18 @@ Tensor log(const Tensor& x) {
 }
 
 Tensor sqrt(const Tensor& x) {
-  return pointwise("sqrt", x, [](auto v) { return std::sqrt(v); }, [](const auto& y) { return 1 / (y * 2); });
+  return pointwise(
+      "sqrt", x, [](auto v) { return std::sqrt(v); }, [](const auto& y) { return 1 / (y * 2); });
 }
 
 Tensor tanh(const Tensor& x) {
-  return pointwise("tanh", x, [](auto v) { return kernels::vtanh(v); }, [](const auto& y) { return 1 - y * y; });
+  return pointwise(
+      "tanh", x, [](auto v) { return kernels::vtanh(v); }, [](const auto& y) { return 1 - y * y; });
 }
 
 Tensor sigmoid(const Tensor& x) {
-  return pointwise("sigmoid", x, [](auto v) { return kernels::vsigmoid(v); }, [](const auto& y) { return y * (1 - y); });
+  return pointwise(
+      "sigmoid", x, [](auto v) { return kernels::vsigmoid(v); }, [](const auto& y) { return y * (1 - y); });
 }
 
 Tensor relu(const Tensor& x) {
@@ -274,7 +276,8 @@ Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) {
   impl_of("where", condition);
   impl_of("where", x);
   impl_of("where", y);
-  check<DTypeError>(condition.dtype() == DType::Bool, "where: the condition must be bool, got {}; compare, as in x > 0", name(condition.dtype()));
+  check<DTypeError>(condition.dtype() == DType::Bool, "where: the condition must be bool, got {}; compare, as in x > 0",
+                    name(condition.dtype()));
   const DType dtype = result_type(x, y);
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
   const Shape shape = broadcast_shapes("where", broadcast_shapes("where", condition.shape(), x.shape()), y.shape());
@@ -302,8 +305,8 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value) {
   impl_of("masked_fill", x);
   impl_of("masked_fill", mask);
   check<DTypeError>(mask.dtype() == DType::Bool, "masked_fill: the mask must be bool, got {}; compare, as in x > 0", name(mask.dtype()));
-  check<DTypeError>(kind(value.dtype()) <= kind(x.dtype()), "masked_fill: a floating-point value does not fit into {}; convert the tensor first",
-                    name(x.dtype()));
+  check<DTypeError>(kind(value.dtype()) <= kind(x.dtype()),
+                    "masked_fill: a floating-point value does not fit into {}; convert the tensor first", name(x.dtype()));
   const Tensor v = x.detach();
   Tensor y = dispatch(x.dtype(), [&]<class T>() {
     return map_new<T, T, bool>("masked_fill", v, mask, [f = value.to<T>()](T a, bool m) { return m ? f : a; });
@@ -311,18 +314,42 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value) {
   return record("masked_fill", y, wrt(x, [mask = Saved(mask)](const Tensor& dy) { return masked_fill(dy, *mask, 0); }));
 }
 
-Tensor eq(const Tensor& x, const Tensor& y) { return compare("eq", x, y, [](auto a, auto b) { return a == b; }); }
-Tensor eq(const Tensor& x, Scalar y) { return compare("eq", x, y, [](auto a, auto b) { return a == b; }); }
-Tensor ne(const Tensor& x, const Tensor& y) { return compare("ne", x, y, [](auto a, auto b) { return a != b; }); }
-Tensor ne(const Tensor& x, Scalar y) { return compare("ne", x, y, [](auto a, auto b) { return a != b; }); }
-Tensor lt(const Tensor& x, const Tensor& y) { return compare("lt", x, y, [](auto a, auto b) { return a < b; }); }
-Tensor lt(const Tensor& x, Scalar y) { return compare("lt", x, y, [](auto a, auto b) { return a < b; }); }
-Tensor le(const Tensor& x, const Tensor& y) { return compare("le", x, y, [](auto a, auto b) { return a <= b; }); }
-Tensor le(const Tensor& x, Scalar y) { return compare("le", x, y, [](auto a, auto b) { return a <= b; }); }
-Tensor gt(const Tensor& x, const Tensor& y) { return compare("gt", x, y, [](auto a, auto b) { return a > b; }); }
-Tensor gt(const Tensor& x, Scalar y) { return compare("gt", x, y, [](auto a, auto b) { return a > b; }); }
-Tensor ge(const Tensor& x, const Tensor& y) { return compare("ge", x, y, [](auto a, auto b) { return a >= b; }); }
-Tensor ge(const Tensor& x, Scalar y) { return compare("ge", x, y, [](auto a, auto b) { return a >= b; }); }
+Tensor eq(const Tensor& x, const Tensor& y) {
+  return compare("eq", x, y, [](auto a, auto b) { return a == b; });
+}
+Tensor eq(const Tensor& x, Scalar y) {
+  return compare("eq", x, y, [](auto a, auto b) { return a == b; });
+}
+Tensor ne(const Tensor& x, const Tensor& y) {
+  return compare("ne", x, y, [](auto a, auto b) { return a != b; });
+}
+Tensor ne(const Tensor& x, Scalar y) {
+  return compare("ne", x, y, [](auto a, auto b) { return a != b; });
+}
+Tensor lt(const Tensor& x, const Tensor& y) {
+  return compare("lt", x, y, [](auto a, auto b) { return a < b; });
+}
+Tensor lt(const Tensor& x, Scalar y) {
+  return compare("lt", x, y, [](auto a, auto b) { return a < b; });
+}
+Tensor le(const Tensor& x, const Tensor& y) {
+  return compare("le", x, y, [](auto a, auto b) { return a <= b; });
+}
+Tensor le(const Tensor& x, Scalar y) {
+  return compare("le", x, y, [](auto a, auto b) { return a <= b; });
+}
+Tensor gt(const Tensor& x, const Tensor& y) {
+  return compare("gt", x, y, [](auto a, auto b) { return a > b; });
+}
+Tensor gt(const Tensor& x, Scalar y) {
+  return compare("gt", x, y, [](auto a, auto b) { return a > b; });
+}
+Tensor ge(const Tensor& x, const Tensor& y) {
+  return compare("ge", x, y, [](auto a, auto b) { return a >= b; });
+}
+Tensor ge(const Tensor& x, Scalar y) {
+  return compare("ge", x, y, [](auto a, auto b) { return a >= b; });
+}
 
 Tensor logical_not(const Tensor& x) {
   return compare("logical_not", x, false, []<class T>(T a, T) { return a == T(0); });

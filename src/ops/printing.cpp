@@ -12,10 +12,10 @@
 namespace gradus {
 namespace {
 
-constexpr int64_t kEdgeItems = 3;    // shown at each end of a dimension that is cut
-constexpr int64_t kThreshold = 1000; // elements beyond which dimensions are cut
+constexpr int64_t kEdgeItems = 3;     // shown at each end of a dimension that is cut
+constexpr int64_t kThreshold = 1000;  // elements beyond which dimensions are cut
 constexpr int64_t kLineWidth = 80;
-constexpr int64_t kIndent = 7;       // the width of "tensor("
+constexpr int64_t kIndent = 7;  // the width of "tensor("
 
 bool is_cut(const Tensor& x, bool summarize) { return summarize && x.size(0) > 2 * kEdgeItems; }
 

@@ -15,8 +15,9 @@ namespace {
 
 template <class T>
 void fill_uniform(Generator& g, T* x, int64_t n, double from, double to) {
-  const T low = static_cast<T>(from), width = static_cast<T>(to - from);
-  for (int64_t i = 0; i < n; ++i) x[i] = g.uniform<T>() * width + low;
+  const T low = static_cast<T>(from), width = static_cast<T>(to) - low;
+  // One rounding, as in PyTorch's kernel.
+  for (int64_t i = 0; i < n; ++i) x[i] = std::fma(g.uniform<T>(), width, low);
 }
 
 /// Box–Muller on 16 uniform numbers: the first eight give the radii, the last eight the angles.
@@ -78,13 +79,15 @@ Options like(const Tensor& x, Options options) {
 }  // namespace
 
 const Tensor& Tensor::uniform_(double from, double to) const {
-  check<ValueError>(std::isfinite(from) && std::isfinite(to) && from <= to, "uniform_: bounds {} and {} must be finite and in order", from, to);
+  check<ValueError>(std::isfinite(from) && std::isfinite(to) && from <= to, "uniform_: bounds {} and {} must be finite and in order", from,
+                    to);
   fill("uniform_", *this, [&]<class T>(Generator& g, T* x, int64_t n) { fill_uniform(g, x, n, from, to); });
   return *this;
 }
 
 const Tensor& Tensor::normal_(double mean, double std) const {
-  check<ValueError>(std >= 0 && std::isfinite(std) && std::isfinite(mean), "normal_: mean {} and std {} must be finite, std not negative", mean, std);
+  check<ValueError>(std >= 0 && std::isfinite(std) && std::isfinite(mean), "normal_: mean {} and std {} must be finite, std not negative",
+                    mean, std);
   fill("normal_", *this, [&]<class T>(Generator& g, T* x, int64_t n) { fill_normal(g, x, n, mean, std); });
   return *this;
 }
@@ -114,7 +117,8 @@ Tensor randperm(int64_t n) {
   Tensor x = arange(n);
   int64_t* order = x.data<int64_t>();
   LockedGenerator generator;
-  for (int64_t i = 0; i < n - 1; ++i) std::swap(order[i], order[i + static_cast<int64_t>(generator->random() % static_cast<uint64_t>(n - i))]);
+  for (int64_t i = 0; i < n - 1; ++i)
+    std::swap(order[i], order[i + static_cast<int64_t>(generator->random() % static_cast<uint64_t>(n - i))]);
   return x;
 }
 

@@ -15,9 +15,9 @@ namespace {
 
 /// Which dimensions go, and the shapes that are left.
 struct Reduced {
-  Dims dims;      // those that go, in order
-  Shape keep;     // with size 1 in their place
-  Shape squeezed; // without them
+  Dims dims;          // those that go, in order
+  Shape keep;         // with size 1 in their place
+  Shape squeezed;     // without them
   int64_t count = 1;  // elements that meet in one
 };
 
@@ -83,15 +83,15 @@ Tensor sum(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType>
   check<DTypeError>(out != DType::Bool, "sum: bool holds no sums; use any, or dtype int64");
   const Tensor v = x.dtype() == out ? x : to(x, out);
   Tensor y = dispatch(out, [&]<class T>() { return sum_of<T>("sum", v, r, keepdim); });
-  return record(dims.empty() ? "sum" : "sum_1", y, wrt(v, [keep = r.keep, shape = v.shape()](const Tensor& dy) {
-                  return expand(reshape(dy, keep), shape);
-                }));
+  return record(dims.empty() ? "sum" : "sum_1", y,
+                wrt(v, [keep = r.keep, shape = v.shape()](const Tensor& dy) { return expand(reshape(dy, keep), shape); }));
 }
 
 Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
   const Reduced r = reduced("mean", x, dims);
   const DType out = dtype.value_or(x.dtype());
-  check<DTypeError>(is_floating_point(out), "mean: {} has no mean of its own kind; convert with .to(gradus::float32) or give a dtype", name(out));
+  check<DTypeError>(is_floating_point(out), "mean: {} has no mean of its own kind; convert with .to(gradus::float32) or give a dtype",
+                    name(out));
   const Tensor v = x.dtype() == out ? x : to(x, out);
   Tensor y = dispatch_floating("mean", out, [&]<class T>() {
     Tensor total = sum_of<T>("mean", v, r, keepdim);
@@ -106,7 +106,8 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType
 
 Tensor var(const Tensor& x, const Dims& dims, int64_t correction, bool keepdim) {
   const Reduced r = reduced("var", x, dims);
-  check<DTypeError>(is_floating_point(x.dtype()), "var: takes float32 or float64, got {}; convert with .to(gradus::float32)", name(x.dtype()));
+  check<DTypeError>(is_floating_point(x.dtype()), "var: takes float32 or float64, got {}; convert with .to(gradus::float32)",
+                    name(x.dtype()));
   const double n = std::max<double>(0, static_cast<double>(r.count - correction));
   Tensor y;
   {

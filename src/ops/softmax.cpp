@@ -22,7 +22,8 @@ Tensor along(const char* op, const Tensor& x, int64_t dim, Kernel kernel) {
 
 Tensor checked(const char* op, const Tensor& x, int64_t dim) {
   wrap_dim(op, dim, impl_of(op, x).layout.rank());
-  check<DTypeError>(is_floating_point(x.dtype()), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op, name(x.dtype()));
+  check<DTypeError>(is_floating_point(x.dtype()), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
+                    name(x.dtype()));
   return x;
 }
 
@@ -41,9 +42,8 @@ Tensor softmax(const Tensor& x, int64_t dim) {
                   NoGradGuard no_grad;
                   const Tensor d = transpose(dy, dim, -1).contiguous();
                   return along("softmax", out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
-                    dispatch_floating("softmax", to.dtype(), [&]<class T>() {
-                      kernels::softmax_backward(rows, n, y_rows.data<T>(), d.data<T>(), to.data<T>());
-                    });
+                    dispatch_floating("softmax", to.dtype(),
+                                      [&]<class T>() { kernels::softmax_backward(rows, n, y_rows.data<T>(), d.data<T>(), to.data<T>()); });
                   });
                 }));
 }
@@ -54,7 +54,8 @@ Tensor log_softmax(const Tensor& x, int64_t dim) {
     dispatch_floating("log_softmax", from.dtype(), [&]<class T>() { kernels::log_softmax(rows, n, from.data<T>(), to.data<T>()); });
   });
   return record("log_softmax", y, wrt(x, [dim](const Tensor& dy, const Tensor& out) -> Tensor {
-                  if (recording_backward() || out.dim() == 0) return sub(dy, mul(exp(out), sum(dy, out.dim() == 0 ? Dims() : Dims(dim), true)));
+                  if (recording_backward() || out.dim() == 0)
+                    return sub(dy, mul(exp(out), sum(dy, out.dim() == 0 ? Dims() : Dims(dim), true)));
                   NoGradGuard no_grad;
                   const Tensor d = transpose(dy, dim, -1).contiguous();
                   return along("log_softmax", out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {

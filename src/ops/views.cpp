@@ -48,8 +48,7 @@ Tensor view(const Tensor& x, const Shape& shape) {
   const Layout& layout = impl_of("view", x).layout;
   Layout y;
   check<ShapeError>(reshape(layout, infer_shape("view", shape, x.numel()), y),
-                    "view: shape {} with strides {} cannot be seen as {} without a copy; use reshape", layout.shape,
-                    layout.strides, shape);
+                    "view: shape {} with strides {} cannot be seen as {} without a copy; use reshape", layout.shape, layout.strides, shape);
   const Shape before = layout.shape;
   return record("view", view_of(x, y), wrt(x, [before](const Tensor& dy) { return reshape(dy, before); }));
 }

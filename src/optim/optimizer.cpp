@@ -26,8 +26,9 @@ void Optimizer::add_params(const std::vector<Tensor>& params) {
     check<StateError>(p.defined(), "{}: parameter {} is undefined", name(), i);
     check<DTypeError>(is_floating_point(p.dtype()), "{}: parameter {} is {}; only float32 and float64 can be trained", name(), i,
                       gradus::name(p.dtype()));
-    check<ValueError>(p.is_leaf(), "{}: parameter {} of shape {} is the output of {}, not a leaf; give the tensors that it was computed from",
-                      name(), i, p.shape(), p.grad_fn());
+    check<ValueError>(p.is_leaf(),
+                      "{}: parameter {} of shape {} is the output of {}, not a leaf; give the tensors that it was computed from", name(), i,
+                      p.shape(), p.grad_fn());
     check<ValueError>(known.insert(p.impl()).second, "{}: parameter {} of shape {} is there twice; give each parameter once", name(), i,
                       p.shape());
     added.push_back({.group = groups_.size(), .tensor = p});
@@ -84,8 +85,8 @@ void Optimizer::step() {
   for (Parameter& p : parameters_) {
     Tensor grad = p.tensor.grad();
     if (!grad.defined()) continue;
-    check<AutogradError>(p.tensor.is_leaf(), "{}: a parameter of shape {} has become the output of {}; optimizers change leaves only", name(),
-                         p.tensor.shape(), p.tensor.grad_fn());
+    check<AutogradError>(p.tensor.is_leaf(), "{}: a parameter of shape {} has become the output of {}; optimizers change leaves only",
+                         name(), p.tensor.shape(), p.tensor.grad_fn());
     grad = grad.detach();
     grad = grad.shares_storage_with(p.tensor) ? grad.clone() : grad.contiguous();
     std::vector<Tensor> buffers = p.buffers;

@@ -54,9 +54,7 @@ struct SumDifference : autograd::Function<SumDifference> {
   }
 };
 
-Tensor leaf(const Values& values) {
-  return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true});
-}
+Tensor leaf(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true}); }
 
 std::string message(const std::function<void()>& f) {
   try {
@@ -158,18 +156,23 @@ TEST_CASE("backward must give one gradient per input, of its shape") {
     return message([&] { autograd::apply_function({x, x}, "pair", identity, backward)[0].sum().backward(); });
   };
   CHECK(run([](Context&, const Tensors& dy) { return dy; }).find("pair: backward gave 1 gradients for 2 inputs") == 0);
-  CHECK(run([](Context&, const Tensors& dy) { return Tensors{dy[0], gradus::ones({3})}; }) ==
-        "pair: backward gave a gradient of shape [3] for input 1 of shape [2]");
-  CHECK(run([](Context&, const Tensors& dy) { return Tensors{dy[0], gradus::tensor({1, 2})}; }) ==
-        "pair: backward gave a gradient of dtype int64 for input 1, which is float64");
+  CHECK(run([](Context&, const Tensors& dy) {
+          return Tensors{dy[0], gradus::ones({3})};
+        }) == "pair: backward gave a gradient of shape [3] for input 1 of shape [2]");
+  CHECK(run([](Context&, const Tensors& dy) {
+          return Tensors{dy[0], gradus::tensor({1, 2})};
+        }) == "pair: backward gave a gradient of dtype int64 for input 1, which is float64");
   CHECK(run([](Context&, const Tensors& dy) { return Tensors{dy[0], dy[0].expand({4, 2})}; }) == "");
 }
 
 TEST_CASE("forward must give tensors and leave its inputs alone") {
   const auto backward = [](Context&, const Tensors& dy) { return dy; };
   const Tensor x = leaf({1, 2});
-  CHECK_THROWS_AS(autograd::apply_function({x}, "none", [](Context&, const Tensors&) { return Tensors{}; }, backward), gradus::AutogradError);
-  CHECK_THROWS_AS(autograd::apply_function({x}, "undefined", [](Context&, const Tensors&) { return Tensors{Tensor()}; }, backward),
+  CHECK_THROWS_AS(autograd::apply_function(
+                      {x}, "none", [](Context&, const Tensors&) { return Tensors{}; }, backward),
+                  gradus::AutogradError);
+  CHECK_THROWS_AS(autograd::apply_function(
+                      {x}, "undefined", [](Context&, const Tensors&) { return Tensors{Tensor()}; }, backward),
                   gradus::AutogradError);
   const auto careless = [](Context&, const Tensors& in) { return Tensors{in[0].add_(1)}; };
   CHECK(message([&] { autograd::apply_function({x}, "careless", careless, backward); }) ==

@@ -31,10 +31,13 @@ std::string message(const std::function<void()>& f) {
 
 /// x -> f(x) with a derivative of the test's choice.
 Tensor with_backward(const Tensor& x, const autograd::ContextFunction& backward) {
-  return autograd::apply_function({x}, "test", [](Context& ctx, const Tensors& in) {
-    ctx.save_for_backward(in);
-    return Tensors{in[0] * in[0]};
-  }, backward)[0];
+  return autograd::apply_function(
+      {x}, "test",
+      [](Context& ctx, const Tensors& in) {
+        ctx.save_for_backward(in);
+        return Tensors{in[0] * in[0]};
+      },
+      backward)[0];
 }
 
 }  // namespace
@@ -66,7 +69,9 @@ TEST_CASE("gradcheck refuses a wrong derivative and names input, place and both 
     const Tensor factor = gradus::from_vector(std::vector<double>{2, 2, 3, 2}, {2, 2});
     return Tensors{dy[0] * ctx.saved_tensors()[0] * factor};
   };
-  const std::string text = message([&] { gradcheck([&](const Tensors& in) { return Tensors{in[0] * 1, with_backward(in[1], wrong_at_one)}; }, {x, x}); });
+  const std::string text = message([&] {
+    gradcheck([&](const Tensors& in) { return Tensors{in[0] * 1, with_backward(in[1], wrong_at_one)}; }, {x, x});
+  });
   CAPTURE(text);
   CHECK(text.find("gradcheck: the gradient of input 1 at [1, 0] is ") == 0);
   CHECK(text.find("central differences give") != std::string::npos);
@@ -75,7 +80,8 @@ TEST_CASE("gradcheck refuses a wrong derivative and names input, place and both 
 
 TEST_CASE("gradcheck sees a gradient that is right only in sum, or only for a symmetric cotangent") {
   const autograd::ContextFunction swapped = [](Context& ctx, const Tensors& dy) { return Tensors{dy[0].t() * 2 * ctx.saved_tensors()[0]}; };
-  CHECK_THROWS_AS(gradcheck([&](const Tensors& in) { return Tensors{with_backward(in[0], swapped)}; }, {input({2, 2})}), gradus::AutogradError);
+  CHECK_THROWS_AS(gradcheck([&](const Tensors& in) { return Tensors{with_backward(in[0], swapped)}; }, {input({2, 2})}),
+                  gradus::AutogradError);
 }
 
 TEST_CASE("gradcheck sees a derivative that is wrong only for strided inputs") {
@@ -105,7 +111,9 @@ TEST_CASE("gradcheck treats NaN and a missing gradient as wrong") {
 }
 
 TEST_CASE("gradgradcheck sees a backward that cannot be differentiated") {
-  const autograd::ContextFunction detached = [](Context& ctx, const Tensors& dy) { return Tensors{dy[0] * 2 * ctx.saved_tensors()[0].detach()}; };
+  const autograd::ContextFunction detached = [](Context& ctx, const Tensors& dy) {
+    return Tensors{dy[0] * 2 * ctx.saved_tensors()[0].detach()};
+  };
   const auto f = [&](const Tensors& in) { return Tensors{with_backward(in[0], detached)}; };
   CHECK(gradcheck(f, {input({2})}));
   CHECK(message([&] { gradgradcheck(f, {input({2})}); }).find("gradgradcheck: the gradient of input 0 at [0]") == 0);

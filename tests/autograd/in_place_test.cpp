@@ -14,9 +14,7 @@ namespace {
 
 using Values = std::vector<double>;
 
-Tensor leaf(const Values& values) {
-  return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true});
-}
+Tensor leaf(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true}); }
 Tensor constant(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}); }
 Values grad_of(const Tensor& x) { return x.grad().to_vector<double>(); }
 

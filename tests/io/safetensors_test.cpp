@@ -1,9 +1,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <doctest/doctest.h>
 #include <cmath>
 #include <cstring>
-#include <doctest/doctest.h>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -151,8 +151,7 @@ TEST_CASE("safetensors: narrower dtypes are widened without loss") {
                                         raw<uint32_t>({4000000000U}) + raw<uint16_t>({65535})));
   const auto loaded = load_safetensors(file);
   CHECK(loaded.at("f16").dtype() == gradus::float32);
-  CHECK(loaded.at("f16").to_vector<float>() ==
-        std::vector<float>{1, -2, 0x1p-24F, std::numeric_limits<float>::infinity(), 65504});
+  CHECK(loaded.at("f16").to_vector<float>() == std::vector<float>{1, -2, 0x1p-24F, std::numeric_limits<float>::infinity(), 65504});
   CHECK(loaded.at("bf16").to_vector<float>() == std::vector<float>{1, -3});
   CHECK(loaded.at("i32").item<int64_t>() == -70000);
   CHECK(loaded.at("i16").item<int64_t>() == -3);
@@ -297,9 +296,9 @@ TEST_CASE("safetensors: a failed save leaves the old file as it was and nothing 
 TEST_CASE("safetensors: saving where nothing can be written is an IoError with the reason") {
   Folder folder;
   const Tensor x = gradus::tensor({3});
-  CHECK_THROWS_WITH_AS(
-      save_safetensors(folder / "no/such/folder", {{"x", x}}),
-      ("save_safetensors: " + (folder / "no/such/folder") + ": cannot be written: No such file or directory").c_str(), gradus::IoError);
+  CHECK_THROWS_WITH_AS(save_safetensors(folder / "no/such/folder", {{"x", x}}),
+                       ("save_safetensors: " + (folder / "no/such/folder") + ": cannot be written: No such file or directory").c_str(),
+                       gradus::IoError);
   CHECK_THROWS_AS(save_safetensors(folder.path.string(), {{"x", x}}), gradus::IoError);
   CHECK_THROWS_AS(save_safetensors("/dev/full", {{"x", x}}), gradus::IoError);
   CHECK(folder.files() == 0);

@@ -107,7 +107,8 @@ TEST_CASE("target probabilities that are one-hot give the loss of class indices"
 
 TEST_CASE("classes stand in dimension 1 of larger logits, and are all of a vector") {
   gradus::manual_seed(5);
-  const Tensor logits = gradus::randn({2, 5, 3, 4}, {.dtype = gradus::float64, .requires_grad = true}), target = gradus::randint(5, {2, 3, 4});
+  const Tensor logits = gradus::randn({2, 5, 3, 4}, {.dtype = gradus::float64, .requires_grad = true}),
+               target = gradus::randint(5, {2, 3, 4});
   const Tensor rows = logits.permute({0, 2, 3, 1}).reshape({24, 5});
   CHECK(gradus::allclose(gradus::cross_entropy(logits, target), gradus::cross_entropy(rows, target.reshape(-1)), 1e-13, 0));
   const Tensor losses = gradus::cross_entropy(logits, target, {.reduction = Reduction::None});
@@ -115,8 +116,9 @@ TEST_CASE("classes stand in dimension 1 of larger logits, and are all of a vecto
   CHECK(gradus::allclose(losses.reshape(-1), gradus::cross_entropy(rows, target.reshape(-1), {.reduction = Reduction::None}), 1e-13, 0));
   check_gradients([&](const Tensors& in) { return gradus::cross_entropy(in[0], target.slice(0, 0, 1).slice(1, 0, 2).slice(2, 0, 2)); },
                   {input({1, 5, 2, 2})});
-  check_gradients([&](const Tensors& in) { return gradus::cross_entropy(in[0], gradus::softmax(in[1], 1), {.reduction = Reduction::None}); },
-                  {input({2, 3, 2}), input({2, 3, 2})});
+  check_gradients(
+      [&](const Tensors& in) { return gradus::cross_entropy(in[0], gradus::softmax(in[1], 1), {.reduction = Reduction::None}); },
+      {input({2, 3, 2}), input({2, 3, 2})});
 
   const Tensor vector = logits.select(0, 0).select(1, 0).select(1, 0), one = target.select(0, 0).select(0, 0).select(0, 0);
   CHECK(gradus::cross_entropy(vector, one).item() == doctest::Approx(values(losses)[0]));
@@ -151,7 +153,7 @@ TEST_CASE("an ignored row has no influence, even when it is NaN") {
   const Tensor logits = gradus::randn({3, 4}, {.requires_grad = true});
   {
     gradus::NoGradGuard no_grad;
-    logits.select(0, 1).fill_(nan);
+    logits.select(0, 1).fill_(kNan);
   }
   const Tensor loss = gradus::cross_entropy(logits, gradus::tensor({1, -100, 3}), {.label_smoothing = 0.1});
   loss.backward();
@@ -161,16 +163,17 @@ TEST_CASE("an ignored row has no influence, even when it is NaN") {
 }
 
 TEST_CASE("large logits give finite losses, impossible targets infinite ones") {
-  const Tensor logits = gradus::tensor({{1e4, -1e4, 0.0}, {1.0, 2.0, -inf}});
+  const Tensor logits = gradus::tensor({{1e4, -1e4, 0.0}, {1.0, 2.0, -kInf}});
   CHECK(values(gradus::cross_entropy(logits, gradus::tensor({1, 0}), {.reduction = Reduction::None}))[0] == 2e4);
-  CHECK(values(gradus::cross_entropy(logits, gradus::tensor({0, 2}), {.reduction = Reduction::None}))[1] == inf);
+  CHECK(values(gradus::cross_entropy(logits, gradus::tensor({0, 2}), {.reduction = Reduction::None}))[1] == kInf);
   CHECK(std::isfinite(gradus::cross_entropy(logits, gradus::tensor({0, 0})).item()));
 }
 
 TEST_CASE("cross_entropy names the target at fault, its place, the limit and the index that is ignored") {
   const Tensor logits = gradus::zeros({4, 5});
-  CHECK(error_of<gradus::IndexError>([&] { gradus::cross_entropy(logits, gradus::tensor({0, 1, 2, 7})); }) ==
-        "cross_entropy: target 7 at [3] is out of range for 5 classes (ignore_index is -100)");
+  CHECK(error_of<gradus::IndexError>([&] {
+          gradus::cross_entropy(logits, gradus::tensor({0, 1, 2, 7}));
+        }) == "cross_entropy: target 7 at [3] is out of range for 5 classes (ignore_index is -100)");
   CHECK(error_of<gradus::IndexError>([&] {
           gradus::cross_entropy(gradus::zeros({1, 5, 2, 2}), gradus::tensor({{{0, 1}, {-1, 2}}}), {.ignore_index = 3});
         }) == "cross_entropy: target -1 at [0, 1, 0] is out of range for 5 classes (ignore_index is 3)");
@@ -180,18 +183,22 @@ TEST_CASE("cross_entropy names the target at fault, its place, the limit and the
 
 TEST_CASE("cross_entropy checks shapes, dtypes and options") {
   const Tensor logits = gradus::zeros({4, 5}), target = gradus::tensor({0, 1, 2, 3});
-  CHECK(error_of<gradus::ShapeError>([&] { gradus::cross_entropy(logits, gradus::tensor({0, 1})); }) ==
-        "cross_entropy: target has shape [2], but logits of shape [4, 5] need [4]");
+  CHECK(error_of<gradus::ShapeError>([&] {
+          gradus::cross_entropy(logits, gradus::tensor({0, 1}));
+        }) == "cross_entropy: target has shape [2], but logits of shape [4, 5] need [4]");
   CHECK(error_of<gradus::DTypeError>([&] { gradus::cross_entropy(logits, target.to(gradus::float32)); }).find("int64 class indices") !=
         std::string::npos);
-  CHECK(error_of<gradus::DTypeError>([&] { gradus::cross_entropy(logits, gradus::zeros({4, 5}, {.dtype = gradus::float64})); })
-            .starts_with("cross_entropy: logits are float32 and the target probabilities float64"));
-  CHECK(error_of<gradus::DTypeError>([&] { gradus::cross_entropy(target, gradus::tensor(0)); }).starts_with("cross_entropy: logits must be"));
-  CHECK(error_of<gradus::ShapeError>([&] { gradus::cross_entropy(logits, target, {.weight = gradus::ones({4})}); })
-            .starts_with("cross_entropy: weight has shape [4], expected [5]"));
+  CHECK(error_of<gradus::DTypeError>([&] {
+          gradus::cross_entropy(logits, gradus::zeros({4, 5}, {.dtype = gradus::float64}));
+        }).starts_with("cross_entropy: logits are float32 and the target probabilities float64"));
+  CHECK(
+      error_of<gradus::DTypeError>([&] { gradus::cross_entropy(target, gradus::tensor(0)); }).starts_with("cross_entropy: logits must be"));
+  CHECK(error_of<gradus::ShapeError>([&] {
+          gradus::cross_entropy(logits, target, {.weight = gradus::ones({4})});
+        }).starts_with("cross_entropy: weight has shape [4], expected [5]"));
   CHECK_THROWS_AS(gradus::cross_entropy(logits, target, {.weight = gradus::ones({5}, {.dtype = gradus::float64})}), gradus::DTypeError);
   CHECK_THROWS_AS(gradus::cross_entropy(logits, target, {.label_smoothing = 1.1}), gradus::ValueError);
-  CHECK_THROWS_AS(gradus::cross_entropy(logits, target, {.label_smoothing = nan}), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::cross_entropy(logits, target, {.label_smoothing = kNan}), gradus::ValueError);
   CHECK_THROWS_AS(gradus::cross_entropy(gradus::tensor(1.0), gradus::tensor(0)), gradus::ShapeError);
   CHECK_THROWS_AS(gradus::cross_entropy(gradus::zeros({2, 0}), gradus::tensor({0, 0})), gradus::ShapeError);
   CHECK_THROWS_AS(gradus::cross_entropy(Tensor(), target), gradus::StateError);

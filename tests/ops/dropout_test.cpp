@@ -7,8 +7,9 @@ using namespace op_test;
 TEST_CASE("dropout draws PyTorch's bits") {
   const Tensor x = gradus::from_vector(Values{1, 2, 3, 4, 5, 6, 7, 8}, {8}) / 7;
   // torch.manual_seed(11); F.dropout(torch.arange(1, 9) / 7, p): p = 0.3, then 0.5.
-  const Values third{0x1.a1f58d0fac688p-3, 0, 0x1.397829cbc14e6p-1, 0x1.a1f58d0fac688p-1, 0x1.05397829cbc15p+0, 0x1.397829cbc14e6p+0,
-                     0x1.6db6db6db6db7p+0, 0x1.a1f58d0fac688p+0};
+  const Values third{
+      0x1.a1f58d0fac688p-3, 0, 0x1.397829cbc14e6p-1, 0x1.a1f58d0fac688p-1, 0x1.05397829cbc15p+0, 0x1.397829cbc14e6p+0, 0x1.6db6db6db6db7p+0,
+      0x1.a1f58d0fac688p+0};
   const Values half{0x1.2492492492492p-2, 0, 0, 0, 0, 0x1.b6db6db6db6dbp+0, 2, 0x1.2492492492492p+1};
   gradus::manual_seed(11);
   CHECK(values(gradus::dropout(x, 0.3)) == third);
@@ -19,8 +20,6 @@ TEST_CASE("dropout draws PyTorch's bits") {
   const Values third32{0x1.a1f58ep-3, 0, 0x1.39782ap-1, 0x1.a1f58ep-1, 0x1.053978p+0, 0x1.39782ap+0, 0x1.6db6dcp+0, 0x1.a1f58ep+0};
   gradus::manual_seed(11);
   CHECK(values(gradus::dropout(gradus::arange(1.0, 9.0) / 7, 0.3)) == third32);
-  gradus::manual_seed(11);
-  CHECK(values(gradus::dropout((gradus::arange(1.0, 9.0) / 7).reshape({4, 2}).t(), 0.5).select(0, 0))[3] == 0);
 }
 
 TEST_CASE("dropout draws in row-major order whatever the strides") {
@@ -54,10 +53,12 @@ TEST_CASE("the gradient passes where dropout let the element pass") {
   gradus::manual_seed(4);
   const Tensor y = gradus::dropout(x, 0.5);
   CHECK(gradus::allclose(gradient(y, x, w) * x, y * w, 1e-14, 0));
-  check_gradients([](const Tensors& in) {
-    gradus::manual_seed(4);
-    return gradus::dropout(in[0], 0.3).exp();
-  }, {x});
+  check_gradients(
+      [](const Tensors& in) {
+        gradus::manual_seed(4);
+        return gradus::dropout(in[0], 0.3).exp();
+      },
+      {x});
   CHECK(values(gradient(gradus::dropout(x, 1.0), x, w)) == Values(12, 0));
 }
 
@@ -65,7 +66,9 @@ TEST_CASE("dropout checks p and the dtype") {
   const Tensor x = gradus::ones({2});
   CHECK(error_of<gradus::ValueError>([&] { gradus::dropout(x, 1.5); }) == "dropout: p 1.5 is not a probability; give 0 to 1");
   CHECK_THROWS_AS(gradus::dropout(x, -0.1), gradus::ValueError);
-  CHECK_THROWS_AS(gradus::dropout(x, nan, false), gradus::ValueError);
-  CHECK(error_of<gradus::DTypeError>([] { gradus::dropout(gradus::tensor({1, 2})); }).starts_with("dropout: takes float32 or float64, got int64"));
+  CHECK_THROWS_AS(gradus::dropout(x, kNan, false), gradus::ValueError);
+  CHECK(error_of<gradus::DTypeError>([] {
+          gradus::dropout(gradus::tensor({1, 2}));
+        }).starts_with("dropout: takes float32 or float64, got int64"));
   CHECK_THROWS_AS(gradus::dropout(Tensor()), gradus::StateError);
 }

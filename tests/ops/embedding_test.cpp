@@ -40,8 +40,11 @@ TEST_CASE("derivatives of embedding, rows looked up more than once among them") 
     const Tensor weight = input({4, 2}), dy = gradus::randn({2, 3, 2}, {.dtype = gradus::float64});
     Tensor kept = dy;
     if (padding) kept = dy.masked_fill(indices.eq((*padding + 4) % 4).unsqueeze(-1), 0);
-    CHECK(gradus::allclose(gradient(f({weight}), weight, dy), gradus::zeros({4, 2}, {.dtype = gradus::float64}).add(
-              gradus::index_add(gradus::zeros({4, 2}, {.dtype = gradus::float64}), 0, indices.reshape(-1), kept.reshape({6, 2}))), 1e-14, 0));
+    CHECK(gradus::allclose(
+        gradient(f({weight}), weight, dy),
+        gradus::zeros({4, 2}, {.dtype = gradus::float64})
+            .add(gradus::index_add(gradus::zeros({4, 2}, {.dtype = gradus::float64}), 0, indices.reshape(-1), kept.reshape({6, 2}))),
+        1e-14, 0));
   }
 }
 
@@ -59,7 +62,8 @@ TEST_CASE("rows of padding_idx are looked up, but get no gradient, of the second
 TEST_CASE("the gradient of a large embedding has the same bits for any number of threads") {
   gradus::manual_seed(3);
   const int threads = gradus::get_num_threads();
-  const Tensor weight = gradus::randn({50, 300}, {.requires_grad = true}), indices = gradus::randint(50, {40, 30}), dy = gradus::randn({40, 30, 300});
+  const Tensor weight = gradus::randn({50, 300}, {.requires_grad = true}), indices = gradus::randint(50, {40, 30}),
+               dy = gradus::randn({40, 30, 300});
   gradus::set_num_threads(1);
   const Values y = values(gradus::embedding(indices, weight)), dw = values(gradient(gradus::embedding(indices, weight), weight, dy));
   gradus::set_num_threads(3);
@@ -105,8 +109,9 @@ TEST_CASE("one_hot marks each index's class") {
   CHECK(ints(y) == Ints{1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0});
   CHECK(gradus::one_hot(gradus::tensor(1), 4).shape() == Shape{4});
   CHECK(gradus::one_hot(gradus::zeros({0}, {.dtype = gradus::int64}), 4).shape() == Shape{0, 4});
-  CHECK(error_of<gradus::IndexError>([] { gradus::one_hot(gradus::tensor({0, 3}), 3); }) ==
-        "one_hot: index 3 at [1] is out of range for 3 classes");
+  CHECK(error_of<gradus::IndexError>([] {
+          gradus::one_hot(gradus::tensor({0, 3}), 3);
+        }) == "one_hot: index 3 at [1] is out of range for 3 classes");
   CHECK_THROWS_AS(gradus::one_hot(gradus::tensor({0, -1})), gradus::IndexError);
   CHECK_THROWS_AS(gradus::one_hot(gradus::tensor({0}), -2), gradus::ValueError);
   CHECK_THROWS_AS(gradus::one_hot(gradus::zeros({0}, {.dtype = gradus::int64})), gradus::ValueError);

@@ -95,22 +95,27 @@ TEST_CASE("a scalar has the one place 0") {
   const Tensor s = gradus::tensor(3.0);
   CHECK(gradus::index_select(s, 0, gradus::tensor({0})).shape() == Shape{});
   CHECK(gradus::index_add(s, 0, gradus::tensor(0), gradus::tensor(2.0)).item() == 5);
-  CHECK(error_of<gradus::ShapeError>([&] { gradus::index_select(s, 0, gradus::tensor({0, 0})); }) ==
-        "index_select: index has shape [2], but a scalar has one element");
+  CHECK(error_of<gradus::ShapeError>([&] {
+          gradus::index_select(s, 0, gradus::tensor({0, 0}));
+        }) == "index_select: index has shape [2], but a scalar has one element");
   CHECK_THROWS_AS(gradus::index_add(s, 0, gradus::tensor({0, 0}), s), gradus::ShapeError);
   CHECK_THROWS_AS(gradus::index_select(s, 0, gradus::tensor({1})), gradus::IndexError);
 }
 
 TEST_CASE("an index out of range is named, with its place and the limit") {
   const Tensor x = gradus::zeros({3, 4});
-  CHECK(error_of<gradus::IndexError>([&] { gradus::index_select(x, 1, gradus::tensor({0, 3, 4})); }) ==
-        "index_select: index 4 at [2] is out of range for 4 elements");
-  CHECK(error_of<gradus::IndexError>([&] { gradus::index_add(x, 0, gradus::tensor({-1}), gradus::zeros({1, 4})); }) ==
-        "index_add: index -1 at [0] is out of range for 3 elements");
-  CHECK(error_of<gradus::IndexError>([&] { gradus::gather(x, 1, gradus::tensor({{0}, {9}})); }) ==
-        "gather: index 9 at [1, 0] is out of range for 4 elements");
-  CHECK(error_of<gradus::IndexError>([&] { gradus::scatter_add(x, 0, gradus::tensor({{3}}), gradus::zeros({1, 1})); }) ==
-        "scatter_add: index 3 at [0, 0] is out of range for 3 elements");
+  CHECK(error_of<gradus::IndexError>([&] {
+          gradus::index_select(x, 1, gradus::tensor({0, 3, 4}));
+        }) == "index_select: index 4 at [2] is out of range for 4 elements");
+  CHECK(error_of<gradus::IndexError>([&] {
+          gradus::index_add(x, 0, gradus::tensor({-1}), gradus::zeros({1, 4}));
+        }) == "index_add: index -1 at [0] is out of range for 3 elements");
+  CHECK(error_of<gradus::IndexError>([&] {
+          gradus::gather(x, 1, gradus::tensor({{0}, {9}}));
+        }) == "gather: index 9 at [1, 0] is out of range for 4 elements");
+  CHECK(error_of<gradus::IndexError>([&] {
+          gradus::scatter_add(x, 0, gradus::tensor({{3}}), gradus::zeros({1, 1}));
+        }) == "scatter_add: index 3 at [0, 0] is out of range for 3 elements");
   CHECK_THROWS_AS(gradus::index_select(gradus::zeros({0, 2}), 0, gradus::tensor({0})), gradus::IndexError);
 }
 
@@ -120,17 +125,21 @@ TEST_CASE("indexing checks shapes and dtypes") {
         "index_select: indices must be int64, got bool; convert with .to(gradus::int64)");
   CHECK(error_of<gradus::ShapeError>([&] { gradus::index_select(x, 0, gradus::tensor({{0}})); }) ==
         "index_select: index has shape [1, 1], expected one dimension");
-  CHECK(error_of<gradus::ShapeError>([&] { gradus::index_add(x, 0, one, gradus::zeros({1, 3})); }) ==
-        "index_add: source has shape [1, 3], expected [1, 4]");
+  CHECK(error_of<gradus::ShapeError>([&] {
+          gradus::index_add(x, 0, one, gradus::zeros({1, 3}));
+        }) == "index_add: source has shape [1, 3], expected [1, 4]");
   CHECK_THROWS_AS(gradus::index_add(x, 0, one, gradus::zeros({1, 4}, {.dtype = gradus::float64})), gradus::DTypeError);
-  CHECK(error_of<gradus::DTypeError>([&] { gradus::index_add(x.to(gradus::int64), 0, one, gradus::zeros({1, 4}, {.dtype = gradus::int64}), 0.5); })
-            .starts_with("index_add: alpha is a floating-point number"));
-  for (const auto& add : {std::function<void()>([&] { gradus::index_add(x.eq(0), 0, one, x.eq(0).slice(0, 0, 1)); }),
-                          std::function<void()>([&] { gradus::scatter_add(x.eq(0), 0, one.unsqueeze(0), x.eq(0)[0].slice(0, 0, 1).unsqueeze(0)); })})
+  CHECK(error_of<gradus::DTypeError>([&] {
+          gradus::index_add(x.to(gradus::int64), 0, one, gradus::zeros({1, 4}, {.dtype = gradus::int64}), 0.5);
+        }).starts_with("index_add: alpha is a floating-point number"));
+  for (const auto& add :
+       {std::function<void()>([&] { gradus::index_add(x.eq(0), 0, one, x.eq(0).slice(0, 0, 1)); }),
+        std::function<void()>([&] { gradus::scatter_add(x.eq(0), 0, one.unsqueeze(0), x.eq(0)[0].slice(0, 0, 1).unsqueeze(0)); })})
     CHECK(error_of<gradus::DTypeError>(add).find("bool holds no sums") != std::string::npos);
   CHECK_THROWS_AS(gradus::gather(x, 0, one), gradus::ShapeError);
-  CHECK(error_of<gradus::ShapeError>([&] { gradus::gather(x, 0, gradus::zeros({1, 5}, {.dtype = gradus::int64})); }) ==
-        "gather: index of shape [1, 5] is larger than [3, 4] at dimension 1");
+  CHECK(error_of<gradus::ShapeError>([&] {
+          gradus::gather(x, 0, gradus::zeros({1, 5}, {.dtype = gradus::int64}));
+        }) == "gather: index of shape [1, 5] is larger than [3, 4] at dimension 1");
   CHECK_THROWS_AS(gradus::scatter_add(x, 0, gradus::zeros({1, 2}, {.dtype = gradus::int64}), gradus::zeros({1, 3})), gradus::ShapeError);
   CHECK_THROWS_AS(gradus::gather(x, 2, gradus::zeros({1, 1}, {.dtype = gradus::int64})), gradus::IndexError);
   CHECK_THROWS_AS(gradus::index_select(Tensor(), 0, one), gradus::StateError);

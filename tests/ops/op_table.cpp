@@ -100,7 +100,8 @@ std::vector<Op> arithmetic() {
       unary("tanh", tanh),
       unary("sigmoid", sigmoid),
       unary("relu", relu),
-      {"clamp", [](const Inputs& x, const Arguments& a) { return Outputs{clamp(x[0], optional_number(a, "min"), optional_number(a, "max"))}; }},
+      {"clamp",
+       [](const Inputs& x, const Arguments& a) { return Outputs{clamp(x[0], optional_number(a, "min"), optional_number(a, "max"))}; }},
       {"where",
        [](const Inputs& x, const Arguments& a) -> Outputs {
          if (a.contains("other")) return {where(x[0], x[1], number(a["other"]))};
@@ -131,8 +132,10 @@ std::vector<Op> reductions() {
          const int64_t correction = a.contains("unbiased") ? (a["unbiased"].get<bool>() ? 1 : 0) : a.value("correction", int64_t{1});
          return Outputs{var(x[0], dims_of(a), correction, keepdim(a))};
        }},
-      extremum("max", [](const Tensor& x) { return max(x); }, [](const Tensor& x, int64_t d, bool k) { return max(x, d, k); }),
-      extremum("min", [](const Tensor& x) { return min(x); }, [](const Tensor& x, int64_t d, bool k) { return min(x, d, k); }),
+      extremum(
+          "max", [](const Tensor& x) { return max(x); }, [](const Tensor& x, int64_t d, bool k) { return max(x, d, k); }),
+      extremum(
+          "min", [](const Tensor& x) { return min(x); }, [](const Tensor& x, int64_t d, bool k) { return min(x, d, k); }),
       {"argmax", [](const Inputs& x, const Arguments& a) { return Outputs{argmax(x[0], optional_int(a, "dim"), keepdim(a))}; }},
       {"argmin", [](const Inputs& x, const Arguments& a) { return Outputs{argmin(x[0], optional_int(a, "dim"), keepdim(a))}; }},
       unary("any", any),
@@ -161,9 +164,11 @@ std::vector<Op> views() {
       unary("t", t),
       {"reshape", [](const Inputs& x, const Arguments& a) { return Outputs{reshape(x[0], shape_of(a["shape"]))}; }},
       {"expand", [](const Inputs& x, const Arguments& a) { return Outputs{expand(x[0], shape_of(a["size"]))}; }},
-      {"squeeze", [](const Inputs& x, const Arguments& a) { return Outputs{a.contains("dim") ? squeeze(x[0], a["dim"].get<int64_t>()) : squeeze(x[0])}; }},
+      {"squeeze", [](const Inputs& x,
+                     const Arguments& a) { return Outputs{a.contains("dim") ? squeeze(x[0], a["dim"].get<int64_t>()) : squeeze(x[0])}; }},
       {"unsqueeze", [](const Inputs& x, const Arguments& a) { return Outputs{unsqueeze(x[0], a["dim"])}; }},
-      {"flatten", [](const Inputs& x, const Arguments& a) { return Outputs{flatten(x[0], a.value("start_dim", 0), a.value("end_dim", -1))}; }},
+      {"flatten",
+       [](const Inputs& x, const Arguments& a) { return Outputs{flatten(x[0], a.value("start_dim", 0), a.value("end_dim", -1))}; }},
       {"slice",
        [](const Inputs& x, const Arguments& a) {
          return Outputs{slice(x[0], a["dim"], optional_int(a, "start"), optional_int(a, "end"), a.value("step", int64_t{1}))};

@@ -22,8 +22,8 @@ using Tensors = std::vector<Tensor>;
 using Values = std::vector<double>;
 using Ints = std::vector<int64_t>;
 
-inline constexpr double inf = std::numeric_limits<double>::infinity();
-inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+inline constexpr double kInf = std::numeric_limits<double>::infinity();
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// A float64 input that requires a gradient.
 inline Tensor input(const Shape& shape) { return gradus::randn(shape, {.dtype = gradus::float64, .requires_grad = true}); }

@@ -56,7 +56,8 @@ void check_close(const Tensor& y, const std::vector<Values>& parts, const std::f
 TEST_CASE("sum, mean and var agree with plain loops over every set of dimensions, whatever the strides") {
   gradus::manual_seed(1);
   const Tensor dense = gradus::randn({3, 4, 2, 5}, {.dtype = gradus::float64});
-  for (const Tensor& x : {dense, dense.permute({2, 0, 3, 1}), dense.slice(1, 1, 4, 2), dense.select(0, 1).unsqueeze(1).expand({4, 3, 2, 5})})
+  for (const Tensor& x :
+       {dense, dense.permute({2, 0, 3, 1}), dense.slice(1, 1, 4, 2), dense.select(0, 1).unsqueeze(1).expand({4, 3, 2, 5})})
     for (int set = 1; set < 16; ++set) {
       gradus::Dims dims;
       std::vector<bool> goes(4);
@@ -75,9 +76,13 @@ TEST_CASE("sum, mean and var agree with plain loops over every set of dimensions
       CHECK(x.sum(dims).shape() == left);
       CHECK(x.sum(dims, true).shape() == kept);
       check_close(x.sum(dims), parts, sum_of, 1e-14);
-      check_close(x.mean(dims, true), parts, [](const Values& v) { return sum_of(v) / static_cast<double>(v.size()); }, 1e-14);
-      if (parts[0].size() > 1) check_close(x.var(dims), parts, [](const Values& v) { return var_of(v, 1); }, 1e-13);
-      check_close(x.var(dims, 0, true), parts, [](const Values& v) { return var_of(v, 0); }, 1e-13);
+      check_close(
+          x.mean(dims, true), parts, [](const Values& v) { return sum_of(v) / static_cast<double>(v.size()); }, 1e-14);
+      if (parts[0].size() > 1)
+        check_close(
+            x.var(dims), parts, [](const Values& v) { return var_of(v, 1); }, 1e-13);
+      check_close(
+          x.var(dims, 0, true), parts, [](const Values& v) { return var_of(v, 0); }, 1e-13);
     }
   check_close(dense.sum(), groups(dense, {true, true, true, true}), sum_of, 1e-14);
 }
@@ -98,7 +103,8 @@ TEST_CASE("sums of long and of wide tensors are right, and the same bits for any
     gradus::set_num_threads(1);
     const Tensor y = x.sum(c.dim), all = x.sum(), top = gradus::max(x, c.dim).values;
     check_close(y, groups(x, goes), sum_of, 1e-7);
-    check_close(top, groups(x, goes), [](const Values& v) { return *std::max_element(v.begin(), v.end()); }, 0);
+    check_close(
+        top, groups(x, goes), [](const Values& v) { return *std::max_element(v.begin(), v.end()); }, 0);
     for (int n : {2, 3}) {
       gradus::set_num_threads(n);
       CHECK(values(x.sum(c.dim)) == values(y));
@@ -130,10 +136,13 @@ TEST_CASE("integers and bools sum as int64, and mean asks for a floating-point d
   CHECK(gradus::tensor({1.5, 2.5}).sum({}, false, gradus::int64).item<int64_t>() == 3);
   const int64_t big = int64_t{1} << 53;
   CHECK(gradus::tensor({big, int64_t{1}}).sum().item<int64_t>() == big + 1);
-  CHECK(error_of<gradus::DTypeError>([] { gradus::tensor({1, 2}).mean(); }) ==
-        "mean: int64 has no mean of its own kind; convert with .to(gradus::float32) or give a dtype");
+  CHECK(error_of<gradus::DTypeError>([] {
+          gradus::tensor({1, 2}).mean();
+        }) == "mean: int64 has no mean of its own kind; convert with .to(gradus::float32) or give a dtype");
   CHECK(error_of<gradus::DTypeError>([] { gradus::tensor({1, 2}).var(); }).starts_with("var: takes float32 or float64, got int64"));
-  CHECK(error_of<gradus::DTypeError>([] { gradus::tensor({1, 2}).sum({}, false, gradus::boolean); }).starts_with("sum: bool holds no sums"));
+  CHECK(error_of<gradus::DTypeError>([] {
+          gradus::tensor({1, 2}).sum({}, false, gradus::boolean);
+        }).starts_with("sum: bool holds no sums"));
 }
 
 TEST_CASE("reductions of nothing: 0, NaN, or an error where there is no answer") {
@@ -193,7 +202,7 @@ TEST_CASE("max, min, argmax and argmin find the first best element along every d
     }
   CHECK(gradus::tensor({true, false}).max().item<bool>());
   CHECK(gradus::zeros({2, 3}).argmax({}, true).shape() == Shape{1, 1});
-  CHECK(gradus::tensor({-inf, -inf}).max().item() == -inf);
+  CHECK(gradus::tensor({-kInf, -kInf}).max().item() == -kInf);
   CHECK(error_of<gradus::DTypeError>([] { gradus::tensor({true}).argmax(); }).starts_with("argmax: not defined for bool"));
 }
 
@@ -201,8 +210,8 @@ TEST_CASE("a NaN wins max and min, wherever it stands, and its first place is gi
   for (int64_t n : {3, 40, 1500})
     for (int64_t at : {int64_t{0}, n / 2, n - 1}) {
       const Tensor row = gradus::arange(0.0, static_cast<double>(n));
-      row.select(0, at).fill_(nan);
-      if (at + 1 < n) row.select(0, n - 1).fill_(nan);
+      row.select(0, at).fill_(kNan);
+      if (at + 1 < n) row.select(0, n - 1).fill_(kNan);
       for (const Tensor& x : {row.unsqueeze(0), row.unsqueeze(0).expand({2, n}), row.unsqueeze(1).expand({n, 2}).contiguous().t()}) {
         CHECK(std::isnan(gradus::max(x, 1).values.select(0, 0).item()));
         CHECK(gradus::max(x, 1).indices.select(0, 0).item<int64_t>() == at);
@@ -221,7 +230,8 @@ TEST_CASE("derivatives of the reductions") {
   check_gradients([](const Tensors& in) { return in[0].var({0, 2}); }, {x});
   check_gradients([](const Tensors& in) { return in[0].var({}, 0) * in[0].exp(); }, {x});
   check_gradients([](const Tensors& in) { return in[0].max() * in[0].min() * in[0]; }, {x});
-  check_gradients([](const Tensors& in) { return gradus::max(in[0], 1).values.exp() * gradus::min(in[0], -2, true).values.select(1, 0); }, {x});
+  check_gradients([](const Tensors& in) { return gradus::max(in[0], 1).values.exp() * gradus::min(in[0], -2, true).values.select(1, 0); },
+                  {x});
   check_gradients([](const Tensors& in) { return gradus::max(in[0].sum(), 0).values.exp(); }, {x});
 }
 
@@ -229,7 +239,7 @@ TEST_CASE("the gradient of max is shared evenly among equals, along a dimension 
   const Tensor x = gradus::tensor({{1.0, 3.0, 3.0}, {3.0, 0.0, 3.0}}, {.requires_grad = true});
   CHECK(values(gradient(x.max(), x, gradus::tensor(1.0))) == Values{0, 0.25, 0.25, 0.25, 0, 0.25});
   CHECK(values(gradient(gradus::max(x, 1).values, x, gradus::tensor({1.0, 2.0}))) == Values{0, 1, 0, 2, 0, 0});
-  const Tensor y = gradus::tensor({1.0, nan, nan, 5.0}, {.requires_grad = true});
+  const Tensor y = gradus::tensor({1.0, kNan, kNan, 5.0}, {.requires_grad = true});
   CHECK(values(gradient(y.max(), y, gradus::tensor(1.0))) == Values{0, 0.5, 0.5, 0});
   const auto [top, at] = gradus::max(x, 0);
   CHECK(top.requires_grad());
@@ -262,7 +272,7 @@ TEST_CASE("sum_to adds up what broadcasting spread") {
 }
 
 TEST_CASE("any, all, equal and allclose") {
-  CHECK(gradus::tensor({0.0, nan}).any().item<bool>());
+  CHECK(gradus::tensor({0.0, kNan}).any().item<bool>());
   CHECK_FALSE(gradus::zeros({3}).any().item<bool>());
   CHECK_FALSE(gradus::tensor({1, 0, 2}).all().item<bool>());
   CHECK(gradus::zeros({0}).all().item<bool>());
@@ -274,14 +284,14 @@ TEST_CASE("any, all, equal and allclose") {
   CHECK(gradus::equal(x.t(), x.t().contiguous()));
   CHECK_FALSE(gradus::equal(x, x.t()));
   CHECK_FALSE(gradus::equal(x, x.reshape(-1)));
-  CHECK_FALSE(gradus::equal(gradus::tensor({nan}), gradus::tensor({nan})));
+  CHECK_FALSE(gradus::equal(gradus::tensor({kNan}), gradus::tensor({kNan})));
 
   CHECK(gradus::allclose(x, x + 1e-9));
   CHECK_FALSE(gradus::allclose(x, x + 1e-3));
   CHECK(gradus::allclose(x, x + 1e-3, 0, 1e-2));
-  CHECK_FALSE(gradus::allclose(gradus::tensor({1.0}), gradus::tensor({inf})));
-  CHECK(gradus::allclose(gradus::tensor({inf}), gradus::tensor({inf})));
-  CHECK_FALSE(gradus::allclose(gradus::tensor({nan}), gradus::tensor({nan})));
-  CHECK(gradus::allclose(gradus::tensor({nan}), gradus::tensor({nan}), 0, 0, true));
+  CHECK_FALSE(gradus::allclose(gradus::tensor({1.0}), gradus::tensor({kInf})));
+  CHECK(gradus::allclose(gradus::tensor({kInf}), gradus::tensor({kInf})));
+  CHECK_FALSE(gradus::allclose(gradus::tensor({kNan}), gradus::tensor({kNan})));
+  CHECK(gradus::allclose(gradus::tensor({kNan}), gradus::tensor({kNan}), 0, 0, true));
   CHECK_THROWS_AS(gradus::allclose(x, gradus::zeros({3})), gradus::ShapeError);
 }

@@ -11,7 +11,7 @@ namespace {
 Values softmax_rows(const Values& x, size_t n, bool logarithm) {
   Values y(x.size());
   for (size_t row = 0; row < x.size(); row += n) {
-    double top = -inf, total = 0;
+    double top = -kInf, total = 0;
     for (size_t i = row; i < row + n; ++i) top = std::max(top, x[i]);
     for (size_t i = row; i < row + n; ++i) total += std::exp(x[i] - top);
     for (size_t i = row; i < row + n; ++i) y[i] = logarithm ? x[i] - top - std::log(total) : std::exp(x[i] - top) / total;
@@ -30,7 +30,8 @@ TEST_CASE("softmax and log_softmax agree with plain loops for rows of every leng
       const Tensor y = gradus::softmax(x, 1), z = gradus::log_softmax(x, -1);
       CHECK(y.dtype() == dtype);
       const double tolerance = dtype == gradus::float32 ? 1e-6 : 1e-14;
-      const Values soft = softmax_rows(values(x), static_cast<size_t>(n), false), logs = softmax_rows(values(x), static_cast<size_t>(n), true);
+      const Values soft = softmax_rows(values(x), static_cast<size_t>(n), false),
+                   logs = softmax_rows(values(x), static_cast<size_t>(n), true);
       const Values got = values(y), got_logs = values(z);
       for (size_t i = 0; i < soft.size(); ++i) {
         if (std::fabs(got[i] - soft[i]) > tolerance * 4 * soft[i]) FAIL_CHECK(i, ": ", got[i], " for ", soft[i]);
@@ -45,22 +46,23 @@ TEST_CASE("softmax runs along any dimension of any strides") {
   for (const Tensor& x : {dense, dense.permute({2, 0, 1}), dense.slice(2, 0, 5, 2)})
     for (int64_t d = -3; d < 3; ++d) {
       const Tensor last = x.transpose(d, -1).contiguous();
-      const Tensor y = gradus::from_vector(softmax_rows(values(last), static_cast<size_t>(x.size(d)), false), last.shape()).transpose(d, -1);
+      const Tensor y =
+          gradus::from_vector(softmax_rows(values(last), static_cast<size_t>(x.size(d)), false), last.shape()).transpose(d, -1);
       CHECK(gradus::allclose(gradus::softmax(x, d), y, 1e-13, 0));
       CHECK(gradus::allclose(gradus::log_softmax(x, d), y.log(), 1e-12, 1e-13));
     }
 }
 
-TEST_CASE("softmax takes large numbers and -inf as PyTorch does") {
-  const Tensor x = gradus::tensor({{1000.0, 1000.0, -inf}, {-1e30, 0.0, -1000.0}});
+TEST_CASE("softmax takes large numbers and -kInf as PyTorch does") {
+  const Tensor x = gradus::tensor({{1000.0, 1000.0, -kInf}, {-1e30, 0.0, -1000.0}});
   CHECK(values(gradus::softmax(x, 1)) == Values{0.5, 0.5, 0, 0, 1, 0});
-  CHECK(values(gradus::log_softmax(x, 1))[2] == -inf);
+  CHECK(values(gradus::log_softmax(x, 1))[2] == -kInf);
   CHECK(values(gradus::log_softmax(x, 1))[5] == -1000);
   for (int64_t n : {3, 100}) {
     const Tensor rows = gradus::zeros({4, n});
-    rows.select(0, 0).fill_(-inf);
-    rows.select(0, 1).select(0, n - 1).fill_(inf);
-    rows.select(0, 2).select(0, 1).fill_(nan);
+    rows.select(0, 0).fill_(-kInf);
+    rows.select(0, 1).select(0, n - 1).fill_(kInf);
+    rows.select(0, 2).select(0, 1).fill_(kNan);
     for (const Tensor& y : {gradus::softmax(rows, 1), gradus::log_softmax(rows, 1)}) {
       CHECK(gradus::isnan(y.slice(0, 0, 3)).all().item<bool>());
       CHECK(gradus::isfinite(y.select(0, 3)).all().item<bool>());
@@ -76,8 +78,12 @@ TEST_CASE("softmax of nothing and of a scalar") {
 }
 
 TEST_CASE("softmax names what it cannot take") {
-  CHECK(error_of<gradus::DTypeError>([] { gradus::softmax(gradus::tensor({1, 2}), 0); }).starts_with("softmax: takes float32 or float64, got int64"));
-  CHECK(error_of<gradus::IndexError>([] { gradus::log_softmax(gradus::zeros({2, 2}), 2); }).starts_with("log_softmax: dimension 2 is out of range"));
+  CHECK(error_of<gradus::DTypeError>([] {
+          gradus::softmax(gradus::tensor({1, 2}), 0);
+        }).starts_with("softmax: takes float32 or float64, got int64"));
+  CHECK(error_of<gradus::IndexError>([] {
+          gradus::log_softmax(gradus::zeros({2, 2}), 2);
+        }).starts_with("log_softmax: dimension 2 is out of range"));
   CHECK_THROWS_AS(gradus::softmax(Tensor(), 0), gradus::StateError);
 }
 

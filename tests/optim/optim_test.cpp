@@ -289,7 +289,8 @@ TEST_CASE("training goes on from a state_dict as if never interrupted") {
   const auto adam = resume([](const Tensor& p, const Tensor& q) { return optim::Adam({p, q}, {.lr = 0.1, .amsgrad = true}); });
   std::vector<std::string> names;
   for (const auto& [name, x] : adam) names.push_back(name);
-  CHECK(names == std::vector<std::string>{"param_groups.0.lr", "state.0.step", "state.0.exp_avg", "state.0.exp_avg_sq", "state.0.max_exp_avg_sq"});
+  CHECK(names ==
+        std::vector<std::string>{"param_groups.0.lr", "state.0.step", "state.0.exp_avg", "state.0.exp_avg_sq", "state.0.max_exp_avg_sq"});
   CHECK(adam[1].second.item<int64_t>() == 3);
   resume([](const Tensor& p, const Tensor& q) { return optim::SGD({p, q}, {.lr = 0.1, .momentum = 0.9, .dampening = 0.5}); });
   resume([](const Tensor& p, const Tensor& q) { return optim::AdamW({p, q}, {.lr = 0.1}); });
@@ -391,7 +392,7 @@ TEST_CASE("a step that throws leaves every parameter as it was") {
   q.requires_grad_();
   set_gradient(q, 1);
   q.requires_grad_(false);
-  q.add_(p);  // no longer a leaf
+  q.add_(p);                  // no longer a leaf
   CHECK_NOTHROW(sgd.step());  // it collects no gradient, so it is left alone
   q.retain_grad();
   (q * q).sum().backward();

@@ -14,7 +14,7 @@ struct RNNOutput {
 
 /// How a GRU is made. The defaults are PyTorch's.
 struct GRUOptions {
-  int64_t num_layers = 1;      ///< the output of each is the input of the next
+  int64_t num_layers = 1;  ///< the output of each is the input of the next
   bool bias = true;
   bool batch_first = false;    ///< x and output have the batch as their first dimension
   double dropout = 0;          ///< on the output of every layer but the last, while training
@@ -28,11 +28,11 @@ struct GRUOptions {
 class GRADUS_API GRU : public Module {
  public:
   /// Throws ValueError unless sizes and num_layers are positive and dropout is in [0, 1], and for dropout with a single layer, where
-  /// there is nothing between layers to drop.
+  /// there is nothing between layers to drop (PyTorch warns).
   GRU(int64_t input_size, int64_t hidden_size, const GRUOptions& options = {});
 
-  /// x (T, B, I), (B, T, I) if batch_first, or (T, I) for one sequence; h0 (layers * D, B, H), (layers * D, H) for one sequence, or undefined
-  /// for zeros. `lengths` (B), int64, 0 to T in any order: past its length a row's output is 0 and its state frozen.
+  /// x (T, B, I), (B, T, I) if batch_first, or (T, I) for one sequence; h0 (layers * D, B, H), (layers * D, H) for one sequence, or
+  /// undefined for zeros. `lengths` (B), int64, 0 to T in any order: past its length a row's output is 0 and its state frozen.
   RNNOutput operator()(const Tensor& x, const Tensor& h0 = {}, const Tensor& lengths = {}) const;
 
   int64_t input_size() const noexcept { return input_size_; }

@@ -18,10 +18,7 @@ concept TensorModule = std::derived_from<M, Module> && requires(const M& m, cons
 class GRADUS_API Sequential : public Module {
  public:
   template <TensorModule... Ms>
-    requires(sizeof...(Ms) > 0)
-  explicit Sequential(const Ms&... modules) : Module("Sequential") {
-    (push_back(modules), ...);
-  }
+  requires(sizeof...(Ms) > 0) explicit Sequential(const Ms&... modules) : Module("Sequential") { (push_back(modules), ...); }
   Sequential() : Module("Sequential") {}
 
   /// Adds a module at the end, for every handle to this Sequential.

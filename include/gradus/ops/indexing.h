@@ -2,7 +2,8 @@
 
 #include "gradus/tensor.h"
 
-/// Operations that look elements up by index. Indices are int64; one out of range throws IndexError with the index, its place and the limit.
+/// Operations that look elements up by index. Indices are int64; one out of range throws IndexError with the index, its place and the
+/// limit.
 namespace gradus {
 
 /// Row `index[i]` of dimension dim at place i: index has one dimension (or none).

@@ -14,10 +14,10 @@ enum class Reduction { None, Mean, Sum };
 
 /// How cross_entropy counts.
 struct CrossEntropyOptions {
-  Tensor weight = {};               ///< (C): a factor per class; undefined: 1
-  int64_t ignore_index = -100;      ///< targets with this value do not count
+  Tensor weight = {};           ///< (C): a factor per class; undefined: 1
+  int64_t ignore_index = -100;  ///< targets with this value do not count
   Reduction reduction = Reduction::Mean;
-  double label_smoothing = 0;       ///< in [0, 1]: this share of each target is spread evenly over the classes
+  double label_smoothing = 0;  ///< in [0, 1]: this share of each target is spread evenly over the classes
 };
 
 /// -log softmax(logits)[target], one fused operation over float32 or float64 logits.

@@ -5,8 +5,8 @@
 
 #include "gradus/tensor.h"
 
-/// Operations that rearrange. All but cat, stack, clone, contiguous and to give views: the same elements under another shape, without a copy.
-/// A change in place through one shows in the others. Dimensions may be negative, counted from the end.
+/// Operations that rearrange. All but cat, stack, clone, contiguous and to give views: the same elements under another shape, without a
+/// copy. A change in place through one shows in the others. Dimensions may be negative, counted from the end.
 namespace gradus {
 
 /// Reorders the dimensions: y.size(d) == x.size(dims[d]). Throws ShapeError unless dims names each dimension once.
@@ -29,7 +29,8 @@ GRADUS_API Tensor unsqueeze(const Tensor& x, int64_t dim);
 /// Joins the dimensions from start_dim to end_dim, both included.
 GRADUS_API Tensor flatten(const Tensor& x, int64_t start_dim = 0, int64_t end_dim = -1);
 /// Elements start, start + step, … below stop along dim, as Python's x[start:stop:step]. Throws ValueError unless step > 0.
-GRADUS_API Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start = {}, std::optional<int64_t> stop = {}, int64_t step = 1);
+GRADUS_API Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start = {}, std::optional<int64_t> stop = {},
+                        int64_t step = 1);
 /// One element along dim, which goes. Throws IndexError outside [-size, size).
 GRADUS_API Tensor select(const Tensor& x, int64_t dim, int64_t index);
 /// `length` elements from `start` along dim. Throws IndexError beyond the size.
