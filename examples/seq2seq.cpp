@@ -27,6 +27,7 @@ Corpus::Corpus(const std::vector<text::Pair>& pairs, int64_t min_freq)
       source(source_sentences, {.min_freq = min_freq, .reserved_tokens = kReserved}),
       target(target_sentences, {.min_freq = min_freq, .reserved_tokens = kReserved}) {}
 
+// [start:encode]
 static Encoded encode(const std::vector<std::vector<std::string>>& sentences, const text::Vocab& vocab, int64_t steps) {
   const int64_t pad = vocab["<pad>"], eos = vocab["<eos>"];
   std::vector<int64_t> tokens, lengths;
@@ -40,6 +41,7 @@ static Encoded encode(const std::vector<std::vector<std::string>>& sentences, co
   const auto count = static_cast<int64_t>(sentences.size());
   return {gradus::from_vector(tokens, {count, steps}), gradus::from_vector(lengths, count)};
 }
+// [end:encode]
 
 Encoded Corpus::encode_source(const std::vector<std::vector<std::string>>& sentences, int64_t steps) const {
   return encode(sentences, source, steps);
@@ -49,11 +51,14 @@ Encoded Corpus::encode_target(const std::vector<std::vector<std::string>>& sente
   return encode(sentences, target, steps);
 }
 
+// [start:shift_right]
 Tensor shift_right(const Tensor& target, int64_t bos) {
   const Tensor start = gradus::full({target.size(0), 1}, bos);
   return gradus::cat({start, target.slice(1, 0, -1)}, 1);
 }
+// [end:shift_right]
 
+// [start:masked_loss]
 BatchLoss masked_loss(const Tensor& logits, const Tensor& target, const Tensor& lengths) {
   const int64_t batch = target.size(0), steps = target.size(1);
   const Tensor padding = gradus::arange(steps).unsqueeze(0).ge(lengths.unsqueeze(1));  // (B, S)
@@ -62,7 +67,9 @@ BatchLoss masked_loss(const Tensor& logits, const Tensor& target, const Tensor& 
                                            {.ignore_index = -100, .reduction = gradus::Reduction::Sum});
   return {sum / steps, sum.item(), lengths.sum().item<int64_t>()};
 }
+// [end:masked_loss]
 
+// [start:greedy_decode]
 Tensor greedy_decode(const Seq2Seq& model, const Tensor& source, int64_t steps, int64_t bos, int64_t eos, int64_t pad) {
   gradus::NoGradGuard no_grad;
   const int64_t batch = source.size(0);
@@ -82,5 +89,6 @@ Tensor greedy_decode(const Seq2Seq& model, const Tensor& source, int64_t steps, 
   while (static_cast<int64_t>(output.size()) < steps) output.push_back(gradus::full({batch, 1}, pad));
   return gradus::cat(output, 1);
 }
+// [end:greedy_decode]
 
 }  // namespace seq2seq

@@ -14,6 +14,7 @@ namespace seq2seq {
 using gradus::Tensor;
 namespace nn = gradus::nn;
 
+// [start:options]
 struct ModelOptions {
   int64_t source_vocab = 0;
   int64_t target_vocab = 0;
@@ -22,7 +23,9 @@ struct ModelOptions {
   int64_t layers = 2;
   double dropout = 0.1;
 };
+// [end:options]
 
+// [start:encoder]
 /// Reads the source: tokens (B, T) to the output of every step (T, B, H) and the final state of every layer (L, B, H).
 struct Encoder : nn::Module {
   nn::Embedding embedding;
@@ -37,7 +40,9 @@ struct Encoder : nn::Module {
     return rnn(embedded);
   }
 };
+// [end:encoder]
 
+// [start:decoder]
 /// Writes the target: tokens (B, S), the encoder's summary of the source (B, H) at every step beside the embedded token, and the state
 /// (L, B, H) to start from, to a score for each word (B, S, V) and the state after the last step.
 struct Decoder : nn::Module {
@@ -62,7 +67,9 @@ struct Decoder : nn::Module {
     return {dense(output).permute({1, 0, 2}), next};
   }
 };
+// [end:decoder]
 
+// [start:seq2seq]
 /// Encoder and decoder: the encoder's final top state is the context, its final states are the decoder's first.
 struct Seq2Seq : nn::Module {
   Encoder encoder;
@@ -77,6 +84,7 @@ struct Seq2Seq : nn::Module {
     return decoder(decoder_input, state[-1], state).logits;
   }
 };
+// [end:seq2seq]
 
 /// Xavier-uniform weights for the recurrent and linear layers, as the chapter initialises them.
 void init_xavier(const Seq2Seq& model);

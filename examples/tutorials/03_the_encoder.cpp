@@ -1,1 +1,326 @@
-int main() {}
+// The program of docs/tutorials/03_the_encoder.md: Embedding → permute → GRU, by hand, from the library, and trained.
+
+// [start:includes]
+#include <gradus/gradus.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "region.h"
+
+namespace nn = gradus::nn;
+using gradus::Tensor;
+// [end:includes]
+
+static void embed_and_permute() {
+  region("permute");
+  // [start:permute]
+  gradus::manual_seed(0);
+  nn::Embedding embedding(5, 3);                                 // a table of 5 rows (words), 3 numbers each
+  Tensor tokens = gradus::tensor({{1, 4, 2, 0}, {3, 3, 1, 0}});  // (batch 2, steps 4)
+  Tensor vectors = embedding(tokens);                            // (batch 2, steps 4, embed 3)
+  Tensor x = vectors.permute({1, 0, 2});                         // (steps 4, batch 2, embed 3)
+
+  std::cout << "vectors: shape " << vectors.shape().str() << ", strides " << vectors.strides().str() << "\n";
+  std::cout << "x:       shape " << x.shape().str() << ", strides " << x.strides().str() << "\n";
+  std::cout << "same storage: " << (x.shares_storage_with(vectors) ? "yes" : "no") << "\n";
+  std::cout << "x[0], the first word of both sentences:\n" << x[0].detach() << "\n";  // (batch 2, embed 3)
+  // [end:permute]
+}
+
+// [start:gru_by_hand]
+/// x (T, B, I), h (B, H), w_ih (3H, I), w_hh (3H, H), b_ih (3H), b_hh (3H) → the state after every step (T, B, H)
+static Tensor gru_by_hand(const Tensor& x, Tensor h, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh) {
+  std::vector<Tensor> states;
+  for (int64_t t = 0; t < x.size(0); ++t) {
+    std::vector<Tensor> in = gradus::linear(x[t], w_ih, b_ih).chunk(3, 1);  // W x_t + b: 3 times (B, H), for r, z and n
+    std::vector<Tensor> back = gradus::linear(h, w_hh, b_hh).chunk(3, 1);   // W h + b:   3 times (B, H)
+    Tensor r = (in[0] + back[0]).sigmoid();                                 // (B, H) reset
+    Tensor z = (in[1] + back[1]).sigmoid();                                 // (B, H) update
+    Tensor n = (in[2] + r * back[2]).tanh();                                // (B, H) candidate
+    h = (1 - z) * n + z * h;                                                // (B, H) the new state
+    states.push_back(h);
+  }
+  return gradus::stack(states);  // (T, B, H)
+}
+// [end:gru_by_hand]
+
+static void compare_with_the_layer() {
+  region("compare");
+  // [start:compare]
+  gradus::manual_seed(1);
+  const int64_t steps = 6, batch = 4, embed = 3, hidden = 5;
+  Tensor x = gradus::randn({steps, batch, embed});  // (6, 4, 3)
+  nn::GRU gru(embed, hidden);
+  for (const auto& [name, parameter] : gru.named_parameters()) std::cout << name << " " << parameter.shape().str() << "\n";
+
+  std::vector<Tensor> w = gru.parameters();                                              // (15, 3), (15, 5), (15), (15)
+  Tensor mine = gru_by_hand(x, gradus::zeros({batch, hidden}), w[0], w[1], w[2], w[3]);  // (6, 4, 5)
+  Tensor theirs = gru(x).output;                                                         // (6, 4, 5)
+  std::printf("largest difference of the states:    %.1e\n", (mine - theirs).abs().max().item());
+
+  Tensor weight = gradus::randn({steps, batch, hidden});                           // (6, 4, 5): any loss will do
+  Tensor d_mine = gradus::autograd::grad({(mine * weight).sum()}, {w[1]})[0];      // (15, 5)
+  Tensor d_theirs = gradus::autograd::grad({(theirs * weight).sum()}, {w[1]})[0];  // (15, 5)
+  std::printf("largest difference of the gradients: %.1e\n", (d_mine - d_theirs).abs().max().item());
+  // [end:compare]
+}
+
+static void layers() {
+  region("layers");
+  // [start:layers]
+  gradus::manual_seed(2);
+  nn::GRU gru(3, 5, {.num_layers = 2});
+  Tensor x = gradus::randn({6, 4, 3});  // (steps 6, batch 4, embed 3)
+  auto [output, state] = gru(x);        // (steps 6, batch 4, hidden 5), (layers 2, batch 4, hidden 5)
+
+  std::cout << "output " << output.shape().str() << ", state " << state.shape().str() << "\n";
+  std::cout << "output[-1] == state[-1]: " << (gradus::equal(output[-1], state[-1]) ? "yes" : "no") << "\n";
+  std::cout << "output[-1] == state[0]:  " << (gradus::equal(output[-1], state[0]) ? "yes" : "no") << "\n";
+  // [end:layers]
+}
+
+static void lengths() {
+  region("lengths");
+  // [start:lengths]
+  gradus::manual_seed(3);
+  nn::GRU gru(3, 5);
+  Tensor x = gradus::randn({4, 2, 3});         // (steps 4, batch 2, embed 3)
+  Tensor lengths = gradus::tensor({4, 2});     // (batch 2): the second sentence has 2 words, then padding
+  auto [output, state] = gru(x, {}, lengths);  // (4, 2, 5), (1, 2, 5)
+
+  Tensor second = x.slice(0, 0, 2).slice(1, 1, 2);  // (steps 2, batch 1, embed 3): its two words alone
+  Tensor alone = gru(second).h_n;                   // (1, 1, 5)
+  std::cout << "its state:      " << state.detach()[0][1] << "\n";
+  std::cout << "read by itself: " << alone.detach()[0][0] << "\n";
+  std::cout << "its output at step 2: " << output.detach()[2][1] << "\n";
+  // [end:lengths]
+}
+
+// [start:sentences]
+struct Review {
+  std::vector<std::string> words;
+  int64_t liked;  // 1: they liked the film
+};
+
+constexpr int64_t count_of_reviews = 2 * 3 * 2 * 2 * 32 * 32;
+
+/// Review number 0 … 24575 of all that there are: each choice takes one digit off the number.
+static Review review(int64_t number) {
+  const auto choose = [&](const std::vector<std::string>& from) {
+    const auto n = static_cast<int64_t>(from.size());
+    const std::string word = from[static_cast<size_t>(number % n)];
+    number /= n;
+    return word;
+  };
+  std::vector<std::string> film = {"the", choose({"film", "movie"}), "was"};
+  std::vector<std::string> other = {"the", choose({"food", "music", "weather"}), "was"};
+  const auto opinion = [&](std::vector<std::string>& clause) {
+    const bool negated = choose({"", "not"}) == "not", very = choose({"", "very"}) == "very";
+    const std::string word = choose({"good", "great", "lovely", "fine", "bad", "poor", "dull", "awful"});
+    if (negated) clause.push_back("not");
+    if (very) clause.push_back("very");
+    clause.push_back(word);
+    return (word == "good" || word == "great" || word == "lovely" || word == "fine") != negated;
+  };
+  const bool liked = opinion(film);
+  opinion(other);
+  const bool film_first = choose({"first", "last"}) == "first";
+  Review r{film_first ? film : other, liked};
+  r.words.push_back(choose({"and", "but"}));
+  const std::vector<std::string>& rest = film_first ? other : film;
+  r.words.insert(r.words.end(), rest.begin(), rest.end());
+  return r;
+}
+// [end:sentences]
+
+static std::string join(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
+  return line;
+}
+
+// [start:arrays]
+struct Arrays {
+  Tensor tokens;   // (N, steps) int64, padded
+  Tensor lengths;  // (N) int64
+  Tensor labels;   // (N) int64
+};
+
+static Arrays to_arrays(const std::vector<Review>& reviews, const gradus::text::Vocab& vocab) {
+  std::vector<Tensor> rows;
+  std::vector<int64_t> lengths, labels;
+  for (const Review& r : reviews) {
+    const auto length = static_cast<int64_t>(r.words.size());
+    rows.push_back(gradus::from_vector(vocab.to_indices(r.words), length));  // (length)
+    lengths.push_back(length);
+    labels.push_back(r.liked);
+  }
+  const auto n = static_cast<int64_t>(reviews.size());
+  const auto pad = static_cast<double>(vocab["<pad>"]);
+  return {gradus::data::pad_sequence(rows, true, pad), gradus::from_vector(lengths, n), gradus::from_vector(labels, n)};
+}
+// [end:arrays]
+
+// [start:model]
+struct Encoder : nn::Module {
+  nn::Embedding embedding;
+  nn::GRU rnn;
+  nn::Linear head;
+
+  Encoder(int64_t vocab, int64_t embed, int64_t hidden, int64_t classes)
+      : embedding(register_module("embedding", nn::Embedding(vocab, embed))),
+        rnn(register_module("rnn", nn::GRU(embed, hidden))),
+        head(register_module("head", nn::Linear(hidden, classes))) {}
+
+  Tensor operator()(const Tensor& tokens, const Tensor& lengths) const {  // (batch, steps), (batch)
+    return read(embedding(tokens).permute({1, 0, 2}), lengths);
+  }
+  Tensor read(const Tensor& embedded, const Tensor& lengths) const {  // (steps, batch, embed), (batch)
+    auto [output, state] = rnn(embedded, {}, lengths);                // (steps, batch, hidden), (1, batch, hidden)
+    return head(state[-1]);                                           // (batch, classes)
+  }
+};
+// [end:model]
+
+// [start:bag]
+struct BagOfWords : nn::Module {
+  nn::Embedding embedding;
+  nn::Linear head;
+
+  BagOfWords(int64_t vocab, int64_t embed, int64_t classes)
+      : embedding(register_module("embedding", nn::Embedding(vocab, embed, {.padding_idx = 1}))),
+        head(register_module("head", nn::Linear(embed, classes))) {}
+
+  Tensor operator()(const Tensor& tokens, const Tensor& lengths) const {                // (batch, steps), (batch)
+    Tensor mean = embedding(tokens).sum(1) / lengths.unsqueeze(1).to(gradus::float32);  // (batch, embed)
+    return head(mean);                                                                  // (batch, classes)
+  }
+};
+// [end:bag]
+
+// [start:train]
+template <class Model>
+static double accuracy(const Model& model, const Arrays& data) {
+  gradus::NoGradGuard no_grad;
+  Tensor guess = model(data.tokens, data.lengths).argmax(1);       // (N)
+  return guess.eq(data.labels).to(gradus::float32).mean().item();  // a scalar: the share that is right
+}
+
+template <class Model>
+static void train(const Model& model, const Arrays& data, const Arrays& held_out, int epochs) {
+  gradus::optim::Adam adam(model.parameters(), {.lr = 2e-3});
+  gradus::data::DataLoader loader(gradus::data::TensorDataset({data.tokens, data.lengths, data.labels}),
+                                  {.batch_size = 32, .shuffle = true, .seed = 0});
+  for (int epoch = 1; epoch <= epochs; ++epoch) {
+    double sum = 0;
+    for (const auto& batch : loader) {
+      Tensor logits = model(batch[0], batch[1]);              // (32, 2)
+      Tensor loss = gradus::cross_entropy(logits, batch[2]);  // a scalar
+      adam.zero_grad();
+      loss.backward();
+      nn::clip_grad_norm_(model.parameters(), 1.0);
+      adam.step();
+      sum += loss.item();
+    }
+    std::printf("epoch %2d: loss %.2f, accuracy on held-out reviews %.2f\n", epoch, sum / static_cast<double>(loader.size()),
+                accuracy(model, held_out));
+  }
+}
+// [end:train]
+
+// [start:by_step]
+/// The norm of the gradient at every step of one review.
+static std::vector<double> gradient_by_step(const Encoder& model, const Arrays& one) {
+  Tensor embedded = model.embedding(one.tokens).permute({1, 0, 2});                   // (steps, 1, embed)
+  embedded.retain_grad();                                                             // not a leaf: ask for its gradient
+  Tensor logits = model.read(embedded, one.lengths);                                  // (1, 2)
+  (logits[0][1] - logits[0][0]).backward();                                           // a scalar: how much it says "liked"
+  return (embedded.grad() * embedded.grad()).sum({1, 2}).sqrt().to_vector<double>();  // (steps)
+}
+// [end:by_step]
+
+int main() {
+  embed_and_permute();
+  compare_with_the_layer();
+  layers();
+  lengths();
+
+  region("data");
+  // [start:data]
+  gradus::manual_seed(4);
+  std::vector<Review> seen, unseen;
+  const std::vector<int64_t> order = gradus::randperm(count_of_reviews).to_vector<int64_t>();
+  for (size_t i = 0; i < 1600; ++i) seen.push_back(review(order[i]));
+  for (size_t i = 1600; i < 2000; ++i) unseen.push_back(review(order[i]));
+
+  std::vector<std::vector<std::string>> sentences;
+  for (const Review& r : seen) sentences.push_back(r.words);
+  const gradus::text::Vocab vocab(sentences, {.reserved_tokens = {"<pad>"}});
+  const Arrays data = to_arrays(seen, vocab), held_out = to_arrays(unseen, vocab);
+
+  for (size_t i = 0; i < 4; ++i) std::printf("%s: %s\n", seen[i].liked ? "liked   " : "disliked", join(seen[i].words).c_str());
+  std::cout << vocab.size() << " words, tokens " << data.tokens.shape().str() << "\n";
+  std::cout << data.tokens.slice(0, 0, 4) << "\n" << data.lengths.slice(0, 0, 4) << "\n";
+  // [end:data]
+
+  region("bag_trained");
+  // [start:bag_trained]
+  BagOfWords bag(vocab.size(), 16, 2);
+  train(bag, data, held_out, 4);
+  // [end:bag_trained]
+
+  region("rows");
+  // [start:rows]
+  gradus::manual_seed(5);
+  Encoder model(vocab.size(), 16, 32, 2);
+  std::cout << model << "\n\n";
+  const Arrays two = to_arrays({seen[0], seen[1]}, vocab);
+  gradus::cross_entropy(model(two.tokens, two.lengths), two.labels).backward();
+
+  Tensor grad = model.embedding.weight.grad();                                  // (vocab, embed)
+  std::vector<double> norms = (grad * grad).sum(1).sqrt().to_vector<double>();  // (vocab)
+  for (int64_t row = 0; row < vocab.size(); ++row)
+    std::printf("%2d %-8s %.3f\n", static_cast<int>(row), vocab.token(row).c_str(), norms[static_cast<size_t>(row)]);
+  // [end:rows]
+
+  // [start:example]
+  const Review example{{"the", "film", "was", "not", "very", "good", "but", "the", "music", "was", "great"}, 0};
+  const Arrays one = to_arrays({example}, vocab);
+  const std::vector<double> before = gradient_by_step(model, one);
+  // [end:example]
+
+  region("trained");
+  // [start:trained]
+  model.zero_grad();
+  train(model, data, held_out, 6);
+  // [end:trained]
+
+  region("by_step");
+  // [start:print_by_step]
+  const std::vector<double> after = gradient_by_step(model, one);
+  const double largest_before = *std::max_element(before.begin(), before.end());
+  const double largest_after = *std::max_element(after.begin(), after.end());
+  std::printf("                untrained  trained\n");
+  for (size_t t = 0; t < after.size(); ++t)
+    std::printf("step %2d  %-6s  %.2f       %.2f\n", static_cast<int>(t), example.words[t].c_str(), before[t] / largest_before,
+                after[t] / largest_after);
+  // [end:print_by_step]
+
+  region("ask");
+  // [start:ask]
+  const auto ask = [&](const std::string& sentence) {
+    const Arrays a = to_arrays({{gradus::text::tokenize(sentence), 0}}, vocab);
+    gradus::NoGradGuard no_grad;
+    Tensor p = model(a.tokens, a.lengths).softmax(1);  // (1, 2)
+    std::printf("%-55s %s\n", sentence.c_str(), p[0][1].item() > 0.5 ? "liked" : "disliked");
+  };
+  ask("the film was good but the food was not good");
+  ask("the film was not good but the food was good");
+  ask("the food was good but the film was not good");
+  ask("the food was not good but the film was good");
+  // [end:ask]
+}

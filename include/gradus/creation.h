@@ -68,6 +68,11 @@ GRADUS_API Tensor randint(int64_t low, int64_t high, const Shape& shape, const O
 GRADUS_API Tensor randint(int64_t high, const Shape& shape, const Options& options = {});
 /// A random order of 0 … n - 1, int64.
 GRADUS_API Tensor randperm(int64_t n);
+/// 1 with the probability that each element of p gives, 0 otherwise, in p's dtype. Throws ValueError unless all lie in [0, 1].
+GRADUS_API Tensor bernoulli(const Tensor& p);
+/// `num_samples` places drawn by their weights, int64: weights (C) to (num_samples), (N, C) to (N, num_samples). Weights need not sum to 1.
+/// Throws ValueError when one is negative or not finite, when all are 0, and, without replacement, when too few are not 0.
+GRADUS_API Tensor multinomial(const Tensor& weights, int64_t num_samples, bool replacement = false);
 
 /// The same, with the shape and dtype of x.
 GRADUS_API Tensor empty_like(const Tensor& x, const Options& options = {});

@@ -1,10 +1,15 @@
 #pragma once
 
 #include "gradus/creation.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/arithmetic.h"
+#include "gradus/ops/functions.h"
 #include "gradus/ops/gru.h"
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/loss.h"
 #include "gradus/ops/matmul.h"
 #include "gradus/ops/pointwise.h"
+#include "gradus/ops/rearrange.h"
 #include "gradus/ops/reduce.h"
+#include "gradus/ops/scan.h"
 #include "gradus/ops/views.h"

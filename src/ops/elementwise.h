@@ -60,4 +60,18 @@ Tensor pointwise(const char* op, const Tensor& x, F f, D derivative_from_y) {
                 }));
 }
 
+/// The same with the derivative as a function of x.
+template <class F, class D>
+Tensor pointwise_by_input(const char* op, const Tensor& x, F f, D derivative) {
+  impl_of(op, x);
+  const Tensor real = is_floating_point(x.dtype()) ? x : to(x, DType::Float32);
+  Tensor y = dispatch_floating(op, real.dtype(), [&]<class T>() { return map_new<T, T>(op, real, f); });
+  return record(op, y, wrt(real, [op, derivative, v = Saved(real)](const Tensor& dy) -> Tensor {
+                  if (recording_backward()) return mul(dy, derivative(*v));
+                  return dispatch_floating(op, dy.dtype(), [&]<class T>() {
+                    return map_new<T, T, T>(op, dy, *v, [derivative](T d, T a) { return d * derivative(a); });
+                  });
+                }));
+}
+
 }  // namespace gradus

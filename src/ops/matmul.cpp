@@ -80,14 +80,14 @@ Tensor product(const Tensor& a, const Tensor& b) {
   return c;
 }
 
-Tensor mm(const Tensor& a, const Tensor& b) {
+Tensor matrix_product(const Tensor& a, const Tensor& b) {
   check_inner(a, b, a.size(1), b.size(0));
-  return record("mm", product(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return mm(dc, b->t()); }),
-                wrt(b, [a = Saved(a)](const Tensor& dc) { return mm(a->t(), dc); }));
+  return record("mm", product(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return matrix_product(dc, b->t()); }),
+                wrt(b, [a = Saved(a)](const Tensor& dc) { return matrix_product(a->t(), dc); }));
 }
 
 /// (K) x (K): a number.
-Tensor dot(const Tensor& a, const Tensor& b) {
+Tensor vector_product(const Tensor& a, const Tensor& b) {
   check_inner(a, b, a.size(0), b.size(0));
   const auto number = [](const Tensor& x, const Tensor& y) {
     NoGradGuard no_grad;
@@ -98,14 +98,14 @@ Tensor dot(const Tensor& a, const Tensor& b) {
 }
 
 /// (M, K) x (K)
-Tensor mv(const Tensor& a, const Tensor& b) {
+Tensor matrix_vector(const Tensor& a, const Tensor& b) {
   check_inner(a, b, a.size(1), b.size(0));
   const auto vector = [](const Tensor& x, const Tensor& y) {
     NoGradGuard no_grad;
     return product(x, unsqueeze(y, 1)).view({x.size(0)});
   };
   return record("mv", vector(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return unsqueeze(dc, 1) * *b; }),
-                wrt(b, [a = Saved(a)](const Tensor& dc) { return mv(a->t(), dc); }));
+                wrt(b, [a = Saved(a)](const Tensor& dc) { return matrix_vector(a->t(), dc); }));
 }
 
 Shape batch_of(const Tensor& x) {
@@ -116,7 +116,7 @@ Shape batch_of(const Tensor& x) {
 }
 
 /// (…, M, K) x (…, K, N) with equal batches.
-Tensor bmm(const Tensor& a, const Tensor& b) {
+Tensor batch_product(const Tensor& a, const Tensor& b) {
   const int64_t M = a.size(-2), K = a.size(-1), N = b.size(-1);
   Shape shape = batch_of(a);
   const int64_t count = shape.numel();
@@ -136,9 +136,9 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
   return c;
 }
 
-Tensor recorded_bmm(const Tensor& a, const Tensor& b) {
-  return record("bmm", bmm(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return recorded_bmm(dc, b->transpose(-2, -1)); }),
-                wrt(b, [a = Saved(a)](const Tensor& dc) { return recorded_bmm(a->transpose(-2, -1), dc); }));
+Tensor recorded_batch_product(const Tensor& a, const Tensor& b) {
+  return record("bmm", batch_product(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return recorded_batch_product(dc, b->transpose(-2, -1)); }),
+                wrt(b, [a = Saved(a)](const Tensor& dc) { return recorded_batch_product(a->transpose(-2, -1), dc); }));
 }
 
 Tensor batched(const Tensor& a, const Tensor& b) {
@@ -149,7 +149,7 @@ Tensor batched(const Tensor& a, const Tensor& b) {
     shape[shape.size() - 1] = b.size(1);
     Shape rows = shape;
     rows.erase(rows.size() - 1);
-    return reshape(mm(reshape(a, {rows.numel(), a.size(-1)}), b), shape);
+    return reshape(matrix_product(reshape(a, {rows.numel(), a.size(-1)}), b), shape);
   }
   const Shape batch = broadcast_shapes("matmul", batch_of(a), batch_of(b));
   const auto stretched = [&](const Tensor& x) {
@@ -158,7 +158,7 @@ Tensor batched(const Tensor& a, const Tensor& b) {
     shape.push_back(x.size(-1));
     return x.shape() == shape ? x : expand(x, shape);
   };
-  return recorded_bmm(stretched(a), stretched(b));
+  return recorded_batch_product(stretched(a), stretched(b));
 }
 
 }  // namespace
@@ -168,9 +168,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   impl_of("matmul", b);
   check<ShapeError>(a.dim() > 0 && b.dim() > 0, "matmul: {} x {}: both need a dimension; multiply scalars with *", a.shape(), b.shape());
   check<DTypeError>(a.dtype() == b.dtype(), "matmul: {} x {}: dtypes differ; convert one with .to()", name(a.dtype()), name(b.dtype()));
-  if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
-  if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
-  if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
+  if (a.dim() == 2 && b.dim() == 2) return matrix_product(a, b);
+  if (a.dim() == 1 && b.dim() == 1) return vector_product(a, b);
+  if (a.dim() == 2 && b.dim() == 1) return matrix_vector(a, b);
   if (a.dim() == 1) {
     check_inner(a, b, a.size(0), b.size(-2));
     return squeeze(batched(unsqueeze(a, 0), b), -2);
@@ -213,8 +213,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                        left.stride, right.tensor.data<T>(), right.stride, bias.defined() ? T(1) : T(0), y.data<T>(), outputs);
     });
   }
-  const auto dx = [weight = Saved(weight)](const Tensor& dy) { return mm(dy, *weight); };
-  const auto dw = [flat = Saved(flat)](const Tensor& dy) { return mm(t(dy), *flat); };
+  const auto dx = [weight = Saved(weight)](const Tensor& dy) { return matrix_product(dy, *weight); };
+  const auto dw = [flat = Saved(flat)](const Tensor& dy) { return matrix_product(t(dy), *flat); };
   y = bias.defined() ? record("addmm", y, wrt(flat, dx), wrt(weight, dw), wrt(bias, [](const Tensor& dy) { return dy; }))
                      : record("mm", y, wrt(flat, dx), wrt(weight, dw));
   return x.dim() == 2 ? y : view(y, shape);

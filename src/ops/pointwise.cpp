@@ -314,6 +314,16 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value) {
   return record("masked_fill", y, wrt(x, [mask = Saved(mask)](const Tensor& dy) { return masked_fill(dy, *mask, 0); }));
 }
 
+Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
+  check<ShapeError>(impl_of("masked_fill", value).layout.rank() == 0, "masked_fill: value has shape {}, but must be a scalar; use where",
+                    value.shape());
+  check<DTypeError>(kind(value.dtype()) <= kind(impl_of("masked_fill", x).dtype),
+                    "masked_fill: a value of dtype {} does not fit into {}; convert the tensor first", name(value.dtype()), name(x.dtype()));
+  check<DTypeError>(impl_of("masked_fill", mask).dtype == DType::Bool, "masked_fill: the mask must be bool, got {}; compare, as in x > 0",
+                    name(mask.dtype()));
+  return where(mask, value.to(x.dtype()), x);
+}
+
 Tensor eq(const Tensor& x, const Tensor& y) {
   return compare("eq", x, y, [](auto a, auto b) { return a == b; });
 }

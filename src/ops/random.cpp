@@ -1,5 +1,6 @@
 #include "core/random.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -126,6 +127,74 @@ Tensor rand_like(const Tensor& x, const Options& options) { return rand(x.shape(
 Tensor randn_like(const Tensor& x, const Options& options) { return randn(x.shape(), like(x, options)); }
 Tensor randint_like(const Tensor& x, int64_t low, int64_t high, const Options& options) {
   return randint(low, high, x.shape(), like(x, options));
+}
+
+Tensor bernoulli(const Tensor& p) {
+  check<DTypeError>(is_floating_point(impl_of("bernoulli", p).dtype), "bernoulli: takes float32 or float64, got {}", name(p.dtype()));
+  const Tensor dense = p.detach().contiguous();
+  Tensor y = new_tensor("bernoulli", p.shape(), p.dtype());
+  dispatch_floating("bernoulli", p.dtype(), [&]<class T>() {
+    const T* chances = dense.data<T>();
+    T* to = y.data<T>();
+    for (int64_t i = 0, n = y.numel(); i < n; ++i)
+      check<ValueError>(chances[i] >= 0 && chances[i] <= 1, "bernoulli: {} is not a probability; give 0 to 1", chances[i]);
+    LockedGenerator generator;
+    for (int64_t i = 0, n = y.numel(); i < n; ++i) to[i] = generator->uniform<T>() < chances[i] ? T(1) : T(0);
+  });
+  return y;
+}
+
+namespace {
+
+/// One row of weights, checked: how many are not 0.
+int64_t check_weights(const double* weights, int64_t n) {
+  int64_t possible = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    check<ValueError>(std::isfinite(weights[i]) && weights[i] >= 0, "multinomial: weight {} at {} is not a finite number of at least 0",
+                      weights[i], i);
+    possible += weights[i] > 0;
+  }
+  check<ValueError>(possible > 0, "multinomial: all weights are 0");
+  return possible;
+}
+
+/// Draws by the running sum of the weights.
+void draw_with_replacement(Generator& g, const double* weights, int64_t n, int64_t samples, int64_t* to) {
+  std::vector<double> running(weights, weights + n);
+  for (size_t i = 1; i < running.size(); ++i) running[i] += running[i - 1];
+  for (double& r : running) r /= running.back();
+  running.back() = 1;
+  for (int64_t s = 0; s < samples; ++s)
+    to[s] = std::lower_bound(running.begin(), running.end(), g.uniform_double()) - running.begin();
+}
+
+/// The places where weight / exponential noise is largest are a draw without replacement.
+void draw_without_replacement(Generator& g, const double* weights, int64_t n, int64_t samples, int64_t* to) {
+  std::vector<std::pair<double, int64_t>> race;
+  for (int64_t i = 0; i < n; ++i) race.emplace_back(weights[i] / -std::log1p(-g.uniform_double()), i);
+  std::partial_sort(race.begin(), race.begin() + samples, race.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (int64_t s = 0; s < samples; ++s) to[s] = race[static_cast<size_t>(s)].second;
+}
+
+}  // namespace
+
+Tensor multinomial(const Tensor& weights, int64_t num_samples, bool replacement) {
+  const Shape& shape = impl_of("multinomial", weights).layout.shape;
+  check<ShapeError>(shape.size() == 1 || shape.size() == 2, "multinomial: weights have shape {}, expected (C) or (N, C)", shape);
+  check<DTypeError>(is_floating_point(weights.dtype()), "multinomial: weights must be float32 or float64, got {}", name(weights.dtype()));
+  check<ValueError>(num_samples > 0, "multinomial: num_samples {} must be positive", num_samples);
+  const int64_t n = shape.back(), rows = shape.size() == 2 ? shape[0] : 1;
+  const std::vector<double> values = weights.to_vector<double>();
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t possible = check_weights(values.data() + r * n, n);
+    check<ValueError>(replacement || num_samples <= possible, "multinomial: {} samples without replacement from {} possible ones", num_samples,
+                      possible);
+  }
+  Tensor y = new_tensor("multinomial", shape.size() == 2 ? Shape{rows, num_samples} : Shape(num_samples), DType::Int64);
+  LockedGenerator generator;
+  const auto draw = replacement && num_samples > 1 ? draw_with_replacement : draw_without_replacement;
+  for (int64_t r = 0; r < rows; ++r) draw(*generator, values.data() + r * n, n, num_samples, y.data<int64_t>() + r * num_samples);
+  return y;
 }
 
 }  // namespace gradus

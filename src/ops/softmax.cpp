@@ -20,8 +20,10 @@ Tensor along(const char* op, const Tensor& x, int64_t dim, Kernel kernel) {
   return (x.dim() == 0 ? y.reshape({}) : transpose(y, dim, -1).contiguous()).detach();
 }
 
-Tensor checked(const char* op, const Tensor& x, int64_t dim) {
-  wrap_dim(op, dim, impl_of(op, x).layout.rank());
+/// x in the dtype asked for.
+Tensor checked(const char* op, const Tensor& given, int64_t dim, std::optional<DType> dtype) {
+  wrap_dim(op, dim, impl_of(op, given).layout.rank());
+  const Tensor x = dtype ? to(given, *dtype) : given;
   check<DTypeError>(is_floating_point(x.dtype()), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
                     name(x.dtype()));
   return x;
@@ -29,8 +31,8 @@ Tensor checked(const char* op, const Tensor& x, int64_t dim) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, int64_t dim) {
-  checked("softmax", x, dim);
+Tensor softmax(const Tensor& given, int64_t dim, std::optional<DType> dtype) {
+  const Tensor x = checked("softmax", given, dim, dtype);
   Tensor y = along("softmax", x, dim, [](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
     dispatch_floating("softmax", from.dtype(), [&]<class T>() { kernels::softmax(rows, n, from.data<T>(), to.data<T>()); });
   });
@@ -48,8 +50,8 @@ Tensor softmax(const Tensor& x, int64_t dim) {
                 }));
 }
 
-Tensor log_softmax(const Tensor& x, int64_t dim) {
-  checked("log_softmax", x, dim);
+Tensor log_softmax(const Tensor& given, int64_t dim, std::optional<DType> dtype) {
+  const Tensor x = checked("log_softmax", given, dim, dtype);
   Tensor y = along("log_softmax", x, dim, [](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
     dispatch_floating("log_softmax", from.dtype(), [&]<class T>() { kernels::log_softmax(rows, n, from.data<T>(), to.data<T>()); });
   });

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "gradus/tensor.h"
 
 /// Operations that look elements up by index. Indices are int64; one out of range throws IndexError with the index, its place and the
@@ -12,6 +15,23 @@ GRADUS_API Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index
 GRADUS_API Tensor gather(const Tensor& x, int64_t dim, const Tensor& index);
 /// x with source added in: y[index[i][j]][j] += source[i][j] for dim = 0, and so on; the adjoint of gather.
 GRADUS_API Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source);
+/// x with source written in: y[index[i][j]][j] = source[i][j] for dim = 0, and so on; of several for one place the last stays. Source may be
+/// larger than index: what index does not cover is left out. With reduce "add" or "multiply" the values are combined with x's; "multiply" has
+/// no gradient (AutogradError).
+GRADUS_API Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source);
+GRADUS_API Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, Scalar value);
+GRADUS_API Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce);
+GRADUS_API Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, Scalar value, std::string_view reduce);
+/// x with rows of source written in: y[index[i]] = source[i] along dim.
+GRADUS_API Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source);
+/// x with `value` in the rows that index names.
+GRADUS_API Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, Scalar value);
+/// gather in which the sizes outside dim broadcast; without dim, of both flattened.
+GRADUS_API Tensor take_along_dim(const Tensor& x, const Tensor& index, std::optional<int64_t> dim = {});
+/// The places of the elements that are not 0, one row each: (count, rank).
+GRADUS_API Tensor nonzero(const Tensor& x);
+/// The elements where mask (bool, broadcast) is true, as a vector.
+GRADUS_API Tensor masked_select(const Tensor& x, const Tensor& mask);
 /// x with rows of source added in: y[index[i]] += alpha * source[i] along dim; the adjoint of index_select.
 GRADUS_API Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = 1);
 

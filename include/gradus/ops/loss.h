@@ -1,13 +1,15 @@
 #pragma once
 
+#include <optional>
+
 #include "gradus/tensor.h"
 
 namespace gradus {
 
-/// e^x_i / sum_j e^x_j along dim, computed from x - max(x).
-GRADUS_API Tensor softmax(const Tensor& x, int64_t dim);
+/// e^x_i / sum_j e^x_j along dim, computed from x - max(x). With dtype, elements are converted first.
+GRADUS_API Tensor softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = {});
 /// log(softmax(x)) along dim: x - max(x) - log(sum(e^(x - max(x)))).
-GRADUS_API Tensor log_softmax(const Tensor& x, int64_t dim);
+GRADUS_API Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = {});
 
 /// What a loss gives: one value per element, their mean or their sum.
 enum class Reduction { None, Mean, Sum };

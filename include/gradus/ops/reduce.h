@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "gradus/tensor.h"
 
@@ -13,6 +14,20 @@ GRADUS_API Tensor sum(const Tensor& x, const Dims& dims = {}, bool keepdim = fal
 GRADUS_API Tensor mean(const Tensor& x, const Dims& dims = {}, bool keepdim = false, std::optional<DType> dtype = {});
 /// sum((x - mean(x))^2) / max(0, n - correction)
 GRADUS_API Tensor var(const Tensor& x, const Dims& dims = {}, int64_t correction = 1, bool keepdim = false);
+/// The square root of var. Its gradient is 0 where it is 0.
+GRADUS_API Tensor std(const Tensor& x, const Dims& dims = {}, int64_t correction = 1, bool keepdim = false);
+/// Both at once: var or std, and the mean.
+GRADUS_API std::pair<Tensor, Tensor> var_mean(const Tensor& x, const Dims& dims = {}, int64_t correction = 1, bool keepdim = false);
+GRADUS_API std::pair<Tensor, Tensor> std_mean(const Tensor& x, const Dims& dims = {}, int64_t correction = 1, bool keepdim = false);
+/// The product; integers and bools multiply as int64. With dtype, elements are converted first.
+GRADUS_API Tensor prod(const Tensor& x, std::optional<DType> dtype = {});
+GRADUS_API Tensor prod(const Tensor& x, int64_t dim, bool keepdim = false, std::optional<DType> dtype = {});
+
+/// The p-norm (sum |x|^p)^(1/p) along dims; p may be infinity (the largest |x|), -infinity (the smallest) or 0 (how many are not 0).
+/// Throws DTypeError on integers.
+GRADUS_API Tensor norm(const Tensor& x, double p = 2, const Dims& dims = {}, bool keepdim = false, std::optional<DType> dtype = {});
+/// ln(sum(e^x)), from x - max(x).
+GRADUS_API Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim = false);
 
 /// A reduced value and where it stood.
 struct ValuesIndices {
@@ -28,9 +43,14 @@ GRADUS_API ValuesIndices min(const Tensor& x, int64_t dim, bool keepdim = false)
 /// The place of the first largest element: along a dimension, or in the flattened tensor.
 GRADUS_API Tensor argmax(const Tensor& x, std::optional<int64_t> dim = {}, bool keepdim = false);
 GRADUS_API Tensor argmin(const Tensor& x, std::optional<int64_t> dim = {}, bool keepdim = false);
+/// The largest, or smallest, elements along several dimensions; equal ones share the gradient evenly.
+GRADUS_API Tensor amax(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+GRADUS_API Tensor amin(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// Whether any, or every, element is not zero.
-GRADUS_API Tensor any(const Tensor& x);
-GRADUS_API Tensor all(const Tensor& x);
+GRADUS_API Tensor any(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+GRADUS_API Tensor all(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+/// How many elements are not zero, int64.
+GRADUS_API Tensor count_nonzero(const Tensor& x, const Dims& dims = {});
 
 /// Adds x up along the dimensions in which it is larger than `shape`, so that it has that shape: the adjoint of broadcasting.
 GRADUS_API Tensor sum_to(const Tensor& x, const Shape& shape);

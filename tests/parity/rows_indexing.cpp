@@ -1,0 +1,70 @@
+#include "parity/table.h"
+
+namespace gradus::parity {
+namespace {
+
+using A = Arguments;
+
+/// One entry of x[…].
+Index index_of(const json& value, const std::vector<Tensor>& all) {
+  if (value.is_null()) return None;
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (value.contains("$ellipsis")) return Ellipsis;
+  if (value.contains("$t")) return all.at(value["$t"].get<size_t>());
+  if (value.contains("$slice")) {
+    const json& s = value["$slice"];
+    const auto bound = [&](size_t i) { return s[i].is_null() ? std::optional<int64_t>() : std::optional(s[i].get<int64_t>()); };
+    return Slice{bound(0), bound(1), s[2].is_null() ? 1 : s[2].get<int64_t>()};
+  }
+  throw NoSuchCall("index " + value.dump());
+}
+
+Outputs scattered(const A& a) {
+  const Tensor x = a.tensor("input"), index = a.tensor("index");
+  const int64_t dim = a.integer("dim");
+  const char* source = a.has("value") ? "value" : "src";
+  if (!a.has("reduce")) return a.is_tensor(source) ? scatter(x, dim, index, a.tensor(source)) : scatter(x, dim, index, a.number(source));
+  const std::string reduce = a.text("reduce", "");
+  return a.is_tensor(source) ? scatter(x, dim, index, a.tensor(source), reduce) : scatter(x, dim, index, a.number(source), reduce);
+}
+
+}  // namespace
+
+std::vector<Row> indexing_rows() {
+  return {
+      {"__getitem__", "input, index",
+       [](const A& a) {
+         std::vector<Index> indices;
+         const json& index = a.raw("index");
+         if (const json* list = list_of(index))
+           for (const json& entry : *list) indices.push_back(index_of(entry, a.all_tensors()));
+         else indices.push_back(index_of(index, a.all_tensors()));
+         return Outputs(gradus::index(a.tensor("input"), indices));
+       }},
+      {"index_select", "input, dim, index",
+       [](const A& a) { return Outputs(index_select(a.tensor("input"), a.integer("dim"), a.tensor("index"))); }},
+      {"gather", "input, dim, index", [](const A& a) { return Outputs(gather(a.tensor("input"), a.integer("dim"), a.tensor("index"))); }},
+      {"scatter", "input, dim, index, src, *, value, reduce", scattered},
+      {"scatter_add", "input, dim, index, src",
+       [](const A& a) { return Outputs(scatter_add(a.tensor("input"), a.integer("dim"), a.tensor("index"), a.tensor("src"))); }},
+      {"index_add", "input, dim, index, source, *, alpha",
+       [](const A& a) {
+         return Outputs(index_add(a.tensor("input"), a.integer("dim"), a.tensor("index"), a.tensor("source"),
+                                  a.optional_number("alpha").value_or(1)));
+       }},
+      {"index_copy", "input, dim, index, source",
+       [](const A& a) { return Outputs(index_copy(a.tensor("input"), a.integer("dim"), a.tensor("index"), a.tensor("source"))); }},
+      {"index_fill", "input, dim, index, value",
+       [](const A& a) {
+         const Scalar value = a.is_tensor("value") ? Scalar(a.tensor("value").item()) : a.number("value");
+         return Outputs(index_fill(a.tensor("input"), a.integer("dim"), a.tensor("index"), value));
+       }},
+      {"take_along_dim", "input, indices, dim",
+       [](const A& a) { return Outputs(take_along_dim(a.tensor("input"), a.tensor("indices"), a.optional_integer("dim"))); }},
+      {"masked_select", "input, mask", [](const A& a) { return Outputs(masked_select(a.tensor("input"), a.tensor("mask"))); }},
+      {"nonzero", "input", [](const A& a) { return Outputs(nonzero(a.tensor("input"))); }},
+      {"nn.functional.one_hot", "input, num_classes", [](const A& a) { return Outputs(one_hot(a.tensor("input"), a.integer("num_classes", -1))); }},
+  };
+}
+
+}  // namespace gradus::parity

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "parity/arguments.h"
+
+/// The one table of all operations, one row each: PyTorch's name and signature, and the call. It drives the replay of cases that PyTorch
+/// made, gradcheck and gradgradcheck.
+namespace gradus::parity {
+
+/// What a call gives, whatever its C++ type.
+struct Outputs : std::vector<Tensor> {
+  Outputs(const Tensor& y) : std::vector<Tensor>{y} {}
+  Outputs(std::vector<Tensor> ys) : std::vector<Tensor>(std::move(ys)) {}
+  Outputs(const ValuesIndices& y) : std::vector<Tensor>{y.values, y.indices} {}
+  Outputs(const std::pair<Tensor, Tensor>& y) : std::vector<Tensor>{y.first, y.second} {}
+};
+
+struct Row {
+  const char* name;
+  const char* signature;
+  Outputs (*call)(const Arguments&);
+};
+
+/// The row of an operation, variants of PyTorch's test names ("div.floor_rounding") included; null when there is none.
+const Row* find_row(std::string_view op);
+const std::vector<Row>& table();
+
+std::vector<Row> pointwise_rows();
+std::vector<Row> reduction_rows();
+std::vector<Row> rearranging_rows();
+std::vector<Row> indexing_rows();
+std::vector<Row> function_rows();
+
+}  // namespace gradus::parity
