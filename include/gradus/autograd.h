@@ -109,6 +109,23 @@ struct Function {
   }
 };
 
+/// While one lives on this thread, every recorded operation remembers where it was called, and backward throws AutogradError at the first
+/// gradient that holds NaN, naming the operation and that place. Make it before the forward pass. It is slow: for the search only.
+/// Places are addresses with the names of exported functions; `addr2line -e program +0x…` gives the line in a program built with -g.
+class GRADUS_API DetectAnomalyGuard {
+ public:
+  DetectAnomalyGuard() noexcept;
+  ~DetectAnomalyGuard();
+  DetectAnomalyGuard(const DetectAnomalyGuard&) = delete;
+  DetectAnomalyGuard& operator=(const DetectAnomalyGuard&) = delete;
+};
+
+/// f(inputs) without keeping what its backward pass needs: backward computes f again (Chen et al. 2016, "Training deep nets with sublinear
+/// memory cost"). Gradients reach the inputs and the leaves that f uses inside, its parameters. The second time draws the same random
+/// numbers as the first. f must give the same values both times. `autograd::grad` sees only the inputs, not the leaves inside, and
+/// create_graph throws AutogradError.
+GRADUS_API Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs);
+
 /// How closely gradcheck compares.
 struct GradcheckOptions {
   double eps = 1e-6;   ///< the step of the central difference

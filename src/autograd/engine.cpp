@@ -134,9 +134,24 @@ class Pass {
     if (edges.empty() && !captures_.empty()) return;
     std::vector<Tensor> dx(edges.size());
     node.pull(task.dy, dx);
+    if (detecting_anomalies()) [[unlikely]]
+      refuse_nan(node, dx);
     task.dy.clear();
     if (!retain_graph_) node.free_saved();
     for (size_t i = 0; i < edges.size(); ++i) deliver(edges[i], std::move(dx[i]));
+  }
+
+  /// Throws AutogradError when a gradient holds NaN, with the operation and where it was called.
+  static void refuse_nan(Node& node, const std::vector<Tensor>& dx) {
+    NoGradGuard no_grad;
+    for (size_t i = 0; i < dx.size(); ++i) {
+      if (!dx[i].defined() || !any(isnan(dx[i])).item<bool>()) continue;
+      const Node::Hooks* known = node.hooks_if_any();
+      fail<AutogradError>("backward: {} gave NaN in the gradient of its input {} of shape {}; \"{}\" was called at:{}",
+                          node_display_name(node.name), i, dx[i].shape(), node.name,
+                          known && !known->trace.empty() ? describe_trace(known->trace)
+                                                         : " an unknown place; make the DetectAnomalyGuard before the forward pass");
+    }
   }
 
   bool on_path_through(Node& node) const {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/anomaly.h"
 #include "gradus/dtype.h"
 #include "gradus/ref.h"
 #include "gradus/shape.h"
@@ -36,7 +37,10 @@ struct OutputMeta {
 /// A recorded operation: turns gradients of its outputs into gradients of its inputs.
 class Node {
  public:
-  explicit Node(const char* op) noexcept : id(next_id()), name(op) {}
+  explicit Node(const char* op) : id(next_id()), name(op) {
+    if (detecting_anomalies()) [[unlikely]]
+      hooks().trace = call_trace();
+  }
   virtual ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -48,7 +52,7 @@ class Node {
   /// Drops what pull needs.
   virtual void free_saved() noexcept {}
 
-  /// What tensor hooks and retain_grad add to a node, rare and so kept aside.
+  /// What tensor hooks, retain_grad and the search for anomalies add to a node, rare and so kept aside.
   struct Hooks {
     struct Entry {
       int64_t id;
@@ -58,6 +62,7 @@ class Node {
     std::mutex mutex;
     std::vector<Entry> entries;
     std::vector<std::pair<uint32_t, Ref<class GradSink>>> retained;
+    std::vector<void*> trace;  // where the operation was called
   };
   Hooks& hooks();
   Hooks* hooks_if_any() noexcept { return hooks_.load(std::memory_order_acquire); }

@@ -7,11 +7,11 @@
 
 /// Shapes are given to `check` as they are, so that their text is made only when it is needed.
 template <>
-struct fmt::formatter<gradus::Shape> {
+struct fmt::formatter<gradus::Shape> : fmt::formatter<fmt::string_view> {
   constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
   template <class Context>
   auto format(const gradus::Shape& shape, Context& context) const {
-    return fmt::format_to(context.out(), "{}", shape.str());
+    return fmt::formatter<fmt::string_view>::format(shape.str(), context);
   }
 };
 

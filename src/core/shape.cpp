@@ -1,7 +1,5 @@
 #include "gradus/shape.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
 #include "core/check.h"
@@ -41,6 +39,10 @@ int64_t Shape::numel() const noexcept {
   return n;
 }
 
-std::string Shape::str() const { return fmt::format("[{}]", fmt::join(begin(), end(), ", ")); }
+std::string Shape::str() const {
+  std::string text = "[";
+  for (int64_t i = 0; i < size_; ++i) text += (i > 0 ? ", " : "") + std::to_string((*this)[i]);
+  return text + "]";
+}
 
 }  // namespace gradus

@@ -15,10 +15,17 @@ inline constexpr int64_t pointwise_grain = 1 << 15;  // elements a thread takes 
 namespace detail {
 
 /// One row. Strides 0 and 1, by far the most common, get loops of their own that vectorise.
+/// Loops over float are compiled for every instruction set; those over other types, which are rarer, only once, to keep the library small.
+template <class... Ts, class Loop>
+void run_loop(Loop loop) {
+  if constexpr ((std::is_same_v<Ts, float> || ...)) isa::run(loop);
+  else loop();
+}
+
 template <class Y, class A, class F>
 void row(int64_t n, Y* y, int64_t dy, const A* a, int64_t da, F f) {
   if (dy == 1 && da == 1) {
-    isa::run([=] {
+    run_loop<Y, A>([=] {
       for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(a[i]));
     });
   } else {
@@ -29,15 +36,15 @@ void row(int64_t n, Y* y, int64_t dy, const A* a, int64_t da, F f) {
 template <class Y, class A, class B, class F>
 void row(int64_t n, Y* y, int64_t dy, const A* a, int64_t da, const B* b, int64_t db, F f) {
   if (dy == 1 && da == 1 && db == 1) {
-    isa::run([=] {
+    run_loop<Y, A, B>([=] {
       for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(a[i], b[i]));
     });
   } else if (dy == 1 && da == 1 && db == 0) {
-    isa::run([=, b0 = *b] {
+    run_loop<Y, A, B>([=, b0 = *b] {
       for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(a[i], b0));
     });
   } else if (dy == 1 && da == 0 && db == 1) {
-    isa::run([=, a0 = *a] {
+    run_loop<Y, A, B>([=, a0 = *a] {
       for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(a0, b[i]));
     });
   } else {

@@ -220,7 +220,11 @@ Tensor lerp(const Tensor& start, const Tensor& end, double weight) {
   return add(start, mul(sub(end, start), weight));
 }
 
-Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) { return add(x, mul(a, b), value); }
+Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
+  const Tensor product = mul(a, b);
+  // Of a factor for integers only the whole part counts, as in PyTorch.
+  return add(x, product, std::max(product.dtype(), impl_of("addcmul", x).dtype) == DType::Int64 ? Scalar(value.to<int64_t>()) : value);
+}
 
 Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
   check<DTypeError>(is_floating_point(impl_of("addcdiv", x).dtype) || is_floating_point(impl_of("addcdiv", a).dtype) ||

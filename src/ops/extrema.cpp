@@ -75,7 +75,7 @@ Tensor shared_extremum(const char* op, const Tensor& x, const Dims& dims, bool k
                   Tensor share;
                   {
                     NoGradGuard no_grad;
-                    const Tensor equals = logical_or(eq(*x, reshape(out, r.keep)), isnan(*x)).to(x->dtype());
+                    const Tensor equals = eq(*x, reshape(out, r.keep)).to(x->dtype());
                     share = div(equals, reshape(sum(equals, r.dims, true), r.keep));
                   }
                   return mul(reshape(dy, r.keep), share);

@@ -134,6 +134,8 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   const Shape& shape = impl_of("gather", x).layout.shape;
   dim = wrap_dim("gather", dim, shape.size());
   const Tensor at = dense_index("gather", index);
+  if (shape.empty() && at.dim() == 1) return gather(reshape(x, 1), 0, at);
+  if (at.dim() == 0 && shape.size() == 1) return reshape(gather(x, 0, reshape(at, 1)), {});
   check_scatter("gather", shape, at, dim);
   const Tensor dense = x.detach().contiguous();
   Tensor y = new_tensor("gather", at.shape(), x.dtype());
@@ -206,8 +208,7 @@ Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& 
 }
 
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, Scalar value) {
-  check<DTypeError>(kind(value.dtype()) <= kind(impl_of("scatter", x).dtype),
-                    "scatter: a floating-point value does not fit into {}; convert the tensor first", name(x.dtype()));
+  impl_of("scatter", x);
   impl_of("scatter", index);
   return scatter(x, dim, index, full(index.shape(), value, {.dtype = x.dtype()}));
 }

@@ -7,6 +7,7 @@
 #include "core/thread_pool.h"
 #include "gradus/ops.h"
 #include "kernels/blas.h"
+#include "kernels/matrix_vector.h"
 
 namespace gradus {
 namespace {
@@ -56,8 +57,15 @@ void multiply(int64_t M, int64_t N, int64_t K, const Operand& a, const int64_t* 
     }
 }
 
+/// Products with a single row or column are bound by memory, so they can afford to add up in double.
 template <class T>
 void multiply(int64_t M, int64_t N, int64_t K, const Operand& a, const T* x, const Operand& b, const T* y, T* z) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (N == 1)
+      return kernels::matrix_vector(a.trans == Trans::Yes, M, K, x, a.stride, kernels::widened(K, y, b.trans == Trans::Yes ? 1 : b.stride), z);
+    if (M == 1)
+      return kernels::matrix_vector(b.trans == Trans::No, N, K, y, b.stride, kernels::widened(K, x, a.trans == Trans::Yes ? a.stride : 1), z);
+  }
   kernels::gemm<T>(a.trans, b.trans, M, N, K, 1, x, a.stride, y, b.stride, 0, z, N);
 }
 
@@ -189,8 +197,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const int64_t outputs = weight.size(0), inputs = weight.size(1);
   check<ShapeError>(x.dim() > 0 && x.size(-1) == inputs, "linear: x has shape {}, but weight {} takes {} features in the last dimension",
                     x.shape(), weight.shape(), inputs);
-  check<DTypeError>(x.dtype() == weight.dtype() && is_floating_point(x.dtype()),
-                    "linear: x is {} and weight {}; both must be float32, or both float64", name(x.dtype()), name(weight.dtype()));
+  check<DTypeError>(x.dtype() == weight.dtype(), "linear: x is {} and weight {}; they must agree", name(x.dtype()), name(weight.dtype()));
   if (bias.defined()) {
     check<ShapeError>(bias.shape() == Shape(outputs), "linear: bias has shape {}, expected [{}]", bias.shape(), outputs);
     check<DTypeError>(bias.dtype() == x.dtype(), "linear: x is {} and bias {}; they must agree", name(x.dtype()), name(bias.dtype()));
@@ -198,7 +205,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Shape shape = x.shape();
   shape[shape.size() - 1] = outputs;
   const int64_t rows = shape.numel() / std::max<int64_t>(outputs, 1);
-  if (outputs == 0 || inputs == 0) {
+  if (outputs == 0 || inputs == 0 || !is_floating_point(x.dtype())) {
     Tensor y = matmul(x, t(weight));
     return bias.defined() ? y + bias : y;
   }

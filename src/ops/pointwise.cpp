@@ -251,7 +251,7 @@ Tensor relu(const Tensor& x) {
   impl_of("relu", x);
   refuse_bool("relu", x.dtype(), x.dtype(), "it is never negative");
   Tensor y = arithmetic("relu", x, 0, x.dtype(), [](auto a, auto zero) { return a < zero ? zero : a; });
-  return record("relu", y, wrt(x, [](const Tensor& dy, const Tensor& out) { return where(gt(out, 0), dy, 0.0); }));
+  return record("relu", y, wrt(x, [](const Tensor& dy, const Tensor& out) { return masked_fill(dy, le(out, 0), 0); }));
 }
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max) {
@@ -266,9 +266,9 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> m
   if (min) y = arithmetic("clamp", y, *min, dtype, [](auto a, auto low) { return a < low ? low : a; });
   if (max) y = arithmetic("clamp", y, *max, dtype, [](auto a, auto high) { return a > high ? high : a; });
   return record("clamp", y, wrt(v, [v = Saved(v), min, max](const Tensor& dy) {
-                  Tensor outside = min ? lt(*v, *min) : gt(*v, *max);
-                  if (min && max) outside = logical_or(outside, gt(*v, *max));
-                  return masked_fill(dy, outside, 0);
+                  Tensor inside = min ? ge(*v, *min) : le(*v, *max);
+                  if (min && max) inside = logical_and(inside, le(*v, *max));
+                  return where(inside, dy, 0.0);
                 }));
 }
 

@@ -12,16 +12,15 @@ void check_ranks(const char* op, const Tensor& a, const Tensor& b, int64_t rank_
                     "{}: {} x {}: expected {} and {} dimensions; matmul takes any", op, a.shape(), b.shape(), rank_a, rank_b);
 }
 
-void check_numbers(const char* op, const Tensor& x, Scalar beta, Scalar alpha) {
-  check<DTypeError>(kind(beta.dtype()) <= kind(x.dtype()) && kind(alpha.dtype()) <= kind(x.dtype()),
-                    "{}: beta or alpha is a floating-point number, but the tensors are {}", op, name(x.dtype()));
-}
+/// A factor in the kind of the tensors: as PyTorch does, integers take only its whole part.
+Scalar in_kind_of(const Tensor& x, Scalar factor) { return x.dtype() == DType::Int64 ? Scalar(factor.to<int64_t>()) : factor; }
 
 /// beta x + alpha y, x broadcast to y's shape.
 Tensor combined(const char* op, const Tensor& x, const Tensor& y, Scalar beta, Scalar alpha) {
   check<DTypeError>(impl_of(op, x).dtype == y.dtype(), "{}: x is {} and the product {}; convert one with .to()", op, name(x.dtype()),
                     name(y.dtype()));
-  check_numbers(op, y, beta, alpha);
+  beta = in_kind_of(y, beta);
+  alpha = in_kind_of(y, alpha);
   const Tensor stretched = expand(x, y.shape());
   const Tensor product = alpha.to<double>() == 1 ? y : mul(y, alpha);
   if (beta.to<double>() == 0) return product;

@@ -107,11 +107,11 @@ Tensor products_of_others(const Tensor& x, int64_t dim) {
 Tensor product(const Tensor& x, int64_t dim, bool keepdim) {
   const Reduced r = reduced("prod", x, dim);
   const Folded a = fold(x, r);
-  Tensor y = new_tensor("prod", keepdim ? r.keep : r.squeezed, x.dtype());
+  Tensor totals = new_tensor("prod", keepdim ? r.keep : r.squeezed, x.dtype());
   dispatch(x.dtype(), [&]<class T>() {
     using A = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
     const T* from = a.dense.data<T>();
-    T* to = y.data<T>();
+    T* to = totals.data<T>();
     for (int64_t o = 0; o < a.outer; ++o)
       for (int64_t i = 0; i < a.inner; ++i) {
         A total = 1;
@@ -119,9 +119,11 @@ Tensor product(const Tensor& x, int64_t dim, bool keepdim) {
         to[o * a.inner + i] = static_cast<T>(total);
       }
   });
-  return record("prod", y, wrt(x, [dim, keep = r.keep, x = Saved(x)](const Tensor& dy) {
+  return record("prod", totals, wrt(x, [dim, keep = r.keep, x = Saved(x)](const Tensor& dy, const Tensor& y) {
                   if (x->numel() == 0) return zeros_like(*x);
-                  return mul(reshape(dy, keep), products_of_others(*x, dim));
+                  const Tensor d = reshape(dy, keep);
+                  if (any(eq(x->detach(), 0)).item<bool>()) return mul(d, products_of_others(*x, dim));
+                  return mul(d, div(reshape(y, keep), *x));
                 }));
 }
 

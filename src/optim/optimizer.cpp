@@ -1,4 +1,4 @@
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <map>
 #include <unordered_set>
@@ -149,7 +149,9 @@ class StateReader {
 
   void finish(const char* op) {
     for (const auto& [name, tensor] : entries_) problems_.push_back(name + " is unexpected");
-    check<ValueError>(problems_.empty(), "{}: load_state_dict: the state does not fit: {}", op, fmt::join(problems_, "; "));
+    std::string text;
+    for (const std::string& problem : problems_) text += (text.empty() ? "" : "; ") + problem;
+    check<ValueError>(problems_.empty(), "{}: load_state_dict: the state does not fit: {}", op, text);
   }
 
  private:

@@ -26,6 +26,30 @@ Tensor Folder::stored(const std::string& file, const std::string& name) {
   return found->second;
 }
 
+namespace {
+
+/// Writes the elements of `dense` into x, which may hold one place several times, as expanded tensors do.
+void write(const Tensor& dense, const Tensor& x) {
+  const Shape& shape = x.shape();
+  const auto elements = [&]<class T>() {
+    const T* from = dense.data<T>();
+    T* to = x.data<T>();
+    for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
+      int64_t at = 0, rest = i;
+      for (int64_t d = shape.size() - 1; d >= 0; rest /= shape[d--]) at += rest % shape[d] * x.stride(d);
+      to[at] = from[i];
+    }
+  };
+  switch (x.dtype()) {
+    case DType::Bool: return elements.operator()<bool>();
+    case DType::Int64: return elements.operator()<int64_t>();
+    case DType::Float32: return elements.operator()<float>();
+    case DType::Float64: return elements.operator()<double>();
+  }
+}
+
+}  // namespace
+
 std::vector<Tensor> Folder::inputs(const json& test) {
   std::vector<Tensor> tensors;
   for (const json& description : test.at("tensors")) {
@@ -35,13 +59,8 @@ std::vector<Tensor> Folder::inputs(const json& test) {
     const int64_t offset = description.at("offset");
     int64_t span = offset + 1;
     for (int64_t d = 0; d < shape.size(); ++d) span += strides[d] * std::max<int64_t>(shape[d] - 1, 0);
-    Tensor x = as_strided(zeros(shape.numel() == 0 ? offset : span, {.dtype = dense.dtype()}), shape, strides, offset);
-    if (shape.numel() > 0) {
-      NoGradGuard no_grad;
-      // Written row by row: where a stride is 0 the last of equal values stays.
-      x.copy_(dense);
-    }
-    x = x.detach();
+    Tensor x = as_strided(zeros(shape.numel() == 0 ? offset : span, {.dtype = dense.dtype()}), shape, strides, offset).detach();
+    write(dense, x);
     if (description.at("requires_grad").get<bool>()) x.requires_grad_();
     tensors.push_back(x);
   }

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "parity/cases.h"
+#include "parity/modules.h"
 
 /// replay DIR: makes the calls of a folder of cases and compares with what PyTorch got. Lists what failed; the last line is
 /// "N passed, N failed, N skipped".
@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
     int64_t passed = 0, failed = 0, skipped = 0;
     std::map<std::string, int64_t> reasons;
     for (const json& test : folder.cases()) {
-      Verdict verdict = run_op_case(folder, test);
+      Verdict verdict = test.contains("op") ? run_op_case(folder, test) : run_module_case(folder, test);
       if (verdict.kind == Verdict::Failed)
         if (const std::string known = documented_difference(test); !known.empty()) verdict = {Verdict::Skipped, known};
       (verdict.kind == Verdict::Passed ? passed : verdict.kind == Verdict::Failed ? failed : skipped) += 1;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "parity/table.h"
 
 namespace gradus::parity {
@@ -5,9 +7,20 @@ namespace {
 
 using A = Arguments;
 
+bool is_plain_list(const json& value) {
+  return value.is_array() && std::all_of(value.begin(), value.end(), [](const json& v) { return v.is_number() || v.is_boolean(); });
+}
+
+/// A list of integers or booleans is one index of many elements.
+Index list_index(const json& list) {
+  if (!list.empty() && list[0].is_boolean()) return from_vector(list.get<std::vector<int64_t>>(), Shape(list.size())).to(DType::Bool);
+  return from_vector(list.get<std::vector<int64_t>>(), Shape(list.size()));
+}
+
 /// One entry of x[…].
 Index index_of(const json& value, const std::vector<Tensor>& all) {
   if (value.is_null()) return None;
+  if (value.is_array()) return list_index(value);
   if (value.is_number_integer()) return value.get<int64_t>();
   if (value.contains("$ellipsis")) return Ellipsis;
   if (value.contains("$t")) return all.at(value["$t"].get<size_t>());
@@ -36,7 +49,9 @@ std::vector<Row> indexing_rows() {
        [](const A& a) {
          std::vector<Index> indices;
          const json& index = a.raw("index");
-         if (const json* list = list_of(index))
+         // A tuple indexes dimension by dimension; a list of integers is one index of many elements.
+         if (is_plain_list(index)) indices.push_back(list_index(index));
+         else if (const json* list = list_of(index))
            for (const json& entry : *list) indices.push_back(index_of(entry, a.all_tensors()));
          else indices.push_back(index_of(index, a.all_tensors()));
          return Outputs(gradus::index(a.tensor("input"), indices));

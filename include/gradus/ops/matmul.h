@@ -21,7 +21,8 @@ GRADUS_API Tensor mv(const Tensor& a, const Tensor& b);
 GRADUS_API Tensor dot(const Tensor& a, const Tensor& b);
 /// (M) x (N) -> (M, N): a_i b_j
 GRADUS_API Tensor outer(const Tensor& a, const Tensor& b);
-/// beta * x + alpha * (a b), x broadcast to (M, N). With beta 0, x does not count, not even its NaN.
+/// beta * x + alpha * (a b), x broadcast to (M, N). With beta 0, x does not count, not even its NaN. For
+/// integers only the whole parts of beta and alpha count.
 GRADUS_API Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, Scalar beta = 1, Scalar alpha = 1);
 /// The same for batches: a (B, M, K), b (B, K, N).
 GRADUS_API Tensor baddbmm(const Tensor& x, const Tensor& a, const Tensor& b, Scalar beta = 1, Scalar alpha = 1);

@@ -1,0 +1,67 @@
+#include <optional>
+
+#include "autograd/record.h"
+#include "core/check.h"
+#include "core/random.h"
+#include "gradus/creation.h"
+
+namespace gradus::autograd {
+namespace {
+
+using F = std::function<Tensor(const std::vector<Tensor>&)>;
+
+/// Sets the generator back to a state it had, and afterwards forth again.
+class Replay {
+ public:
+  explicit Replay(const Generator& then) : now_(*LockedGenerator()) { *LockedGenerator() = then; }
+  ~Replay() { *LockedGenerator() = now_; }
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+
+ private:
+  Generator now_;
+};
+
+/// Computes f again, recorded this time, and sends dy through it.
+void pull_again(const F& f, const std::vector<Saved>& saved, const Generator& generator, const Tensor& dy, std::span<Tensor> dx) {
+  check<AutogradError>(!recording_backward(), "checkpoint: its backward pass cannot be recorded; leave out create_graph, or checkpoint");
+  std::vector<Tensor> inputs;
+  for (const Saved& x : saved) inputs.push_back((*x).defined() ? x->detach() : Tensor());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (inputs[i].defined() && saved[i]->requires_grad()) inputs[i].requires_grad_();
+  {
+    EnableGradGuard recorded;
+    const Replay replay(generator);
+    const Tensor y = f(inputs);
+    if (!y.requires_grad()) return;
+    backward({y}, {dy});
+  }
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (inputs[i].defined()) dx[i] = inputs[i].grad();
+}
+
+}  // namespace
+
+Tensor checkpoint(const F& f, const std::vector<Tensor>& inputs) {
+  const Generator before = *LockedGenerator();
+  Tensor y;
+  {
+    NoGradGuard no_grad;
+    y = f(inputs);
+  }
+  check<StateError>(y.defined(), "checkpoint: the function gave an undefined tensor");
+  y = alias_of(y);
+  if (!is_grad_enabled()) return y;
+  std::vector<Saved> saved;
+  for (const Tensor& x : inputs) saved.emplace_back(x);
+  // The leaves inside f are not known here, so that something that requires a gradient stands for them.
+  std::vector<Tensor> all = inputs;
+  all.push_back(zeros({}, {.requires_grad = true}));
+  record_joint("checkpoint", std::span(&y, 1), all,
+               [f, saved = std::move(saved), before](std::span<Tensor> dy, std::span<Tensor> dx) {
+                 if (dy[0].defined()) pull_again(f, saved, before, dy[0], dx);
+               });
+  return y;
+}
+
+}  // namespace gradus::autograd

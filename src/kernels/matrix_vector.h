@@ -1,0 +1,64 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "core/isa.h"
+#include "core/thread_pool.h"
+#include "kernels/lanes.h"
+
+/// Products of a float matrix and a vector, added up in double.
+namespace gradus::kernels {
+
+/// n elements, `step` apart.
+inline std::vector<double> widened(int64_t n, const float* x, int64_t step) {
+  std::vector<double> wide(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) wide[static_cast<size_t>(i)] = static_cast<double>(x[i * step]);
+  return wide;
+}
+
+namespace detail {
+
+/// y_i = sum_k a[i, k] v_k for `rows` rows.
+inline void row_products(int64_t rows, int64_t K, const float* a, int64_t stride, const double* v, float* y) {
+  isa::run([=] {
+    for (int64_t i = 0; i < rows; ++i) {
+      const float* row = a + i * stride;
+      double lane[lanes] = {}, total = 0;
+      int64_t k = 0;
+      for (; k + lanes <= K; k += lanes)
+        for (int64_t l = 0; l < lanes; ++l) lane[l] += static_cast<double>(row[k + l]) * v[k + l];
+      for (; k < K; ++k) total += static_cast<double>(row[k]) * v[k];
+      y[i] = static_cast<float>(total + fold(lane, [](double p, double q) { return p + q; }));
+    }
+  });
+}
+
+/// y_i = sum_k a[k, i] v_k for `columns` columns, at most `column_strip`.
+inline constexpr int64_t column_strip = 256;
+inline void column_products(int64_t columns, int64_t K, const float* a, int64_t stride, const double* v, float* y) {
+  isa::run([=] {
+    double total[column_strip] = {};
+    for (int64_t k = 0; k < K; ++k)
+      for (int64_t i = 0; i < columns; ++i) total[i] += static_cast<double>(a[k * stride + i]) * v[k];
+    for (int64_t i = 0; i < columns; ++i) y[i] = static_cast<float>(total[i]);
+  });
+}
+
+}  // namespace detail
+
+/// y (n) = A v with A (n, K), stored so or, `transposed`, as (K, n), its rows `stride` apart.
+inline void matrix_vector(bool transposed, int64_t n, int64_t K, const float* a, int64_t stride, const std::vector<double>& v, float* y) {
+  const int64_t piece = transposed ? detail::column_strip : std::max<int64_t>((1 << 15) / std::max<int64_t>(K, 1), 1);
+  const int64_t pieces = (n + piece - 1) / piece;
+  parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t first = p * piece, count = std::min(piece, n - first);
+      if (transposed) detail::column_products(count, K, a + first, stride, v.data(), y + first);
+      else detail::row_products(count, K, a + first * stride, stride, v.data(), y + first);
+    }
+  });
+}
+
+}  // namespace gradus::kernels
