@@ -146,6 +146,9 @@ class GRADUS_API Tensor {
   const Tensor& index_put_(std::initializer_list<Index> indices, const Tensor& value, bool accumulate = false) const;
   const Tensor& index_put_(const std::vector<Index>& indices, const Tensor& value, bool accumulate = false) const;
   const Tensor& index_put_(std::initializer_list<Index> indices, Scalar value) const;
+  Tensor repeat(const Dims& repeats) const;
+  Tensor flip(const Dims& dims) const;
+  Tensor masked_select(const Tensor& mask) const;
   std::vector<Tensor> split(int64_t size, int64_t dim = 0) const;
   std::vector<Tensor> split(const std::vector<int64_t>& sizes, int64_t dim = 0) const;
   std::vector<Tensor> chunk(int64_t chunks, int64_t dim = 0) const;
@@ -170,6 +173,13 @@ class GRADUS_API Tensor {
   Tensor tanh() const;
   Tensor sigmoid() const;
   Tensor relu() const;
+  Tensor sin() const;
+  Tensor cos() const;
+  Tensor square() const;
+  Tensor rsqrt() const;
+  Tensor reciprocal() const;
+  Tensor round() const;
+  Tensor sign() const;
   Tensor clamp(std::optional<Scalar> min, std::optional<Scalar> max = {}) const;
   Tensor masked_fill(const Tensor& mask, Scalar value) const;
   Tensor matmul(const Tensor& other) const;
@@ -192,15 +202,22 @@ class GRADUS_API Tensor {
   Tensor sum(const Dims& dims = {}, bool keepdim = false, std::optional<DType> dtype = {}) const;
   Tensor mean(const Dims& dims = {}, bool keepdim = false, std::optional<DType> dtype = {}) const;
   Tensor var(const Dims& dims = {}, int64_t correction = 1, bool keepdim = false) const;
+  Tensor std(const Dims& dims = {}, int64_t correction = 1, bool keepdim = false) const;
+  Tensor prod(std::optional<DType> dtype = {}) const;
+  Tensor norm(double p = 2, const Dims& dims = {}, bool keepdim = false) const;
+  Tensor amax(const Dims& dims = {}, bool keepdim = false) const;
+  Tensor amin(const Dims& dims = {}, bool keepdim = false) const;
+  Tensor cumsum(int64_t dim, std::optional<DType> dtype = {}) const;
   Tensor max() const;
   Tensor min() const;
   Tensor argmax(std::optional<int64_t> dim = {}, bool keepdim = false) const;
-  Tensor any() const;
-  Tensor all() const;
+  Tensor any(const Dims& dims = {}, bool keepdim = false) const;
+  Tensor all(const Dims& dims = {}, bool keepdim = false) const;
   Tensor softmax(int64_t dim) const;
   Tensor log_softmax(int64_t dim) const;
   Tensor index_select(int64_t dim, const Tensor& index) const;
   Tensor gather(int64_t dim, const Tensor& index) const;
+  Tensor scatter_add(int64_t dim, const Tensor& index, const Tensor& source) const;
 
   // ---- in place: they change the elements, are recorded, and return this tensor
   const Tensor& add_(const Tensor& other, Scalar alpha = 1) const;

@@ -197,7 +197,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const int64_t outputs = weight.size(0), inputs = weight.size(1);
   check<ShapeError>(x.dim() > 0 && x.size(-1) == inputs, "linear: x has shape {}, but weight {} takes {} features in the last dimension",
                     x.shape(), weight.shape(), inputs);
-  check<DTypeError>(x.dtype() == weight.dtype(), "linear: x is {} and weight {}; they must agree", name(x.dtype()), name(weight.dtype()));
+  check<DTypeError>(x.dtype() == weight.dtype(), "linear: x is {} and weight {}; convert one with .to()", name(x.dtype()), name(weight.dtype()));
   if (bias.defined()) {
     check<ShapeError>(bias.shape() == Shape(outputs), "linear: bias has shape {}, expected [{}]", bias.shape(), outputs);
     check<DTypeError>(bias.dtype() == x.dtype(), "linear: x is {} and bias {}; they must agree", name(x.dtype()), name(bias.dtype()));

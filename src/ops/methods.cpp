@@ -76,8 +76,27 @@ Tensor Tensor::var(const Dims& dims, int64_t correction, bool keepdim) const { r
 Tensor Tensor::max() const { return gradus::max(*this); }
 Tensor Tensor::min() const { return gradus::min(*this); }
 Tensor Tensor::argmax(std::optional<int64_t> dim, bool keepdim) const { return gradus::argmax(*this, dim, keepdim); }
-Tensor Tensor::any() const { return gradus::any(*this); }
-Tensor Tensor::all() const { return gradus::all(*this); }
+Tensor Tensor::std(const Dims& dims, int64_t correction, bool keepdim) const { return gradus::std(*this, dims, correction, keepdim); }
+Tensor Tensor::prod(std::optional<DType> dtype) const { return gradus::prod(*this, dtype); }
+Tensor Tensor::norm(double p, const Dims& dims, bool keepdim) const { return gradus::norm(*this, p, dims, keepdim); }
+Tensor Tensor::amax(const Dims& dims, bool keepdim) const { return gradus::amax(*this, dims, keepdim); }
+Tensor Tensor::amin(const Dims& dims, bool keepdim) const { return gradus::amin(*this, dims, keepdim); }
+Tensor Tensor::cumsum(int64_t dim, std::optional<DType> dtype) const { return gradus::cumsum(*this, dim, dtype); }
+Tensor Tensor::any(const Dims& dims, bool keepdim) const { return gradus::any(*this, dims, keepdim); }
+Tensor Tensor::all(const Dims& dims, bool keepdim) const { return gradus::all(*this, dims, keepdim); }
+Tensor Tensor::sin() const { return gradus::sin(*this); }
+Tensor Tensor::cos() const { return gradus::cos(*this); }
+Tensor Tensor::square() const { return gradus::square(*this); }
+Tensor Tensor::rsqrt() const { return gradus::rsqrt(*this); }
+Tensor Tensor::reciprocal() const { return gradus::reciprocal(*this); }
+Tensor Tensor::round() const { return gradus::round(*this); }
+Tensor Tensor::sign() const { return gradus::sign(*this); }
+Tensor Tensor::repeat(const Dims& repeats) const { return gradus::repeat(*this, repeats); }
+Tensor Tensor::flip(const Dims& dims) const { return gradus::flip(*this, dims); }
+Tensor Tensor::masked_select(const Tensor& mask) const { return gradus::masked_select(*this, mask); }
+Tensor Tensor::scatter_add(int64_t dim, const Tensor& index, const Tensor& source) const {
+  return gradus::scatter_add(*this, dim, index, source);
+}
 Tensor Tensor::softmax(int64_t dim) const { return gradus::softmax(*this, dim); }
 Tensor Tensor::log_softmax(int64_t dim) const { return gradus::log_softmax(*this, dim); }
 Tensor Tensor::index_select(int64_t dim, const Tensor& index) const { return gradus::index_select(*this, dim, index); }
