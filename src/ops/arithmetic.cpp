@@ -138,7 +138,7 @@ Tensor choose(const char* op, const Tensor& x, const Tensor& y, Better better) {
   const DType dtype = result_type(x, y);
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
   Tensor z = dispatch(
-      dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, [better](T p, T q) { return (p != p) | better(p, q) ? p : q; }); });
+      dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, [better](T p, T q) { return ((p != p) | better(p, q)) ? p : q; }); });
   const auto pull = [better](const Tensor& own, const Tensor& other) {
     return [own = Saved(own), other = Saved(other), better](const Tensor& dz) {
       return where(better(*own, *other), dz, where(eq(*own, *other), mul(dz, 0.5), 0.0));
@@ -173,7 +173,7 @@ namespace {
 template <class Beyond>
 Tensor bounded(const Tensor& x, const Tensor& bound, Beyond beyond) {
   const Pair p = meet("clamp", x, bound);
-  Tensor y = map_pair("clamp", p, [beyond]<class T>(T a, T b) { return beyond(a, b) | ((b != b) & (a == a)) ? b : a; });
+  Tensor y = map_pair("clamp", p, [beyond]<class T>(T a, T b) { return (beyond(a, b) | ((b != b) & (a == a))) ? b : a; });
   return record("clamp", y, wrt(x, [x = Saved(x), bound = Saved(bound), beyond](const Tensor& dy) {
                   return masked_fill(dy, beyond(*x, *bound), 0);
                 }),

@@ -33,7 +33,8 @@ struct Case {
   void check_gradients(const nn::Module& module, const Tensor& x, const Tensor& h0) const {
     check_close(x.grad(), tensor("grad.x"), tolerance());
     if (h0.defined()) check_close(h0.grad(), tensor("grad.h0"), tolerance());
-    for (const auto& [name, parameter] : module.named_parameters()) {
+    for (const auto& [key, parameter] : module.named_parameters()) {
+      const std::string name = key;
       CAPTURE(name);
       check_close(parameter.grad(), tensor("grad.param." + name), tolerance());
     }

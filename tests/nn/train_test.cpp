@@ -78,7 +78,8 @@ TEST_CASE("a translator's first ten losses and gradient norms are PyTorch's, and
     adam.step();
     CHECK(loss.item() / valid.sum().item() == doctest::Approx(losses[step]).epsilon(1e-5));
   }
-  for (const auto& [name, tensor] : model.state_dict()) {
+  for (const auto& [key, tensor] : model.state_dict()) {
+    const std::string name = key;
     CAPTURE(name);
     check_close(tensor, file.at("after." + name), 1e-4);
   }

@@ -43,8 +43,10 @@ Verdict run_module_case(Folder& folder, const json& test);
 Verdict run_optimizer_case(Folder& folder, const json& test);
 Verdict run_clip_case(Folder& folder, const json& test);
 Verdict run_training_case(Folder& folder, const json& test);
-/// What the manifest holds beside its cases: schedulers, initialisers, what modules must refuse. Each with its name.
-std::vector<std::pair<std::string, Verdict>> run_other_parts(const json& manifest);
+/// What the manifest holds beside its cases, each with its name.
+std::vector<std::pair<std::string, Verdict>> run_initialisers(const json& part);
+std::vector<std::pair<std::string, Verdict>> run_schedulers(const json& part);
+std::vector<std::pair<std::string, Verdict>> run_module_errors(const json& part);
 
 /// What a module outside the project's list is skipped for; empty when it should be here.
 std::string outside_the_list(std::string_view module);
