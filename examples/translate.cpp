@@ -53,11 +53,12 @@ void option(CLI::App& app, const std::string& name, T& value, const std::string&
 
 void add_options(CLI::App& app, Flags& f) {
   Settings& s = f.settings;
-  const CLI::Range positive(int64_t{1}, int64_t{1} << 40), share(0.0, 0.9);
+  const CLI::Validator positive = CLI::Range(int64_t{1}, int64_t{1} << 40).description("at least 1");
+  const CLI::Validator share = CLI::Range(0.0, 0.9).description("0 to 0.9");
   app.add_option("--data", s.data, "tab-separated pairs, source and target (default: the built-in phrase book)");
   app.add_option("--preset", f.preset, "'d2l': the settings of d2l.ai's chapter on sequence to sequence learning")
       ->check(CLI::IsMember({"d2l"}));
-  option(app, "--num-examples", s.num_examples, "read at most this many pairs (-1: all)", CLI::Range(int64_t{-1}, int64_t{1} << 40));
+  option(app, "--num-examples", s.num_examples, "read at most this many pairs (-1: all)", CLI::Range(int64_t{-1}, int64_t{1} << 40).description("at least -1"));
   option(app, "--min-freq", s.min_freq, "words that occur less often are <unk>", positive);
   option(app, "--steps", s.steps, "tokens a sentence is cut or padded to", positive);
   option(app, "--embed", s.embed, "embedding size", positive);
@@ -66,10 +67,10 @@ void add_options(CLI::App& app, Flags& f) {
   option(app, "--dropout", s.dropout, "dropout between layers", share);
   option(app, "--batch", s.batch, "sentences in a batch", positive);
   option(app, "--epochs", s.epochs, "passes over the pairs", positive);
-  option(app, "--lr", s.lr, "Adam's learning rate", CLI::Range(0.0, 1.0));
+  option(app, "--lr", s.lr, "Adam's learning rate", CLI::Range(0.0, 1.0).description("0 to 1"));
   option(app, "--held-out", s.held_out, "share of the pairs kept apart to test on", share);
   app.add_option("--seed", s.seed, "of weights, order and dropout")->capture_default_str();
-  app.add_option("--threads", f.threads, "threads to use (default: all processors)")->check(CLI::Range(1, 256));
+  app.add_option("--threads", f.threads, "threads to use (default: all processors)")->check(CLI::Range(1, 256).description("1 to 256"));
   app.add_option("--save", f.save, "write the trained model here (safetensors)");
   app.add_option("--load", f.load, "start from this model; trains further only with --epochs")->check(CLI::ExistingFile);
   app.add_option("--translate", f.translate, "translate this sentence (may be given more than once)");
