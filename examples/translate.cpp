@@ -58,7 +58,8 @@ void add_options(CLI::App& app, Flags& f) {
   app.add_option("--data", s.data, "tab-separated pairs, source and target (default: the built-in phrase book)");
   app.add_option("--preset", f.preset, "'d2l': the settings of d2l.ai's chapter on sequence to sequence learning")
       ->check(CLI::IsMember({"d2l"}));
-  option(app, "--num-examples", s.num_examples, "read at most this many pairs (-1: all)", CLI::Range(int64_t{-1}, int64_t{1} << 40).description("at least -1"));
+  option(app, "--num-examples", s.num_examples, "read at most this many pairs (-1: all)",
+         CLI::Range(int64_t{-1}, int64_t{1} << 40).description("at least -1"));
   option(app, "--min-freq", s.min_freq, "words that occur less often are <unk>", positive);
   option(app, "--steps", s.steps, "tokens a sentence is cut or padded to", positive);
   option(app, "--embed", s.embed, "embedding size", positive);

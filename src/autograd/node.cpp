@@ -87,7 +87,8 @@ std::string node_display_name(const char* name) {
     text += capital ? static_cast<char>(std::toupper(static_cast<unsigned char>(*c))) : *c;
     capital = false;
   }
-  return text + "Backward" + number;
+  // PyTorch's node for a write through a view is no derivative of a function, and so is named alone.
+  return text == "CopySlices" ? text : text + "Backward" + number;
 }
 
 }  // namespace gradus

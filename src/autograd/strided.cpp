@@ -1,6 +1,7 @@
 #include "autograd/strided.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "autograd/record.h"
 #include "core/check.h"
@@ -19,12 +20,14 @@ void copy_elements(const Tensor& from, const Tensor& to) {
 
 namespace {
 
-/// One past the last place that a layout reaches in its storage.
+/// One past the last place that a layout reaches in its storage, or the largest integer where that is beyond it.
 int64_t extent(const Layout& layout) {
   if (layout.shape.numel() == 0) return 0;
-  int64_t last = layout.offset;
-  for (int64_t d = 0; d < layout.rank(); ++d) last += (layout.shape[d] - 1) * layout.strides[d];
-  return last + 1;
+  int64_t end = 0, way = 0;
+  bool beyond = __builtin_add_overflow(layout.offset, 1, &end);
+  for (int64_t d = 0; d < layout.rank(); ++d)
+    beyond = beyond || __builtin_mul_overflow(layout.shape[d] - 1, layout.strides[d], &way) || __builtin_add_overflow(end, way, &end);
+  return beyond ? std::numeric_limits<int64_t>::max() : end;
 }
 
 Tensor buffer_for(const Layout& a, const Layout& b, DType dtype) { return zeros(std::max(extent(a), extent(b)), {.dtype = dtype}); }
@@ -62,10 +65,9 @@ Tensor as_strided(const Tensor& x, const Shape& shape, const Strides& strides, s
   window.strides = strides;
   window.offset = storage_offset.value_or(impl.layout.offset);
   for (int64_t stride : strides) check<ValueError>(stride >= 0, "as_strided: strides {} must not be negative", strides);
-  check<IndexError>(
-      window.offset >= 0 && extent(window) * static_cast<int64_t>(element_size(impl.dtype)) <= static_cast<int64_t>(impl.storage->bytes()),
-      "as_strided: shape {}, strides {}, offset {} reach beyond the storage of {} bytes", shape, strides, window.offset,
-      impl.storage->bytes());
+  check<IndexError>(window.offset >= 0 && extent(window) <= static_cast<int64_t>(impl.storage->bytes() / element_size(impl.dtype)),
+                    "as_strided: shape {}, strides {}, offset {} reach beyond the storage of {} bytes", shape, strides, window.offset,
+                    impl.storage->bytes());
   const Layout whole = impl.layout;
   return record("as_strided", view_of(x, window), wrt(x, [whole, window](const Tensor& dy) { return scatter_window(dy, window, whole); }));
 }

@@ -19,10 +19,10 @@ bool Layout::is_contiguous() const noexcept {
 
 Strides contiguous_strides(const Shape& shape) noexcept {
   Strides strides = shape;
-  int64_t stride = 1;
+  uint64_t stride = 1;  // wraps around where another size is 0, so that the strides lead nowhere
   for (int64_t d = shape.size() - 1; d >= 0; --d) {
-    strides[d] = stride;
-    stride *= std::max<int64_t>(shape[d], 1);
+    strides[d] = static_cast<int64_t>(stride);
+    stride *= static_cast<uint64_t>(std::max<int64_t>(shape[d], 1));
   }
   return strides;
 }
@@ -153,13 +153,14 @@ Shape infer_shape(const char* op, const Shape& shape, int64_t numel) {
       continue;
     }
     check<ShapeError>(shape[d] >= 0, "{}: shape {} has a negative size", op, shape);
-    known *= shape[d];
+    check<ShapeError>(!__builtin_mul_overflow(known, shape[d], &known), "{}: shape {} has too many elements", op, shape);
   }
   if (unknown >= 0) {
     check<ShapeError>(known != 0, "{}: shape {}: -1 cannot be worked out beside a size of 0", op, shape);
     full[unknown] = numel / known;
   }
-  check<ShapeError>(full.numel() == numel, "{}: {} elements do not fill shape {}", op, numel, shape);
+  const int64_t filled = unknown >= 0 ? known * full[unknown] : known;
+  check<ShapeError>(filled == numel, "{}: {} elements do not fill shape {}", op, numel, shape);
   return full;
 }
 

@@ -11,6 +11,7 @@
 #include "core/check.h"
 #include "core/isa.h"
 #include "core/thread_pool.h"
+#include "kernels/blocked_gemm.h"
 
 // OpenBLAS exports these to choose its kernels again, but declares them in no header.
 extern "C" {
@@ -23,6 +24,7 @@ namespace {
 
 void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, float alpha, const float* a, int64_t lda, const float* b, int64_t ldb,
           float beta, float* c, int64_t ldc) {
+  if (alpha == 1 && (beta == 0 || beta == 1) && blocked_gemm(ta, tb, M, N, K, a, lda, b, ldb, beta == 1, c, ldc)) return;
   cblas_sgemm(CblasRowMajor, ta == Trans::Yes ? CblasTrans : CblasNoTrans, tb == Trans::Yes ? CblasTrans : CblasNoTrans,
               static_cast<blasint>(M), static_cast<blasint>(N), static_cast<blasint>(K), alpha, a, static_cast<blasint>(lda), b,
               static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));

@@ -7,6 +7,7 @@
 #include "core/thread_pool.h"
 #include "kernels/blas.h"
 #include "kernels/math.h"
+#include "kernels/packed_product.h"
 
 namespace gradus::kernels {
 namespace {
@@ -182,6 +183,7 @@ struct Forward {
   const GruSaved<T>& saved;
   const T* bias;  // (4H)
   T* h_n;
+  const PackedProduct<T>& recurrent;  // with the rows of W_hh that meet the state directly
 
   /// The rows [begin, end) through all steps.
   void run(int64_t begin, int64_t end) const {
@@ -191,7 +193,7 @@ struct Forward {
     for (int64_t i = 0; i < s.T; ++i) {
       const int64_t t = s.step(i), first = t * s.B + begin;
       T *gates = saved.gates + first * 3 * H, *inner = saved.inner + first * H, *next = saved.states + first * H;
-      gemm<T>(Trans::No, Trans::Yes, rows, width, H, 1, h, H, w.weight_hh, H, 0, product.data(), width);
+      recurrent.run(rows, h, H, false, product.data(), width);
       for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
         const int64_t n = to - from, b = from - begin;
         const T* p = product.data() + b * width;
@@ -224,7 +226,8 @@ struct Backward {
   const GruWeightsView<T>& w;
   const GruSaved<T>& saved;
   const T *dy, *dh_n;
-  T *d, *dh0;  // d (T, B, 4H)
+  T *d, *dh0;                         // d (T, B, 4H)
+  const PackedProduct<T>& recurrent;  // with the transpose of the rows of W_hh that met the state directly
 
   /// The rows [begin, end) through all steps, last to first; `sums` (4H) takes the sums of d over them.
   void run(int64_t begin, int64_t end, T* sums) const {
@@ -248,7 +251,7 @@ struct Backward {
         else gradients_before(n, H, g, h + b * H, dyt, dy ? H : 0, dh.data() + b * H, dt + b * width, sums);
       });
       if (s.reset_after) {
-        gemm<T>(Trans::No, Trans::No, rows, H, 3 * H, 1, dt + H, width, w.weight_hh, H, 1, dh.data(), H);
+        recurrent.run(rows, dt + H, width, true, dh.data(), H);
         continue;
       }
       gemm<T>(Trans::No, Trans::No, rows, H, H, 1, dt + 3 * H, width, w.weight_hh + 2 * H * H, H, 0, drh.data(), H);
@@ -256,7 +259,7 @@ struct Backward {
         const int64_t b = from - begin;
         if (active) reset_before(to - from, H, gates + b * 3 * H, drh.data() + b * H, h + b * H, dh.data() + b * H, dt + b * width, sums);
       });
-      gemm<T>(Trans::No, Trans::No, rows, H, 2 * H, 1, dt + H, width, w.weight_hh, H, 1, dh.data(), H);
+      recurrent.run(rows, dt + H, width, true, dh.data(), H);
     }
     if (dh0) std::copy_n(dh.data(), rows * H, dh0 + begin * H);
   }
@@ -327,7 +330,8 @@ void gru_forward(const GruSizes& s, const T* x, const T* h0, const GruWeightsVie
   gemm<T>(Trans::No, Trans::Yes, s.T * s.B, 3 * s.H, s.I, 1, x, s.I, w.weight_ih, s.I, 0, saved.gates, 3 * s.H);
   Scratch<T> bias(4 * s.H);
   joint_bias(s, w, bias.data());
-  const Forward<T> forward{s, h0, w, saved, bias.data(), h_n};
+  const PackedProduct<T> recurrent(s.reset_after ? 3 * s.H : 2 * s.H, s.H, w.weight_hh, s.H, 1);
+  const Forward<T> forward{s, h0, w, saved, bias.data(), h_n, recurrent};
   parallel_for(s.B, tile_rows(s), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
 }
 
@@ -337,7 +341,8 @@ void gru_backward(const GruSizes& s, const T* x, const T* h0, const GruWeightsVi
   const int64_t tile = tile_rows(s), tiles = std::max<int64_t>((s.B + tile - 1) / tile, 1), width = 4 * s.H;
   Scratch<T> d(s.T * s.B * width), sums(tiles * width);
   if (s.B == 0) std::fill_n(sums.data(), width, T(0));
-  const Backward<T> backward{s, h0, w, saved, dy, dh_n, d.data(), out.h0};
+  const PackedProduct<T> recurrent(s.H, s.reset_after ? 3 * s.H : 2 * s.H, w.weight_hh, 1, s.H);
+  const Backward<T> backward{s, h0, w, saved, dy, dh_n, d.data(), out.h0, recurrent};
   parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.data() + begin / tile * width); });
 
   const auto product = [&](int64_t which) {

@@ -51,9 +51,7 @@ constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi, cubic =
 Tensor gelu_tanh(const Tensor& x) {
   return pointwise_by_input(
       "gelu", x,
-      []<class T>(T v) {
-        return T(0.5) * v * (T(1) + tanh_of(static_cast<T>(scale) * (v + static_cast<T>(cubic) * v * v * v)));
-      },
+      []<class T>(T v) { return T(0.5) * v * (T(1) + tanh_of(static_cast<T>(scale) * (v + static_cast<T>(cubic) * v * v * v))); },
       []<class T>(const T& v) {
         const T t = tanh_of((v + v * v * v * factor<T>(cubic)) * factor<T>(scale));
         const T slope = (v * v * factor<T>(3 * cubic) + factor<T>(1)) * factor<T>(scale);
@@ -85,9 +83,8 @@ Tensor leaky_relu(const Tensor& x, double negative_slope) {
   Tensor y = dispatch_floating("leaky_relu", x.dtype(), [&]<class T>() {
     return map_new<T, T>("leaky_relu", x, [s = static_cast<T>(negative_slope)](T v) { return v > T(0) ? v : v * s; });
   });
-  return record("leaky_relu", y, wrt(x, [x = Saved(x), negative_slope](const Tensor& dy) {
-                  return where(gt(*x, 0), dy, mul(dy, negative_slope));
-                }));
+  return record("leaky_relu", y,
+                wrt(x, [x = Saved(x), negative_slope](const Tensor& dy) { return where(gt(*x, 0), dy, mul(dy, negative_slope)); }));
 }
 
 Tensor elu(const Tensor& x, double alpha) {
@@ -115,7 +112,10 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
 Tensor logsigmoid(const Tensor& x) {
   check_real("logsigmoid", x);
   return pointwise_by_input(
-      "log_sigmoid", x, []<class T>(T v) { return (v < T(0) ? v : v == v ? T(0) : v) - std::log1p(std::exp(-std::fabs(v))); },
+      "log_sigmoid", x,
+      []<class T>(T v) {
+        return (v < T(0) ? v : v == v ? T(0) : v) - std::log1p(std::exp(-std::fabs(v)));
+      },
       []<class T>(const T& v) { return sigmoid_of(-v); });
 }
 

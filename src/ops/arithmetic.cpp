@@ -32,7 +32,8 @@ void check_divisible(const char* op, const Pair& p) {
   const Tensor x = p.x.detach().expand(shape).contiguous(), y = p.y.detach().expand(shape).contiguous();
   const int64_t *a = x.data<int64_t>(), *b = y.data<int64_t>();
   for (int64_t i = 0, n = shape.numel(); i < n; ++i) {
-    if (b[i] == 0) fail<ValueError>("{}: integer division of {} by zero at {}; convert with .to(gradus::float32)", op, a[i], place_of(i, shape));
+    if (b[i] == 0)
+      fail<ValueError>("{}: integer division of {} by zero at {}; convert with .to(gradus::float32)", op, a[i], place_of(i, shape));
     if (a[i] == smallest && b[i] == -1)
       fail<ValueError>("{}: {} / -1 at {} is beyond int64; convert with .to(gradus::float64)", op, a[i], place_of(i, shape));
   }
@@ -174,12 +175,9 @@ template <class Beyond>
 Tensor bounded(const Tensor& x, const Tensor& bound, Beyond beyond) {
   const Pair p = meet("clamp", x, bound);
   Tensor y = map_pair("clamp", p, [beyond]<class T>(T a, T b) { return (beyond(a, b) | ((b != b) & (a == a))) ? b : a; });
-  return record("clamp", y, wrt(x, [x = Saved(x), bound = Saved(bound), beyond](const Tensor& dy) {
-                  return masked_fill(dy, beyond(*x, *bound), 0);
-                }),
-                wrt(bound, [x = Saved(x), bound = Saved(bound), beyond](const Tensor& dy) {
-                  return where(beyond(*x, *bound), dy, 0.0);
-                }));
+  return record("clamp", y,
+                wrt(x, [x = Saved(x), bound = Saved(bound), beyond](const Tensor& dy) { return masked_fill(dy, beyond(*x, *bound), 0); }),
+                wrt(bound, [x = Saved(x), bound = Saved(bound), beyond](const Tensor& dy) { return where(beyond(*x, *bound), dy, 0.0); }));
 }
 
 }  // namespace
@@ -194,9 +192,8 @@ Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max) {
 Tensor atan2(const Tensor& y, const Tensor& x) {
   Pair p = meet("atan2", y, x);
   if (p.dtype == DType::Int64) p = {p.x.to(DType::Float32), p.y.to(DType::Float32), DType::Float32};
-  Tensor z = dispatch_floating("atan2", p.dtype, [&]<class T>() {
-    return map_new<T, T, T>("atan2", p.x, p.y, [](T a, T b) { return std::atan2(a, b); });
-  });
+  Tensor z = dispatch_floating("atan2", p.dtype,
+                               [&]<class T>() { return map_new<T, T, T>("atan2", p.x, p.y, [](T a, T b) { return std::atan2(a, b); }); });
   const auto over_square = [](const Tensor& v, const Tensor& a, const Tensor& b) { return div(v, add(mul(a, a), mul(b, b))); };
   return record("atan2", z,
                 wrt(y, [x = Saved(x), y = Saved(y), over_square](const Tensor& dz) { return mul(dz, over_square(*x, *x, *y)); }),
@@ -205,8 +202,8 @@ Tensor atan2(const Tensor& y, const Tensor& x) {
 
 namespace {
 void check_same_dtype(const char* op, const Tensor& x, const Tensor& y) {
-  check<DTypeError>(impl_of(op, x).dtype == impl_of(op, y).dtype, "{}: dtypes {} and {} differ; convert one with .to()", op, name(x.dtype()),
-                    name(y.dtype()));
+  check<DTypeError>(impl_of(op, x).dtype == impl_of(op, y).dtype, "{}: dtypes {} and {} differ; convert one with .to()", op,
+                    name(x.dtype()), name(y.dtype()));
 }
 }  // namespace
 

@@ -23,7 +23,15 @@ Tensor filled(const char* op, const Shape& shape, T value) {
   return x;
 }
 
+/// Outside this range, and for NaN, a conversion to int64 has no defined result.
+void check_fits(const char* op, Scalar value, DType dtype) {
+  if (dtype != DType::Int64 || !is_floating_point(value.dtype())) return;
+  const double v = value.to<double>();
+  check<ValueError>(v >= -0x1p63 && v < 0x1p63, "{}: {} is no number that int64 holds", op, v);
+}
+
 Tensor filled(const char* op, const Shape& shape, Scalar value, DType dtype, const Options& options) {
+  check_fits(op, value, dtype);
   return finish(dispatch(dtype, [&]<class T>() { return filled(op, shape, value.to<T>()); }), options);
 }
 
@@ -74,6 +82,7 @@ Tensor tensor(const Nested& values, const Options& options) {
   DType widest = scalars.empty() ? DType::Float64 : DType::Bool;
   for (const Scalar& s : scalars) widest = std::max(widest, s.dtype());
   const DType dtype = options.dtype.value_or(widest == DType::Float64 ? DType::Float32 : widest);
+  for (const Scalar& s : scalars) check_fits("tensor", s, dtype);
   Tensor x = new_tensor("tensor", shape, dtype);
   dispatch(dtype,
            [&]<class T>() { std::transform(scalars.begin(), scalars.end(), x.data<T>(), [](const Scalar& s) { return s.to<T>(); }); });
@@ -108,17 +117,42 @@ Tensor eye(int64_t n, std::optional<int64_t> m, const Options& options) {
   return finish(x, options);
 }
 
+namespace {
+
+/// How many numbers start, start + step, … lie before end.
+int64_t count_of(int64_t start, int64_t end, int64_t step) {
+  const bool up = step > 0;
+  check<ValueError>(step != 0, "arange: step must not be 0");
+  check<ValueError>(up ? start <= end : start >= end, "arange: step {} leads away from {} when starting at {}", step, end, start);
+  const uint64_t from = static_cast<uint64_t>(start), to = static_cast<uint64_t>(end), by = static_cast<uint64_t>(step);
+  const uint64_t span = up ? to - from : from - to, size = up ? by : 0 - by;
+  const uint64_t n = span / size + (span % size != 0);
+  check<ValueError>(n < uint64_t{1} << 60, "arange: {} to {} are too many numbers", start, end);
+  return static_cast<int64_t>(n);
+}
+
+int64_t count_of(double start, double end, double step) {
+  check<ValueError>(step != 0, "arange: step must not be 0");
+  check<ValueError>(std::isfinite(start) && std::isfinite(end) && std::isfinite(step), "arange: {}, {}, {} must be finite", start, end,
+                    step);
+  check<ValueError>(step > 0 ? start <= end : start >= end, "arange: step {} leads away from {} when starting at {}", step, end, start);
+  const double n = std::ceil((end - start) / step);
+  check<ValueError>(n < 0x1p60, "arange: {} to {} by {} are too many numbers", start, end, step);
+  return static_cast<int64_t>(n);
+}
+
+}  // namespace
+
 Tensor arange(Scalar end, const Options& options) { return arange(0, end, 1, options); }
 
 Tensor arange(Scalar start, Scalar end, Scalar step, const Options& options) {
   const bool whole = !is_floating_point(start.dtype()) && !is_floating_point(end.dtype()) && !is_floating_point(step.dtype());
   const DType dtype = options.dtype.value_or(whole ? DType::Int64 : DType::Float32);
   check<DTypeError>(dtype != DType::Bool, "arange: not defined for bool");
-  const double first = start.to<double>(), last = end.to<double>(), by = step.to<double>();
-  check<ValueError>(by != 0, "arange: step must not be 0");
-  check<ValueError>(std::isfinite(first) && std::isfinite(last) && std::isfinite(by), "arange: {}, {}, {} must be finite", first, last, by);
-  check<ValueError>((last - first) * by >= 0, "arange: step {} leads away from {} when starting at {}", by, last, first);
-  const auto n = static_cast<int64_t>(std::ceil((last - first) / by));
+  check_fits("arange", start, dtype);
+  check_fits("arange", step, dtype);
+  const double first = start.to<double>(), by = step.to<double>();
+  const int64_t n = whole ? count_of(start.to<int64_t>(), end.to<int64_t>(), step.to<int64_t>()) : count_of(first, end.to<double>(), by);
   Tensor x = new_tensor("arange", n, dtype);
   dispatch(dtype, [&]<class T>() {
     T* to = x.data<T>();
@@ -133,6 +167,8 @@ Tensor arange(Scalar start, Scalar end, Scalar step, const Options& options) {
 Tensor linspace(double start, double end, int64_t steps, const Options& options) {
   check<ValueError>(steps >= 0, "linspace: {} steps; ask for none or more", steps);
   Tensor x = new_tensor("linspace", steps, options.dtype.value_or(DType::Float32));
+  check_fits("linspace", start, x.dtype());
+  check_fits("linspace", end, x.dtype());
   dispatch(x.dtype(), [&]<class T>() {
     const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
     // From both ends towards the middle, so that both are met exactly.

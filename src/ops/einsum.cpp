@@ -108,8 +108,10 @@ Labelled contracted(Labelled a, Labelled b, const std::string& wanted) {
   // A size 1 broadcasts against the other operand's.
   Shape batch_shape = sizes(a, batch), inner_shape = sizes(a, inner);
   const Shape other_batch = sizes(b, batch), other_inner = sizes(b, inner);
-  for (int64_t d = 0; d < batch_shape.size(); ++d) batch_shape[d] = std::max(batch_shape[d], other_batch[d]) * (batch_shape[d] && other_batch[d]);
-  for (int64_t d = 0; d < inner_shape.size(); ++d) inner_shape[d] = std::max(inner_shape[d], other_inner[d]) * (inner_shape[d] && other_inner[d]);
+  for (int64_t d = 0; d < batch_shape.size(); ++d)
+    batch_shape[d] = std::max(batch_shape[d], other_batch[d]) * (batch_shape[d] && other_batch[d]);
+  for (int64_t d = 0; d < inner_shape.size(); ++d)
+    inner_shape[d] = std::max(inner_shape[d], other_inner[d]) * (inner_shape[d] && other_inner[d]);
   const Shape row_shape = sizes(a, rows), column_shape = sizes(b, columns);
   const auto joined = [](std::initializer_list<Shape> parts) {
     Shape shape;
@@ -157,8 +159,7 @@ Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands) {
     const size_t letters = terms[i].size() - (terms[i].find("...") != std::string::npos ? 3 : 0);
     parts.push_back(without_repeats({operands[i], expanded(equation, terms[i], static_cast<size_t>(operands[i].dim()) - letters)}));
   }
-  const std::string result =
-      expanded(equation, arrow == std::string::npos ? implied(terms, broadcast) : text.substr(arrow + 2), broadcast);
+  const std::string result = expanded(equation, arrow == std::string::npos ? implied(terms, broadcast) : text.substr(arrow + 2), broadcast);
   std::string all;
   for (const Labelled& part : parts) all += part.labels;
   for (size_t i = 0; i < result.size(); ++i) {

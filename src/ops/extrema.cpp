@@ -64,7 +64,6 @@ ValuesIndices min(const Tensor& x, int64_t dim, bool keepdim) { return extremum_
 Tensor argmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return place<kernels::Larger>("argmax", x, dim, keepdim); }
 Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return place<kernels::Smaller>("argmin", x, dim, keepdim); }
 
-
 namespace {
 
 /// The extremes along several dimensions; equal elements share the gradient.

@@ -283,8 +283,8 @@ Tensor nonzero(const Tensor& x) {
 }
 
 Tensor masked_select(const Tensor& x, const Tensor& mask) {
-  check<DTypeError>(impl_of("masked_select", mask).dtype == DType::Bool, "masked_select: the mask must be bool, got {}; compare, as in x > 0",
-                    name(mask.dtype()));
+  check<DTypeError>(impl_of("masked_select", mask).dtype == DType::Bool,
+                    "masked_select: the mask must be bool, got {}; compare, as in x > 0", name(mask.dtype()));
   const Shape shape = broadcast_shapes("masked_select", impl_of("masked_select", x).layout.shape, mask.shape());
   const Tensor places = reshape(nonzero(reshape(expand(mask, shape), -1)), -1);
   return index_select(reshape(expand(x, shape), -1), 0, places);

@@ -62,9 +62,11 @@ template <class T>
 void multiply(int64_t M, int64_t N, int64_t K, const Operand& a, const T* x, const Operand& b, const T* y, T* z) {
   if constexpr (std::is_same_v<T, float>) {
     if (N == 1)
-      return kernels::matrix_vector(a.trans == Trans::Yes, M, K, x, a.stride, kernels::widened(K, y, b.trans == Trans::Yes ? 1 : b.stride), z);
+      return kernels::matrix_vector(a.trans == Trans::Yes, M, K, x, a.stride, kernels::widened(K, y, b.trans == Trans::Yes ? 1 : b.stride),
+                                    z);
     if (M == 1)
-      return kernels::matrix_vector(b.trans == Trans::No, N, K, y, b.stride, kernels::widened(K, x, a.trans == Trans::Yes ? a.stride : 1), z);
+      return kernels::matrix_vector(b.trans == Trans::No, N, K, y, b.stride, kernels::widened(K, x, a.trans == Trans::Yes ? a.stride : 1),
+                                    z);
   }
   kernels::gemm<T>(a.trans, b.trans, M, N, K, 1, x, a.stride, y, b.stride, 0, z, N);
 }
@@ -145,7 +147,8 @@ Tensor batch_product(const Tensor& a, const Tensor& b) {
 }
 
 Tensor recorded_batch_product(const Tensor& a, const Tensor& b) {
-  return record("bmm", batch_product(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return recorded_batch_product(dc, b->transpose(-2, -1)); }),
+  return record("bmm", batch_product(a, b),
+                wrt(a, [b = Saved(b)](const Tensor& dc) { return recorded_batch_product(dc, b->transpose(-2, -1)); }),
                 wrt(b, [a = Saved(a)](const Tensor& dc) { return recorded_batch_product(a->transpose(-2, -1), dc); }));
 }
 
@@ -197,7 +200,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const int64_t outputs = weight.size(0), inputs = weight.size(1);
   check<ShapeError>(x.dim() > 0 && x.size(-1) == inputs, "linear: x has shape {}, but weight {} takes {} features in the last dimension",
                     x.shape(), weight.shape(), inputs);
-  check<DTypeError>(x.dtype() == weight.dtype(), "linear: x is {} and weight {}; convert one with .to()", name(x.dtype()), name(weight.dtype()));
+  check<DTypeError>(x.dtype() == weight.dtype(), "linear: x is {} and weight {}; convert one with .to()", name(x.dtype()),
+                    name(weight.dtype()));
   if (bias.defined()) {
     check<ShapeError>(bias.shape() == Shape(outputs), "linear: bias has shape {}, expected [{}]", bias.shape(), outputs);
     check<DTypeError>(bias.dtype() == x.dtype(), "linear: x is {} and bias {}; they must agree", name(x.dtype()), name(bias.dtype()));

@@ -31,8 +31,7 @@ Tensor variance_gradient(const Tensor& x, const Tensor& dy, const Reduced& r, do
 
 Tensor var(const Tensor& x, const Dims& dims, int64_t correction, bool keepdim) {
   const Moments m = moments("var", x, dims, correction, keepdim);
-  return record("var", m.variance,
-                wrt(x, [x = Saved(x), r = m.r, n = m.n](const Tensor& dy) { return variance_gradient(*x, dy, r, n); }));
+  return record("var", m.variance, wrt(x, [x = Saved(x), r = m.r, n = m.n](const Tensor& dy) { return variance_gradient(*x, dy, r, n); }));
 }
 
 Tensor std(const Tensor& x, const Dims& dims, int64_t correction, bool keepdim) {

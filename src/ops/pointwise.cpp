@@ -318,7 +318,8 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
   check<ShapeError>(impl_of("masked_fill", value).layout.rank() == 0, "masked_fill: value has shape {}, but must be a scalar; use where",
                     value.shape());
   check<DTypeError>(kind(value.dtype()) <= kind(impl_of("masked_fill", x).dtype),
-                    "masked_fill: a value of dtype {} does not fit into {}; convert the tensor first", name(value.dtype()), name(x.dtype()));
+                    "masked_fill: a value of dtype {} does not fit into {}; convert the tensor first", name(value.dtype()),
+                    name(x.dtype()));
   check<DTypeError>(impl_of("masked_fill", mask).dtype == DType::Bool, "masked_fill: the mask must be bool, got {}; compare, as in x > 0",
                     name(mask.dtype()));
   return where(mask, value.to(x.dtype()), x);

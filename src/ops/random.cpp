@@ -164,8 +164,7 @@ void draw_with_replacement(Generator& g, const double* weights, int64_t n, int64
   for (size_t i = 1; i < running.size(); ++i) running[i] += running[i - 1];
   for (double& r : running) r /= running.back();
   running.back() = 1;
-  for (int64_t s = 0; s < samples; ++s)
-    to[s] = std::lower_bound(running.begin(), running.end(), g.uniform_double()) - running.begin();
+  for (int64_t s = 0; s < samples; ++s) to[s] = std::lower_bound(running.begin(), running.end(), g.uniform_double()) - running.begin();
 }
 
 /// The places where weight / exponential noise is largest are a draw without replacement.
@@ -187,8 +186,8 @@ Tensor multinomial(const Tensor& weights, int64_t num_samples, bool replacement)
   const std::vector<double> values = weights.to_vector<double>();
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t possible = check_weights(values.data() + r * n, n);
-    check<ValueError>(replacement || num_samples <= possible, "multinomial: {} samples without replacement from {} possible ones", num_samples,
-                      possible);
+    check<ValueError>(replacement || num_samples <= possible, "multinomial: {} samples without replacement from {} possible ones",
+                      num_samples, possible);
   }
   Tensor y = new_tensor("multinomial", shape.size() == 2 ? Shape{rows, num_samples} : Shape(num_samples), DType::Int64);
   LockedGenerator generator;

@@ -17,9 +17,7 @@ DType total_dtype(const Tensor& x, std::optional<DType> dtype) {
 }
 
 /// x as a dense (outer, length, inner) array around dim; a scalar is one element.
-Folded folded_along(const char* op, const Tensor& x, int64_t dim) {
-  return fold(x, reduced(op, x, wrap_dim(op, dim, x.dim())));
-}
+Folded folded_along(const char* op, const Tensor& x, int64_t dim) { return fold(x, reduced(op, x, wrap_dim(op, dim, x.dim()))); }
 
 /// y_i = f(y_{i-1}, x_i) along dim, from `start`, in a wider accumulator.
 template <class F>

@@ -26,16 +26,23 @@ Tensor summed(const Tensor& x, const Reduced& r, bool keepdim, F f, G finish) {
 Tensor norm_of(const Tensor& x, double p, const Dims& dims, const Reduced& r, bool keepdim) {
   NoGradGuard no_grad;
   const auto same = [](double v) { return v; };
-  if (p == 0) return summed(x, r, keepdim, [](double v) { return v != 0 ? 1.0 : 0.0; }, same);
-  if (p == 1) return summed(x, r, keepdim, [](double v) { return std::fabs(v); }, same);
-  if (p == 2) return summed(x, r, keepdim, [](double v) { return v * v; }, [](double v) { return std::sqrt(v); });
+  if (p == 0)
+    return summed(
+        x, r, keepdim, [](double v) { return v != 0 ? 1.0 : 0.0; }, same);
+  if (p == 1)
+    return summed(
+        x, r, keepdim, [](double v) { return std::fabs(v); }, same);
+  if (p == 2)
+    return summed(
+        x, r, keepdim, [](double v) { return v * v; }, [](double v) { return std::sqrt(v); });
   if (std::isinf(p)) {
     check<ValueError>(r.count > 0 || p > 0, "norm: shape {} has no element, and so no norm of order {}", x.shape(), p);
     if (r.count == 0) return zeros(keepdim ? r.keep : r.squeezed, {.dtype = x.dtype()});
     return p > 0 ? amax(abs(x), dims, keepdim) : amin(abs(x), dims, keepdim);
   }
   check<ValueError>(r.count > 0 || p > 0, "norm: shape {} has no element, and so no norm of order {}", x.shape(), p);
-  return summed(x, r, keepdim, [p](double v) { return std::pow(std::fabs(v), p); }, [p](double v) { return std::pow(v, 1 / p); });
+  return summed(
+      x, r, keepdim, [p](double v) { return std::pow(std::fabs(v), p); }, [p](double v) { return std::pow(v, 1 / p); });
 }
 
 /// |x|^e with x's sign, 0 at 0.

@@ -62,6 +62,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 
 Tensor expand(const Tensor& x, const Shape& shape) {
   const Layout y = expand("expand", impl_of("expand", x).layout, shape);
+  contiguous_layout("expand", y.shape);  // throws where the elements are too many to count
   // The gradient of a stretched dimension is a sum, which the engine makes of any gradient that is larger than x.
   return record("expand", view_of(x, y), wrt(x, [](const Tensor& dy) { return dy; }));
 }

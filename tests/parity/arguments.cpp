@@ -106,9 +106,7 @@ std::vector<Tensor> Arguments::tensors(const char* name) const {
 }
 
 Scalar Arguments::number(const char* name) const { return number_of(value(name)); }
-std::optional<Scalar> Arguments::optional_number(const char* name) const {
-  return has(name) ? std::optional(number(name)) : std::nullopt;
-}
+std::optional<Scalar> Arguments::optional_number(const char* name) const { return has(name) ? std::optional(number(name)) : std::nullopt; }
 double Arguments::real(const char* name, double otherwise) const { return has(name) ? real_of(value(name)) : otherwise; }
 
 int64_t Arguments::integer(const char* name) const {

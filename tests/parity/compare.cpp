@@ -17,14 +17,16 @@ std::string difference(const Tensor& ours, const Expected& expected) {
   const Tensor& theirs = expected.value;
   if (!ours.defined()) return "undefined";
   if (ours.shape() != theirs.shape()) return "shape " + ours.shape().str() + " instead of " + theirs.shape().str();
-  if (ours.dtype() != theirs.dtype()) return std::string("dtype ") + std::string(name(ours.dtype())) + " instead of " + std::string(name(theirs.dtype()));
+  if (ours.dtype() != theirs.dtype())
+    return std::string("dtype ") + std::string(name(ours.dtype())) + " instead of " + std::string(name(theirs.dtype()));
   const bool narrow = theirs.dtype() == DType::Float32, exact = !is_floating_point(theirs.dtype());
   const double rtol = exact ? 0 : narrow ? 1.3e-6 : 1e-7, atol = exact ? 0 : narrow ? 1e-5 : 1e-7;
   const std::vector<double> a = ours.to_vector<double>(), b = theirs.to_vector<double>();
   const std::vector<double> truth = expected.truth.defined() ? expected.truth.to_vector<double>() : std::vector<double>();
   for (size_t i = 0; i < a.size(); ++i) {
     if (close(a[i], b[i], rtol, atol)) continue;
-    if (!truth.empty() && (std::fabs(a[i] - truth[i]) <= expected.error || static_cast<double>(static_cast<float>(truth[i])) == a[i])) continue;
+    if (!truth.empty() && (std::fabs(a[i] - truth[i]) <= expected.error || static_cast<double>(static_cast<float>(truth[i])) == a[i]))
+      continue;
     return "element " + std::to_string(i) + " is " + std::to_string(a[i]) + " instead of " + std::to_string(b[i]);
   }
   return "";

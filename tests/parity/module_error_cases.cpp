@@ -5,8 +5,8 @@
 #include "parity/modules.h"
 #include "parity/optimizers.h"
 
-/// What modules, optimizers and schedulers must refuse. Cases are named in words, "GRU input feature size 4, wants 3": the table below turns
-/// the words into the call. Those that PyTorch accepts are here only where gradus refuses them on purpose.
+/// What modules, optimizers and schedulers must refuse. Cases are named in words, "GRU input feature size 4, wants 3": the table below
+/// turns the words into the call. Those that PyTorch accepts are here only where gradus refuses them on purpose.
 namespace gradus::parity {
 namespace {
 
@@ -54,34 +54,108 @@ const std::vector<Pattern>& recurrent_patterns() {
   static const std::vector<Pattern> patterns{
       {"(GRU|LSTM|RNN) input feature size (\\d+), wants \\d+", [](auto& m, auto& n) { recurrent(m, batch(2, whole(n[0]))); }},
       {"(GRU|LSTM|RNN) integer input", [](auto& m, auto&) { recurrent(m, batch().to(int64)); }},
-      {"(GRU|LSTM|RNN) h0 batch (\\d+), wants \\d+", [](auto& m, auto& n) { recurrent(m, batch(), zeros({1, whole(n[0]), 5})); }},
-      {"(GRU|LSTM|RNN) 3-D h0 with unbatched input", [](auto& m, auto&) { recurrent(m, zeros({4, 3}), zeros({1, 1, 5})); }},
-      {"(GRU|LSTM|RNN) 2-D h0 with batched input", [](auto& m, auto&) { recurrent(m, batch(), zeros({1, 5})); }},
-      {"(GRU|LSTM|RNN) h0 hidden size (\\d+), wants \\d+", [](auto& m, auto& n) { recurrent(m, batch(), zeros({1, 2, whole(n[0])})); }},
-      {"(GRU|LSTM|RNN) h0 layers (\\d+), wants \\d+", [](auto& m, auto& n) { recurrent(m, batch(), zeros({whole(n[0]), 2, 5})); }},
-      {"(GRU|LSTM|RNN) hidden_size (-?\\d+)", [](auto& m, auto& n) { recurrent(m, batch(), {}, {{"hidden_size", whole(n[0])}}); }},
-      {"(GRU|LSTM|RNN) input_size (-?\\d+)", [](auto& m, auto& n) { recurrent(m, batch(), {}, {{"input_size", whole(n[0])}}); }},
-      {"(GRU|LSTM|RNN) num_layers (-?\\d+)", [](auto& m, auto& n) { recurrent(m, batch(), {}, {{"num_layers", whole(n[0])}}); }},
-      {"(GRU|LSTM|RNN) dropout (-?[\\d.]+)", [](auto& m, auto& n) { recurrent(m, batch(), {}, {{"dropout", n[0]}, {"num_layers", 2}}); }},
-      {"(GRU|LSTM|RNN) dtype mismatch h0", [](auto& m, auto&) { recurrent(m, batch(), zeros({1, 2, 5}, {.dtype = float64})); }},
+      {"(GRU|LSTM|RNN) h0 batch (\\d+), wants \\d+",
+       [](auto& m, auto& n) {
+         recurrent(m, batch(), zeros({1, whole(n[0]), 5}));
+       }},
+      {"(GRU|LSTM|RNN) 3-D h0 with unbatched input",
+       [](auto& m, auto&) {
+         recurrent(m, zeros({4, 3}), zeros({1, 1, 5}));
+       }},
+      {"(GRU|LSTM|RNN) 2-D h0 with batched input",
+       [](auto& m, auto&) {
+         recurrent(m, batch(), zeros({1, 5}));
+       }},
+      {"(GRU|LSTM|RNN) h0 hidden size (\\d+), wants \\d+",
+       [](auto& m, auto& n) {
+         recurrent(m, batch(), zeros({1, 2, whole(n[0])}));
+       }},
+      {"(GRU|LSTM|RNN) h0 layers (\\d+), wants \\d+",
+       [](auto& m, auto& n) {
+         recurrent(m, batch(), zeros({whole(n[0]), 2, 5}));
+       }},
+      {"(GRU|LSTM|RNN) hidden_size (-?\\d+)",
+       [](auto& m, auto& n) {
+         recurrent(m, batch(), {}, {{"hidden_size", whole(n[0])}});
+       }},
+      {"(GRU|LSTM|RNN) input_size (-?\\d+)",
+       [](auto& m, auto& n) {
+         recurrent(m, batch(), {}, {{"input_size", whole(n[0])}});
+       }},
+      {"(GRU|LSTM|RNN) num_layers (-?\\d+)",
+       [](auto& m, auto& n) {
+         recurrent(m, batch(), {}, {{"num_layers", whole(n[0])}});
+       }},
+      {"(GRU|LSTM|RNN) dropout (-?[\\d.]+)",
+       [](auto& m, auto& n) {
+         recurrent(m, batch(), {}, {{"dropout", n[0]}, {"num_layers", 2}});
+       }},
+      {"(GRU|LSTM|RNN) dtype mismatch h0",
+       [](auto& m, auto&) {
+         recurrent(m, batch(), zeros({1, 2, 5}, {.dtype = float64}));
+       }},
       {"(GRU|LSTM|RNN) double input, float weights", [](auto& m, auto&) { recurrent(m, batch().to(float64)); }},
       {"(GRU|LSTM|RNN) 1-D input", [](auto& m, auto&) { recurrent(m, zeros(3)); }},
-      {"(GRU|LSTM|RNN) 4-D input", [](auto& m, auto&) { recurrent(m, zeros({2, 4, 2, 3})); }},
-      {"(GRU|LSTM|RNN) seq len 0", [](auto& m, auto&) { recurrent(m, zeros({0, 2, 3})); }},
-      {"(GRU|RNN|LSTM) nonlinearity .*", [](auto& m, auto&) { recurrent(m, batch(), {}, {{"nonlinearity", "sigmoid"}}); }},
-      {"LSTM h0 without c0", [](auto&, auto&) { call("LSTM", {{"input_size", 3}, {"hidden_size", 5}}, {batch(), zeros({1, 2, 5})}); }},
+      {"(GRU|LSTM|RNN) 4-D input",
+       [](auto& m, auto&) {
+         recurrent(m, zeros({2, 4, 2, 3}));
+       }},
+      {"(GRU|LSTM|RNN) seq len 0",
+       [](auto& m, auto&) {
+         recurrent(m, zeros({0, 2, 3}));
+       }},
+      {"(GRU|RNN|LSTM) nonlinearity .*",
+       [](auto& m, auto&) {
+         recurrent(m, batch(), {}, {{"nonlinearity", "sigmoid"}});
+       }},
+      {"LSTM h0 without c0",
+       [](auto&, auto&) {
+         call("LSTM", {{"input_size", 3}, {"hidden_size", 5}}, {batch(), zeros({1, 2, 5})});
+       }},
       {"LSTM proj_size (-?\\d+).*",
-       [](auto&, auto& n) { recurrent("LSTM", batch(), {}, {{"proj_size", whole(n[0])}}); }},
-      {"(GRUCell|LSTMCell|RNNCell) input size (\\d+), wants \\d+", [](auto& m, auto& n) { cell(m, zeros({2, whole(n[0])})); }},
-      {"(GRUCell|LSTMCell|RNNCell) 3-D input", [](auto& m, auto&) { cell(m, zeros({1, 2, 3})); }},
-      {"(GRUCell|LSTMCell|RNNCell) batch mismatch", [](auto& m, auto&) { cell(m, zeros({2, 3}), zeros({3, 5})); }},
-      {"(GRUCell|LSTMCell|RNNCell) hidden size (\\d+), wants \\d+", [](auto& m, auto& n) { cell(m, zeros({2, 3}), zeros({2, whole(n[0])})); }},
-      {"pack 2-D lengths", [](auto&, auto&) { nn::GRU(3, 5)(batch(), {}, ones({2, 1}, {.dtype = int64})); }},
-      {"pack length (\\d+), .*", [](auto&, auto& n) { nn::GRU(3, 5)(batch(), {}, tensor({1, whole(n[0])})); }},
-      {"pack length over .*", [](auto&, auto&) { nn::GRU(3, 5)(batch(), {}, tensor({1, 5})); }},
-      {"pack lengths .*", [](auto&, auto&) { nn::GRU(3, 5)(batch(), {}, tensor({1, 2, 3})); }},
-      {"pack .*float.*", [](auto&, auto&) { nn::GRU(3, 5)(batch(), {}, tensor({1.0, 2.0})); }},
-      {"packed input wrong feature size", [](auto&, auto&) { nn::GRU(3, 5)(batch(2, 4), {}, tensor({4, 2})); }},
+       [](auto&, auto& n) {
+         recurrent("LSTM", batch(), {}, {{"proj_size", whole(n[0])}});
+       }},
+      {"(GRUCell|LSTMCell|RNNCell) input size (\\d+), wants \\d+",
+       [](auto& m, auto& n) {
+         cell(m, zeros({2, whole(n[0])}));
+       }},
+      {"(GRUCell|LSTMCell|RNNCell) 3-D input",
+       [](auto& m, auto&) {
+         cell(m, zeros({1, 2, 3}));
+       }},
+      {"(GRUCell|LSTMCell|RNNCell) batch mismatch",
+       [](auto& m, auto&) {
+         cell(m, zeros({2, 3}), zeros({3, 5}));
+       }},
+      {"(GRUCell|LSTMCell|RNNCell) hidden size (\\d+), wants \\d+",
+       [](auto& m, auto& n) {
+         cell(m, zeros({2, 3}), zeros({2, whole(n[0])}));
+       }},
+      {"pack 2-D lengths",
+       [](auto&, auto&) {
+         nn::GRU(3, 5)(batch(), {}, ones({2, 1}, {.dtype = int64}));
+       }},
+      {"pack length (\\d+), .*",
+       [](auto&, auto& n) {
+         nn::GRU(3, 5)(batch(), {}, tensor({1, whole(n[0])}));
+       }},
+      {"pack length over .*",
+       [](auto&, auto&) {
+         nn::GRU(3, 5)(batch(), {}, tensor({1, 5}));
+       }},
+      {"pack lengths .*",
+       [](auto&, auto&) {
+         nn::GRU(3, 5)(batch(), {}, tensor({1, 2, 3}));
+       }},
+      {"pack .*float.*",
+       [](auto&, auto&) {
+         nn::GRU(3, 5)(batch(), {}, tensor({1.0, 2.0}));
+       }},
+      {"packed input wrong feature size",
+       [](auto&, auto&) {
+         nn::GRU(3, 5)(batch(2, 4), {}, tensor({4, 2}));
+       }},
   };
   return patterns;
 }
@@ -101,29 +175,62 @@ const std::vector<Pattern>& layer_patterns() {
       {"Embedding negative.*", [](auto&, auto&) { nn::Embedding(-5, 3); }},
       {"Linear 0-dim", [](auto&, auto&) { nn::Linear(3, 4)(zeros({})); }},
       {"Linear negative", [](auto&, auto&) { nn::Linear(-3, 4); }},
-      {"Linear .*feature.*|Linear input.*|Linear wrong.*", [](auto&, auto&) { nn::Linear(3, 4)(zeros({2, 5})); }},
-      {"Linear (integer|int64) input", [](auto&, auto&) { nn::Linear(3, 4)(zeros({2, 3}, {.dtype = int64})); }},
-      {"Linear (dtype mismatch|double input).*", [](auto&, auto&) { nn::Linear(3, 4)(zeros({2, 3}, {.dtype = float64})); }},
+      {"Linear .*feature.*|Linear input.*|Linear wrong.*",
+       [](auto&, auto&) {
+         nn::Linear(3, 4)(zeros({2, 5}));
+       }},
+      {"Linear (integer|int64) input",
+       [](auto&, auto&) {
+         nn::Linear(3, 4)(zeros({2, 3}, {.dtype = int64}));
+       }},
+      {"Linear (dtype mismatch|double input).*",
+       [](auto&, auto&) {
+         nn::Linear(3, 4)(zeros({2, 3}, {.dtype = float64}));
+       }},
       {"Dropout p (-?[\\d.]+)", [](auto&, auto& n) { dropped(n[0]); }},
-      {"state_dict unexpected key", [](auto&, auto&) { load({{"weight", zeros({4, 3})}, {"bias", zeros(4)}, {"extra", zeros(1)}}); }},
-      {"state_dict missing key", [](auto&, auto&) { load({{"weight", zeros({4, 3})}}); }},
-      {"state_dict (size|shape).*", [](auto&, auto&) { load({{"weight", zeros({4, 2})}, {"bias", zeros(4)}}); }},
-      {"state_dict missing .*", [](auto&, auto&) { load({{"weight", zeros({4, 2})}, {"extra", zeros(1)}}); }},
+      {"state_dict unexpected key",
+       [](auto&, auto&) {
+         load({{"weight", zeros({4, 3})}, {"bias", zeros(4)}, {"extra", zeros(1)}});
+       }},
+      {"state_dict missing key",
+       [](auto&, auto&) {
+         load({{"weight", zeros({4, 3})}});
+       }},
+      {"state_dict (size|shape).*",
+       [](auto&, auto&) {
+         load({{"weight", zeros({4, 2})}, {"bias", zeros(4)}});
+       }},
+      {"state_dict missing .*",
+       [](auto&, auto&) {
+         load({{"weight", zeros({4, 2})}, {"extra", zeros(1)}});
+       }},
       {"init xavier.* on 1-D|init kaiming.* on 1-D", [](auto&, auto&) { nn::init::xavier_uniform_(zeros(3)); }},
       {"init orthogonal.* 1-D", [](auto&, auto&) { nn::init::orthogonal_(zeros(3)); }},
-      {"init eye.*", [](auto&, auto&) { nn::init::eye_(zeros({2, 2, 2})); }},
-      {"Conv1d groups", [](auto&, auto&) { call("Conv1d", {{"in_channels", 4}, {"out_channels", 4}, {"kernel_size", 3}, {"groups", 3}}, {zeros({1, 4, 5})}); }},
+      {"init eye.*",
+       [](auto&, auto&) {
+         nn::init::eye_(zeros({2, 2, 2}));
+       }},
+      {"Conv1d groups",
+       [](auto&, auto&) {
+         call("Conv1d", {{"in_channels", 4}, {"out_channels", 4}, {"kernel_size", 3}, {"groups", 3}}, {zeros({1, 4, 5})});
+       }},
       {"optimizer empty parameter list", [](auto&, auto&) { optim::SGD{std::vector<Tensor>{}}; }},
-      {"StepLR step_size 0", [](auto&, auto&) { make_scheduler("StepLR", {{"step_size", 0}}, {0.1}); }},
+      {"StepLR step_size 0",
+       [](auto&, auto&) {
+         make_scheduler("StepLR", {{"step_size", 0}}, {0.1});
+       }},
       {"(\\w+LR|ReduceLROnPlateau|CosineAnnealingWarmRestarts) with no momentum option",
-       [](auto& m, auto&) { make_scheduler(m, {{"base_lr", 0.1}, {"max_lr", 0.2}}, {0.1}, "Adagrad"); }},
+       [](auto& m, auto&) {
+         make_scheduler(m, {{"base_lr", 0.1}, {"max_lr", 0.2}}, {0.1}, "Adagrad");
+       }},
   };
   return patterns;
 }
 
 /// A Python dictionary's text as JSON: {'betas': (0.9, 1.0)}.
 json python_dict(std::string text) {
-  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{{"'", "\""}, {"(", "["}, {")", "]"}, {"True", "true"}, {"False", "false"}})
+  for (const auto& [from, to] :
+       std::vector<std::pair<std::string, std::string>>{{"'", "\""}, {"(", "["}, {")", "]"}, {"True", "true"}, {"False", "false"}})
     for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
   return json::parse(text, nullptr, false);
 }

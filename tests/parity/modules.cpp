@@ -16,9 +16,18 @@ const ModuleRow* find_module(std::string_view name) {
 }
 
 std::string outside_the_list(std::string_view module) {
-  constexpr std::array<std::string_view, 12> outside{"Conv3d",      "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
-                                                     "BatchNorm3d", "MaxPool3d",       "AvgPool3d",       "AdaptiveAvgPool3d",
-                                                     "CTCLoss",     "LazyLinear",      "MultiLabelMarginLoss3d", "InstanceNorm3d"};
+  constexpr std::array<std::string_view, 12> outside{"Conv3d",
+                                                     "ConvTranspose1d",
+                                                     "ConvTranspose2d",
+                                                     "ConvTranspose3d",
+                                                     "BatchNorm3d",
+                                                     "MaxPool3d",
+                                                     "AvgPool3d",
+                                                     "AdaptiveAvgPool3d",
+                                                     "CTCLoss",
+                                                     "LazyLinear",
+                                                     "MultiLabelMarginLoss3d",
+                                                     "InstanceNorm3d"};
   for (std::string_view name : outside)
     if (name == module) return std::string(name) + " is outside the list of modules";
   return "";
@@ -111,8 +120,7 @@ std::string compare_gradients(Folder& folder, const json& test, const Outputs& o
     if (!inputs[i].requires_grad()) continue;
     const Expected expected = folder.expected_gradient(test, i);
     const Tensor zero = zeros_like(inputs[i].detach());
-    const std::string text =
-        difference(found[i].defined() ? found[i] : zero, expected.value.defined() ? expected : Expected{zero});
+    const std::string text = difference(found[i].defined() ? found[i] : zero, expected.value.defined() ? expected : Expected{zero});
     if (!text.empty()) return "gradient of input " + std::to_string(i) + ": " + text;
   }
   nn::StateDict ours;

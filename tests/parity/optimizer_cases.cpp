@@ -31,8 +31,7 @@ Verdict given_gradients(Folder& folder, const json& test) {
   const std::vector<Tensor> gradients = stored_list(folder, test, "gradients"), trajectory = stored_list(folder, test, "trajectory");
   for (int64_t step = 0; step < test.at("steps").get<int64_t>(); ++step) {
     if (test.value("lr_times_0_1_before_step", int64_t{-1}) == step) optimizer->set_lr(optimizer->lr() * 0.1);
-    for (size_t i = 0; i < params.size(); ++i)
-      params[i].set_grad(holds(test, "none_steps", step) ? Tensor() : gradients[i][step].clone());
+    for (size_t i = 0; i < params.size(); ++i) params[i].set_grad(holds(test, "none_steps", step) ? Tensor() : gradients[i][step].clone());
     optimizer->step();
     for (size_t i = 0; i < params.size(); ++i)
       if (const std::string text = difference(params[i].detach(), {trajectory[i][step]}); !text.empty())

@@ -18,7 +18,8 @@ Reduction reduction(const A& a) {
 std::vector<Row> function_rows() {
   return {
       {"nn.functional.relu", "input, inplace", [](const A& a) { return Outputs(relu(a.tensor("input"))); }},
-      {"nn.functional.gelu", "input, *, approximate", [](const A& a) { return Outputs(gelu(a.tensor("input"), a.text("approximate", "none"))); }},
+      {"nn.functional.gelu", "input, *, approximate",
+       [](const A& a) { return Outputs(gelu(a.tensor("input"), a.text("approximate", "none"))); }},
       {"nn.functional.silu", "input, inplace", [](const A& a) { return Outputs(silu(a.tensor("input"))); }},
       {"nn.functional.leaky_relu", "input, negative_slope, inplace",
        [](const A& a) { return Outputs(leaky_relu(a.tensor("input"), a.real("negative_slope", 0.01))); }},

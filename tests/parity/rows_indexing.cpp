@@ -64,8 +64,8 @@ std::vector<Row> indexing_rows() {
        [](const A& a) { return Outputs(scatter_add(a.tensor("input"), a.integer("dim"), a.tensor("index"), a.tensor("src"))); }},
       {"index_add", "input, dim, index, source, *, alpha",
        [](const A& a) {
-         return Outputs(index_add(a.tensor("input"), a.integer("dim"), a.tensor("index"), a.tensor("source"),
-                                  a.optional_number("alpha").value_or(1)));
+         return Outputs(
+             index_add(a.tensor("input"), a.integer("dim"), a.tensor("index"), a.tensor("source"), a.optional_number("alpha").value_or(1)));
        }},
       {"index_copy", "input, dim, index, source",
        [](const A& a) { return Outputs(index_copy(a.tensor("input"), a.integer("dim"), a.tensor("index"), a.tensor("source"))); }},
@@ -78,7 +78,8 @@ std::vector<Row> indexing_rows() {
        [](const A& a) { return Outputs(take_along_dim(a.tensor("input"), a.tensor("indices"), a.optional_integer("dim"))); }},
       {"masked_select", "input, mask", [](const A& a) { return Outputs(masked_select(a.tensor("input"), a.tensor("mask"))); }},
       {"nonzero", "input", [](const A& a) { return Outputs(nonzero(a.tensor("input"))); }},
-      {"nn.functional.one_hot", "input, num_classes", [](const A& a) { return Outputs(one_hot(a.tensor("input"), a.integer("num_classes", -1))); }},
+      {"nn.functional.one_hot", "input, num_classes",
+       [](const A& a) { return Outputs(one_hot(a.tensor("input"), a.integer("num_classes", -1))); }},
   };
 }
 

@@ -25,8 +25,9 @@ std::vector<Row> pointwise_rows() {
       {"add", "input, other, *, alpha",
        [](const A& a) {
          const Scalar alpha = a.optional_number("alpha").value_or(1);
-         if (!a.is_tensor("other")) return Outputs(add(a.tensor("input"), alpha.to<double>() == 1 ? a.number("other")
-                                                          : Scalar(a.number("other").to<double>() * alpha.to<double>())));
+         if (!a.is_tensor("other"))
+           return Outputs(add(a.tensor("input"),
+                              alpha.to<double>() == 1 ? a.number("other") : Scalar(a.number("other").to<double>() * alpha.to<double>())));
          return Outputs(add(a.tensor("input"), a.tensor("other"), alpha));
        }},
       {"sub", "input, other, *, alpha",
@@ -48,7 +49,8 @@ std::vector<Row> pointwise_rows() {
          if (!a.is_tensor("other")) return Outputs(div(a.tensor("input"), a.number("other"), mode));
          return Outputs(div(a.tensor("input"), a.tensor("other"), mode));
        }},
-      {"pow", "input, other", [](const A& a) { return either(a, [](const auto& x, const auto& y) -> decltype(pow(x, y)) { return pow(x, y); }); }},
+      {"pow", "input, other",
+       [](const A& a) { return either(a, [](const auto& x, const auto& y) -> decltype(pow(x, y)) { return pow(x, y); }); }},
       {"remainder", "input, other", [](const A& a) { return either(a, [](const Tensor& x, const auto& y) { return remainder(x, y); }); }},
       {"fmod", "input, other", [](const A& a) { return either(a, [](const Tensor& x, const auto& y) { return fmod(x, y); }); }},
       {"maximum", "input, other", [](const A& a) { return Outputs(maximum(a.tensor("input"), a.tensor("other"))); }},
@@ -75,7 +77,8 @@ std::vector<Row> pointwise_rows() {
        }},
       {"clamp_min", "input, min",
        [](const A& a) {
-         return a.is_tensor("min") ? Outputs(clamp(a.tensor("input"), a.tensor("min"))) : Outputs(clamp(a.tensor("input"), a.number("min")));
+         return a.is_tensor("min") ? Outputs(clamp(a.tensor("input"), a.tensor("min")))
+                                   : Outputs(clamp(a.tensor("input"), a.number("min")));
        }},
       {"clamp_max", "input, max",
        [](const A& a) {

@@ -23,7 +23,8 @@ Outputs range(const A& a) {
 std::vector<Row> rearranging_rows() {
   return {
       {"permute", "input, ...dims", [](const A& a) { return Outputs(permute(a.tensor("input"), a.dims("dims"))); }},
-      {"transpose", "input, dim0, dim1", [](const A& a) { return Outputs(transpose(a.tensor("input"), a.integer("dim0"), a.integer("dim1"))); }},
+      {"transpose", "input, dim0, dim1",
+       [](const A& a) { return Outputs(transpose(a.tensor("input"), a.integer("dim0"), a.integer("dim1"))); }},
       {"t", "input", [](const A& a) { return Outputs(t(a.tensor("input"))); }},
       {"reshape", "input, ...shape", [](const A& a) { return Outputs(reshape(a.tensor("input"), a.dims("shape"))); }},
       {"view", "input, ...shape", [](const A& a) { return Outputs(view(a.tensor("input"), a.dims("shape"))); }},
@@ -33,11 +34,14 @@ std::vector<Row> rearranging_rows() {
       {"expand_as", "input, other", [](const A& a) { return Outputs(expand(a.tensor("input"), a.tensor("other").shape())); }},
       {"broadcast_to", "input, ...size", [](const A& a) { return Outputs(broadcast_to(a.tensor("input"), a.dims("size"))); }},
       {"squeeze", "input, dim",
-       [](const A& a) { return a.has("dim") ? Outputs(squeeze(a.tensor("input"), a.integer("dim"))) : Outputs(squeeze(a.tensor("input"))); }},
+       [](const A& a) {
+         return a.has("dim") ? Outputs(squeeze(a.tensor("input"), a.integer("dim"))) : Outputs(squeeze(a.tensor("input")));
+       }},
       {"unsqueeze", "input, dim", [](const A& a) { return Outputs(unsqueeze(a.tensor("input"), a.integer("dim"))); }},
       {"flatten", "input, start_dim, end_dim",
        [](const A& a) { return Outputs(flatten(a.tensor("input"), a.integer("start_dim", 0), a.integer("end_dim", -1))); }},
-      {"unflatten", "input, dim, sizes, names", [](const A& a) { return Outputs(unflatten(a.tensor("input"), a.integer("dim"), a.dims("sizes"))); }},
+      {"unflatten", "input, dim, sizes, names",
+       [](const A& a) { return Outputs(unflatten(a.tensor("input"), a.integer("dim"), a.dims("sizes"))); }},
       {"movedim", "input, source, destination",
        [](const A& a) { return Outputs(movedim(a.tensor("input"), a.dims("source"), a.dims("destination"))); }},
       {"unfold", "input, dimension, size, step",
@@ -46,14 +50,16 @@ std::vector<Row> rearranging_rows() {
        [](const A& a) { return Outputs(diagonal(a.tensor("input"), a.integer("offset", 0), a.integer("dim1", 0), a.integer("dim2", 1))); }},
       {"slice", "input, dim, start, end, step",
        [](const A& a) {
-         return Outputs(slice(a.tensor("input"), a.integer("dim", 0), a.optional_integer("start"), a.optional_integer("end"), a.integer("step", 1)));
+         return Outputs(
+             slice(a.tensor("input"), a.integer("dim", 0), a.optional_integer("start"), a.optional_integer("end"), a.integer("step", 1)));
        }},
       {"select", "input, dim, index", [](const A& a) { return Outputs(select(a.tensor("input"), a.integer("dim"), a.integer("index"))); }},
       {"narrow", "input, dim, start, length",
        [](const A& a) { return Outputs(narrow(a.tensor("input"), a.integer("dim"), a.integer("start"), a.integer("length"))); }},
       {"split", "input, split_size_or_sections, dim", [](const A& a) { return pieces(a, "split_size_or_sections"); }},
       {"split_with_sizes", "input, split_sizes, dim", [](const A& a) { return pieces(a, "split_sizes"); }},
-      {"chunk", "input, chunks, dim", [](const A& a) { return Outputs(chunk(a.tensor("input"), a.integer("chunks"), a.integer("dim", 0))); }},
+      {"chunk", "input, chunks, dim",
+       [](const A& a) { return Outputs(chunk(a.tensor("input"), a.integer("chunks"), a.integer("dim", 0))); }},
       {"unbind", "input, dim", [](const A& a) { return Outputs(unbind(a.tensor("input"), a.integer("dim", 0))); }},
       {"cat", "tensors, dim", [](const A& a) { return Outputs(cat(a.tensors("tensors"), a.integer("dim", 0))); }},
       {"stack", "tensors, dim", [](const A& a) { return Outputs(stack(a.tensors("tensors"), a.integer("dim", 0))); }},

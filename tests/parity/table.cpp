@@ -16,10 +16,20 @@ const std::vector<Row>& table() {
 }
 
 const Row* find_row(std::string_view op) {
-  constexpr std::array<std::string_view, 14> variants{".no_rounding_mode", ".floor_rounding", ".trunc_rounding", ".with_dtype",
-                                                      ".dtype",            ".binary",         ".reduction_no_dim", ".reduction_with_dim",
-                                                      ".list_args",        ".fro",            ".inf",            ".decomposed",
-                                                      ".constant",         ".nuc"};
+  constexpr std::array<std::string_view, 14> variants{".no_rounding_mode",
+                                                      ".floor_rounding",
+                                                      ".trunc_rounding",
+                                                      ".with_dtype",
+                                                      ".dtype",
+                                                      ".binary",
+                                                      ".reduction_no_dim",
+                                                      ".reduction_with_dim",
+                                                      ".list_args",
+                                                      ".fro",
+                                                      ".inf",
+                                                      ".decomposed",
+                                                      ".constant",
+                                                      ".nuc"};
   for (std::string_view variant : variants)
     if (op.ends_with(variant)) op.remove_suffix(variant.size());
   for (const Row& row : table())

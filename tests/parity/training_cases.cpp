@@ -50,7 +50,8 @@ struct LanguageModel : nn::Module {
   nn::Linear out;
 
   LanguageModel(const json& test, const Built& recurrent)
-      : emb(register_module("emb", nn::Embedding(test.at("V"), test.at("E")))), rnn(recurrent),
+      : emb(register_module("emb", nn::Embedding(test.at("V"), test.at("E")))),
+        rnn(recurrent),
         out(register_module("out", nn::Linear(test.at("H"), test.at("V")))) {
     register_module("rnn", *recurrent.module);
   }
@@ -72,7 +73,8 @@ Verdict run_training_case(Folder& folder, const json& test) {
   const LanguageModel model(test, recurrent_layers(test, *row));
   model.to(dtype_named(test.at("dtype")));
   nn::StateDict start;
-  for (const auto& [name, tensor] : model.state_dict()) start.emplace_back(name, folder.stored(test.at("file"), test.at("params").at(name)));
+  for (const auto& [name, tensor] : model.state_dict())
+    start.emplace_back(name, folder.stored(test.at("file"), test.at("params").at(name)));
   model.load_state_dict(start);
   const auto optimizer = make_optimizer(test, model.parameters());
   const Tensor data = folder.stored(test.at("file"), test.at("data"));  // (B, tokens)

@@ -15,9 +15,9 @@ GRADUS_API Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index
 GRADUS_API Tensor gather(const Tensor& x, int64_t dim, const Tensor& index);
 /// x with source added in: y[index[i][j]][j] += source[i][j] for dim = 0, and so on; the adjoint of gather.
 GRADUS_API Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source);
-/// x with source, or a value converted to x's dtype, written in: y[index[i][j]][j] = source[i][j] for dim = 0, and so on; of several for one place the last stays. Source may be
-/// larger than index: what index does not cover is left out. With reduce "add" or "multiply" the values are combined with x's; "multiply" has
-/// no gradient (AutogradError).
+/// x with source, or a value converted to x's dtype, written in: y[index[i][j]][j] = source[i][j] for dim = 0, and so on; of several for
+/// one place the last stays. Source may be larger than index: what index does not cover is left out. With reduce "add" or "multiply" the
+/// values are combined with x's; "multiply" has no gradient (AutogradError).
 GRADUS_API Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source);
 GRADUS_API Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, Scalar value);
 GRADUS_API Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce);

@@ -51,7 +51,7 @@ GRADUS_API Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optiona
 GRADUS_API Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y);
 GRADUS_API Tensor where(const Tensor& condition, const Tensor& x, Scalar y);
 GRADUS_API Tensor where(const Tensor& condition, Scalar x, const Tensor& y);
-/// value where mask (bool, broadcast to x's shape) is true, x elsewhere.
+/// value where mask (bool) is true, x elsewhere; the two broadcast.
 GRADUS_API Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value);
 /// The same with the value of a scalar tensor, which gets the sum of the gradients of what it replaced.
 GRADUS_API Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value);

@@ -1,0 +1,106 @@
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+#include "gradus/gradus.h"
+#include "ops/op_table.h"
+#include "ops/op_test.h"
+
+namespace gradus::test {
+namespace {
+
+using op_test::error_of;
+
+const io::SafeTensors& golden() {
+  static const io::SafeTensors file = io::load_safetensors(GRADUS_SOURCE_ROOT "/tests/golden/prints.safetensors");
+  return file;
+}
+
+/// The text noted under `key`; empty when there is none.
+std::string note(const std::string& key) {
+  const auto found = golden().metadata.find(key);
+  return found == golden().metadata.end() ? "" : found->second;
+}
+
+/// The inputs that PyTorch's operation had, those of real numbers with gradients required.
+Inputs inputs_of(const std::string& id) {
+  Inputs found;
+  while (const Tensor* x = golden().find(id + ".x" + std::to_string(found.size()))) {
+    found.push_back(x->clone());
+    if (is_floating_point(x->dtype())) found.back().requires_grad_();
+  }
+  return found;
+}
+
+const Op& op_named(const std::string& name) {
+  for (const Op& op : op_table())
+    if (op.name == name) return op;
+  FAIL("no row in the table for " << name);
+  return op_table()[0];
+}
+
+/// The tensor of a case, made as PyTorch made it: a plain tensor, a leaf, or the result of an operation.
+Tensor tensor_of(const std::string& id) {
+  if (const std::string op = note(id + ".op"); !op.empty())
+    return op_named(op).call(inputs_of(id), Arguments::parse(note(id + ".kwargs"))).at(0);
+  const Tensor x = golden().find(id)->clone();
+  if (note(id + ".requires_grad") == "true") x.requires_grad_();
+  return x;
+}
+
+TEST_CASE("every tensor is printed as PyTorch prints it, byte for byte") {
+  int64_t cases = 0, made = 0;
+  for (;; ++cases) {
+    const std::string id = "print." + std::to_string(cases);
+    if (!golden().find(id)) break;
+    CAPTURE(id);
+    CAPTURE(note(id + ".op"));
+    const Tensor x = tensor_of(id);
+    CHECK(x.str() == note(id));
+    CHECK(x.grad_fn() == note(id + ".grad_fn"));
+    made += !note(id + ".op").empty();
+  }
+  CHECK(cases == 210);
+  CHECK(made == 48);
+}
+
+TEST_CASE("a stream gets the same text") {
+  std::ostringstream out;
+  out << tensor({{1, 2}, {3, 4}});
+  CHECK(out.str() == "tensor([[1, 2],\n        [3, 4]])");
+}
+
+TEST_CASE("an undefined tensor has a text too") { CHECK(Tensor().str() == "tensor(undefined)"); }
+
+TEST_CASE("a tensor changed in place tells the operation that changed it") {
+  const Tensor x = ones({2}, {.requires_grad = true});
+  const Tensor y = x * 2;
+  y.add_(1);
+  CHECK(y.str() == "tensor([3., 3.], grad_fn=<AddBackward0>)");
+}
+
+TEST_CASE("a tensor that was written through a view tells of it") {
+  const Tensor x = ones({2}, {.requires_grad = true});
+  const Tensor y = x * 2;
+  y[0].zero_();
+  CHECK(y.grad_fn() == "CopySlices");
+  CHECK(y.str() == "tensor([0., 2.], grad_fn=<CopySlices>)");
+}
+
+TEST_CASE("printing records nothing and changes nothing") {
+  const Tensor x = randn({3, 400}, {.requires_grad = true});
+  const Tensor before = x.detach().clone();
+  const uint32_t version = x.version();
+  CHECK(x.str() == x.str());
+  CHECK(x.is_leaf());
+  CHECK(x.version() == version);
+  CHECK(equal(x.detach(), before));
+}
+
+TEST_CASE("a view is printed in its own order") {
+  const Tensor x = arange(6).view({2, 3}).t();
+  CHECK(x.str() == "tensor([[0, 3],\n        [1, 4],\n        [2, 5]])");
+}
+
+}  // namespace
+}  // namespace gradus::test
