@@ -277,6 +277,10 @@ const Tensor& Tensor::index_put_(const std::vector<Index>& indices, const Tensor
   return *this;
 }
 
+Tensor index_put(const Tensor& x, const std::vector<Index>& indices, const Tensor& values, bool accumulate) {
+  return clone(x).index_put_(indices, values, accumulate);
+}
+
 const Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value, bool accumulate) const {
   return index_put_(std::vector<Index>(indices), value, accumulate);
 }

@@ -79,4 +79,29 @@ Tensor stack(const std::vector<Tensor>& xs, int64_t dim) {
   return y;
 }
 
+namespace {
+
+/// Each of `xs` with at least `rank` dimensions, missing ones put in front.
+std::vector<Tensor> at_least(int64_t rank, const std::vector<Tensor>& xs) {
+  std::vector<Tensor> result;
+  for (const Tensor& x : xs) {
+    result.push_back(x);
+    while (result.back().dim() < rank) result.back() = unsqueeze(result.back(), 0);
+  }
+  return result;
+}
+
+}  // namespace
+
+Tensor hstack(const std::vector<Tensor>& xs) {
+  check<ValueError>(!xs.empty(), "hstack: no tensors to join");
+  const std::vector<Tensor> parts = at_least(1, xs);
+  return cat(parts, parts[0].dim() == 1 ? 0 : 1);
+}
+
+Tensor vstack(const std::vector<Tensor>& xs) {
+  check<ValueError>(!xs.empty(), "vstack: no tensors to join");
+  return cat(at_least(2, xs), 0);
+}
+
 }  // namespace gradus

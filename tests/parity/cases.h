@@ -6,8 +6,11 @@
 
 #include "parity/arguments.h"
 #include "parity/compare.h"
+#include "parity/table.h"
 
-/// A folder of cases that PyTorch made: manifest.json and data/*.safetensors.
+/// A folder of cases that PyTorch made: manifest.json and data/*.safetensors. A manifest may leave out what goes without saying: `input` of
+/// a call that has all its arguments in `args`; empty `args`, `kwargs` and `tensors`; a tensor's `dtype` and `shape` (as stored), `strides`
+/// and `offset` (contiguous) and `requires_grad` (whether `grads` has a gradient for it).
 namespace gradus::parity {
 
 class Folder {
@@ -34,17 +37,27 @@ class Folder {
   std::map<std::string, Tensor> tensors_;  // of the file that was opened last
 };
 
+/// Two tensors that are not alike.
+struct Mismatch {
+  Tensor ours;
+  Tensor theirs;
+};
+
 /// What became of a case.
 struct Verdict {
   enum Kind { Passed, Failed, Skipped } kind = Passed;
-  std::string reason = {};
+  std::string reason = {};                ///< of the first mismatch, or what was thrown
+  std::vector<Mismatch> mismatches = {};  ///< every one
 };
+
+/// The call of an op case, with its arguments bound to `tensors`.
+Outputs call(const Row& row, const json& test, const std::vector<Tensor>& tensors);
 
 /// Makes the call of an op case and compares.
 Verdict run_op_case(Folder& folder, const json& test);
 
-/// Why PyTorch's result is not followed here: one of the documented differences. Empty when it is.
-std::string documented_difference(const json& test);
+/// Why a case (of any kind) may fail with this verdict: one of the documented differences from PyTorch. Empty when it may not.
+std::string documented_difference(const json& test, const Verdict& failed);
 
 /// Gradients of `outputs`, weighted by the case's cotangents, for `inputs` that require one; undefined where there is none.
 std::vector<Tensor> gradients(Folder& folder, const json& test, const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs);

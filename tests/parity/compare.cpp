@@ -32,6 +32,15 @@ std::string difference(const Tensor& ours, const Expected& expected) {
   return "";
 }
 
+std::string place_difference(const Tensor& x, int64_t dim, const Tensor& ours, const Tensor& theirs) {
+  if (difference(ours, {theirs}).empty()) return "";
+  if (ours.shape() != theirs.shape() || ours.dtype() != theirs.dtype()) return difference(ours, {theirs});
+  const Tensor in_order = sort(ours, dim).values;
+  const int64_t last = ours.dim() == 0 ? 0 : ours.size(dim) - 1;
+  if (last > 0 && any(eq(narrow(in_order, dim, 0, last), narrow(in_order, dim, 1, last))).item<bool>()) return "one place twice";
+  return difference(gather(x.detach(), dim, ours), {gather(x.detach(), dim, theirs)});
+}
+
 std::string dropout_difference(const Tensor& x, const Tensor& y, double p) {
   if (x.shape() != y.shape()) return "shape " + y.shape().str() + " instead of " + x.shape().str();
   const std::vector<double> from = x.to_vector<double>(), to = y.to_vector<double>();

@@ -20,6 +20,9 @@ struct Expected {
 /// farther from the truth than PyTorch. Otherwise says what differs.
 std::string difference(const Tensor& ours, const Expected& expected);
 
+/// difference, but for the places along dim where `values` of x were found: among equal elements any place will do, no place twice.
+std::string place_difference(const Tensor& x, int64_t dim, const Tensor& ours, const Tensor& theirs);
+
 /// Empty when y is x / (1 - p) with about a share p of the elements 0.
 std::string dropout_difference(const Tensor& x, const Tensor& y, double p);
 

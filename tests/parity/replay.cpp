@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
     for (const json& test : folder.cases()) {
       Verdict verdict = test.contains("op") ? run_op_case(folder, test) : run_module_case(folder, test);
       if (verdict.kind == Verdict::Failed)
-        if (const std::string known = documented_difference(test); !known.empty()) verdict = {Verdict::Skipped, known};
+        if (const std::string known = documented_difference(test, verdict); !known.empty()) verdict = {Verdict::Skipped, known};
       (verdict.kind == Verdict::Passed ? passed : verdict.kind == Verdict::Failed ? failed : skipped) += 1;
       if (verdict.kind == Verdict::Failed) std::printf("FAILED %s: %s\n", test.value("id", "?").c_str(), verdict.reason.c_str());
       if (verdict.kind == Verdict::Skipped) ++reasons[verdict.reason];

@@ -17,6 +17,19 @@ Reduction reduction(const A& a) {
 
 std::vector<Row> function_rows() {
   return {
+      {"nn.functional.glu", "input, dim", [](const A& a) { return Outputs(glu(a.tensor("input"), a.integer("dim", -1))); }},
+      {"nn.functional.softmin", "input, dim, _stacklevel, dtype",
+       [](const A& a) { return Outputs(softmin(a.tensor("input"), a.integer("dim"), a.dtype("dtype"))); }},
+      {"nn.functional.normalize", "input, p, dim, eps",
+       [](const A& a) {
+         return Outputs(normalize(a.tensor("input"), a.real("p", 2), a.has("dim") ? a.dims("dim") : Dims{1}, a.real("eps", 1e-12)));
+       }},
+      {"nn.functional.cosine_similarity", "x1, x2, dim, eps",
+       [](const A& a) { return Outputs(cosine_similarity(a.tensor("x1"), a.tensor("x2"), a.integer("dim", 1), a.real("eps", 1e-8))); }},
+      {"nn.functional.pad", "input, pad, mode, value",
+       [](const A& a) {
+         return Outputs(pad(a.tensor("input"), a.dims("pad"), a.text("mode", "constant"), a.optional_number("value").value_or(0)));
+       }},
       {"nn.functional.relu", "input, inplace", [](const A& a) { return Outputs(relu(a.tensor("input"))); }},
       {"nn.functional.gelu", "input, *, approximate",
        [](const A& a) { return Outputs(gelu(a.tensor("input"), a.text("approximate", "none"))); }},

@@ -55,7 +55,8 @@ std::vector<Row> indexing_rows() {
            for (const json& entry : *list) indices.push_back(index_of(entry, a.all_tensors()));
          else indices.push_back(index_of(index, a.all_tensors()));
          return Outputs(gradus::index(a.tensor("input"), indices));
-       }},
+       },
+       "index"},
       {"index_select", "input, dim, index",
        [](const A& a) { return Outputs(index_select(a.tensor("input"), a.integer("dim"), a.tensor("index"))); }},
       {"gather", "input, dim, index", [](const A& a) { return Outputs(gather(a.tensor("input"), a.integer("dim"), a.tensor("index"))); }},
@@ -77,7 +78,18 @@ std::vector<Row> indexing_rows() {
       {"take_along_dim", "input, indices, dim",
        [](const A& a) { return Outputs(take_along_dim(a.tensor("input"), a.tensor("indices"), a.optional_integer("dim"))); }},
       {"masked_select", "input, mask", [](const A& a) { return Outputs(masked_select(a.tensor("input"), a.tensor("mask"))); }},
-      {"nonzero", "input", [](const A& a) { return Outputs(nonzero(a.tensor("input"))); }},
+      {"nonzero", "input, *, as_tuple",
+       [](const A& a) {
+         const Tensor x = a.tensor("input");
+         if (!a.flag("as_tuple", false)) return Outputs(nonzero(x));
+         return Outputs(unbind(nonzero(x.dim() == 0 ? unsqueeze(x, 0) : x), 1));
+       }},
+      {"index_put", "input, indices, values, accumulate",
+       [](const A& a) {
+         std::vector<Index> indices;
+         for (const json& entry : *list_of(a.raw("indices"))) indices.push_back(index_of(entry, a.all_tensors()));
+         return Outputs(index_put(a.tensor("input"), indices, a.tensor("values"), a.flag("accumulate", false)));
+       }},
       {"nn.functional.one_hot", "input, num_classes",
        [](const A& a) { return Outputs(one_hot(a.tensor("input"), a.integer("num_classes", -1))); }},
   };

@@ -11,7 +11,8 @@ Outputs pieces(const A& a, const char* sizes) {
   return split(a.tensor("input"), std::vector<int64_t>(list.begin(), list.end()), a.integer("dim", 0));
 }
 
-Options options(const A& a) { return {.dtype = a.dtype("dtype")}; }
+/// What the keywords of a new tensor ask for; there is one device.
+Options options(const A& a) { return {.dtype = a.dtype("dtype"), .requires_grad = a.flag("requires_grad", false)}; }
 
 Outputs range(const A& a) {
   if (!a.has("second")) return arange(a.number("first"), options(a));
@@ -62,6 +63,8 @@ std::vector<Row> rearranging_rows() {
        [](const A& a) { return Outputs(chunk(a.tensor("input"), a.integer("chunks"), a.integer("dim", 0))); }},
       {"unbind", "input, dim", [](const A& a) { return Outputs(unbind(a.tensor("input"), a.integer("dim", 0))); }},
       {"cat", "tensors, dim", [](const A& a) { return Outputs(cat(a.tensors("tensors"), a.integer("dim", 0))); }},
+      {"hstack", "tensors", [](const A& a) { return Outputs(hstack(a.tensors("tensors"))); }},
+      {"vstack", "tensors", [](const A& a) { return Outputs(vstack(a.tensors("tensors"))); }},
       {"stack", "tensors, dim", [](const A& a) { return Outputs(stack(a.tensors("tensors"), a.integer("dim", 0))); }},
       {"repeat", "input, ...repeats", [](const A& a) { return Outputs(repeat(a.tensor("input"), a.dims("repeats"))); }},
       {"tile", "input, ...dims", [](const A& a) { return Outputs(tile(a.tensor("input"), a.dims("dims"))); }},
@@ -71,21 +74,30 @@ std::vector<Row> rearranging_rows() {
       {"triu", "input, diagonal", [](const A& a) { return Outputs(triu(a.tensor("input"), a.integer("diagonal", 0))); }},
       {"diag", "input, diagonal", [](const A& a) { return Outputs(diag(a.tensor("input"), a.integer("diagonal", 0))); }},
       {"meshgrid", "tensors, *, indexing", [](const A& a) { return Outputs(meshgrid(a.tensors("tensors"), a.text("indexing", "ij"))); }},
+      {"as_strided", "input, size, stride, storage_offset",
+       [](const A& a) {
+         return Outputs(as_strided(a.tensor("input"), a.dims("size"), a.dims("stride"), a.optional_integer("storage_offset")));
+       }},
+      {"sum_to_size", "input, ...size", [](const A& a) { return Outputs(sum_to(a.tensor("input"), a.dims("size"))); }, "sum_to"},
+      {"to", "input, dtype", [](const A& a) { return Outputs(to(a.tensor("input"), a.dtype("dtype").value())); }},
       {"clone", "input", [](const A& a) { return Outputs(clone(a.tensor("input"))); }},
       {"contiguous", "input", [](const A& a) { return Outputs(contiguous(a.tensor("input"))); }},
-      {"zeros", "...size, *, dtype", [](const A& a) { return Outputs(zeros(a.dims("size"), options(a))); }},
-      {"ones", "...size, *, dtype", [](const A& a) { return Outputs(ones(a.dims("size"), options(a))); }},
-      {"empty", "...size, *, dtype", [](const A& a) { return Outputs(empty(a.dims("size"), options(a))); }},
-      {"randn", "...size, *, dtype", [](const A& a) { return Outputs(randn(a.dims("size"), options(a))); }},
-      {"full", "size, fill_value, *, dtype", [](const A& a) { return Outputs(full(a.dims("size"), a.number("fill_value"), options(a))); }},
-      {"zeros_like", "input, *, dtype", [](const A& a) { return Outputs(zeros_like(a.tensor("input"), options(a))); }},
-      {"ones_like", "input, *, dtype", [](const A& a) { return Outputs(ones_like(a.tensor("input"), options(a))); }},
-      {"full_like", "input, fill_value, *, dtype",
+      {"zeros", "...size, *, dtype, device, requires_grad", [](const A& a) { return Outputs(zeros(a.dims("size"), options(a))); }},
+      {"ones", "...size, *, dtype, device, requires_grad", [](const A& a) { return Outputs(ones(a.dims("size"), options(a))); }},
+      {"empty", "...size, *, dtype, device, requires_grad", [](const A& a) { return Outputs(empty(a.dims("size"), options(a))); }},
+      {"randn", "...size, *, dtype, device, requires_grad", [](const A& a) { return Outputs(randn(a.dims("size"), options(a))); }},
+      {"full", "size, fill_value, *, dtype, device, requires_grad",
+       [](const A& a) { return Outputs(full(a.dims("size"), a.number("fill_value"), options(a))); }},
+      {"zeros_like", "input, *, dtype, device, requires_grad",
+       [](const A& a) { return Outputs(zeros_like(a.tensor("input"), options(a))); }},
+      {"ones_like", "input, *, dtype, device, requires_grad", [](const A& a) { return Outputs(ones_like(a.tensor("input"), options(a))); }},
+      {"full_like", "input, fill_value, *, dtype, device, requires_grad",
        [](const A& a) { return Outputs(full_like(a.tensor("input"), a.number("fill_value"), options(a))); }},
-      {"arange", "first, second, step, *, dtype", [](const A& a) { return range(a); }},
-      {"linspace", "start, end, steps, *, dtype",
+      {"arange", "first, second, step, *, dtype, device, requires_grad", [](const A& a) { return range(a); }},
+      {"linspace", "start, end, steps, *, dtype, device, requires_grad",
        [](const A& a) { return Outputs(linspace(a.real("start", 0), a.real("end", 0), a.integer("steps"), options(a))); }},
-      {"eye", "n, m, *, dtype", [](const A& a) { return Outputs(eye(a.integer("n"), a.optional_integer("m"), options(a))); }},
+      {"eye", "n, m, *, dtype, device, requires_grad",
+       [](const A& a) { return Outputs(eye(a.integer("n"), a.optional_integer("m"), options(a))); }},
       {"randperm", "n", [](const A& a) { return Outputs(randperm(a.integer("n"))); }},
       {"randint", "low, high, size", [](const A& a) { return Outputs(randint(a.integer("low"), a.integer("high"), a.dims("size"))); }},
       {"multinomial", "input, num_samples, replacement",

@@ -98,7 +98,8 @@ std::vector<Row> reduction_rows() {
       {"argsort", "input, dim, descending",
        [](const A& a) { return Outputs(argsort(a.tensor("input"), a.integer("dim", -1), a.flag("descending", false))); }},
       {"topk", "input, k, dim, largest, sorted",
-       [](const A& a) { return Outputs(topk(a.tensor("input"), a.integer("k"), a.integer("dim", -1), a.flag("largest", true))); }},
+       [](const A& a) { return Outputs(topk(a.tensor("input"), a.integer("k"), a.integer("dim", -1), a.flag("largest", true))); }, nullptr,
+       true},
       {"softmax", "input, dim, *, dtype",
        [](const A& a) {
          const Tensor x = a.tensor("input");

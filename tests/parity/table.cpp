@@ -37,4 +37,12 @@ const Row* find_row(std::string_view op) {
   return nullptr;
 }
 
+std::string_view Row::function_name() const {
+  if (function) return function;
+  std::string_view plain = name;
+  constexpr std::string_view module = "nn.functional.";
+  if (plain.starts_with(module)) plain.remove_prefix(module.size());
+  return plain;
+}
+
 }  // namespace gradus::parity

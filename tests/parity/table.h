@@ -22,6 +22,13 @@ struct Row {
   const char* name;
   const char* signature;
   Outputs (*call)(const Arguments&);
+  /// The function of gradus that it calls, where that has another name than PyTorch's.
+  const char* function = nullptr;
+  /// The second output tells where the first was found, and PyTorch promises no order among equal elements: any of their places will do.
+  bool any_of_equals = false;
+
+  /// The name of the C++ function.
+  std::string_view function_name() const;
 };
 
 /// The row of an operation, variants of PyTorch's test names ("div.floor_rounding") included; null when there is none.

@@ -23,6 +23,10 @@ GRADUS_API Tensor unflatten(const Tensor& x, int64_t dim, const Shape& sizes);
 GRADUS_API Tensor repeat(const Tensor& x, const Dims& repeats);
 /// repeat with missing repeats in front taken as 1.
 GRADUS_API Tensor tile(const Tensor& x, const Dims& repeats);
+/// Joins tensors side by side: along dimension 1, vectors and scalars along their only one.
+GRADUS_API Tensor hstack(const std::vector<Tensor>& xs);
+/// Joins tensors one below the other: along dimension 0, vectors and scalars as rows.
+GRADUS_API Tensor vstack(const std::vector<Tensor>& xs);
 /// Each dimension of dims back to front.
 GRADUS_API Tensor flip(const Tensor& x, const Dims& dims);
 /// Elements moved on by shifts[i] places along dims[i], those that leave coming in at the other end; without dims, of the flattened tensor.
