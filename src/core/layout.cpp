@@ -111,7 +111,7 @@ Layout slice(const char* op, const Layout& x, int64_t dim, int64_t start, int64_
   Layout y = x;
   y.shape[dim] = length == 0 ? 0 : (length - 1) / step + 1;
   y.offset += start * x.strides[dim];
-  y.strides[dim] = x.strides[dim] * step;
+  if (y.shape[dim] > 1) y.strides[dim] *= step;  // otherwise the product may go beyond an integer
   return y;
 }
 

@@ -150,9 +150,12 @@ Tensor arange(Scalar start, Scalar end, Scalar step, const Options& options) {
   const DType dtype = options.dtype.value_or(whole ? DType::Int64 : DType::Float32);
   check<DTypeError>(dtype != DType::Bool, "arange: not defined for bool");
   check_fits("arange", start, dtype);
+  check_fits("arange", end, dtype);
   check_fits("arange", step, dtype);
+  // An int64 range counts the whole parts.
+  const bool integers = whole || dtype == DType::Int64;
   const double first = start.to<double>(), by = step.to<double>();
-  const int64_t n = whole ? count_of(start.to<int64_t>(), end.to<int64_t>(), step.to<int64_t>()) : count_of(first, end.to<double>(), by);
+  const int64_t n = integers ? count_of(start.to<int64_t>(), end.to<int64_t>(), step.to<int64_t>()) : count_of(first, end.to<double>(), by);
   Tensor x = new_tensor("arange", n, dtype);
   dispatch(dtype, [&]<class T>() {
     T* to = x.data<T>();
@@ -170,11 +173,12 @@ Tensor linspace(double start, double end, int64_t steps, const Options& options)
   check_fits("linspace", start, x.dtype());
   check_fits("linspace", end, x.dtype());
   dispatch(x.dtype(), [&]<class T>() {
-    const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
+    const auto first = static_cast<double>(static_cast<T>(start)), last = static_cast<double>(static_cast<T>(end));
+    const double step = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : 0;
     // From both ends towards the middle, so that both are met exactly.
     for (int64_t i = 0; i < steps; ++i) {
-      const double value = i < steps / 2 ? start + static_cast<double>(i) * step : end - static_cast<double>(steps - 1 - i) * step;
-      x.data<T>()[i] = static_cast<T>(steps == 1 ? start : value);
+      const double value = i < steps / 2 ? first + static_cast<double>(i) * step : last - static_cast<double>(steps - 1 - i) * step;
+      x.data<T>()[i] = static_cast<T>(steps == 1 ? first : value);
     }
   });
   return finish(x, options);

@@ -15,8 +15,8 @@ Outputs pieces(const A& a, const char* sizes) {
 Options options(const A& a) { return {.dtype = a.dtype("dtype"), .requires_grad = a.flag("requires_grad", false)}; }
 
 Outputs range(const A& a) {
-  if (!a.has("second")) return arange(a.number("first"), options(a));
-  return arange(a.number("first"), a.number("second"), a.optional_number("step").value_or(1), options(a));
+  if (!a.has("end")) return arange(a.number("start"), options(a));
+  return arange(a.number("start"), a.number("end"), a.optional_number("step").value_or(1), options(a));
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ std::vector<Row> rearranging_rows() {
       {"ones_like", "input, *, dtype, device, requires_grad", [](const A& a) { return Outputs(ones_like(a.tensor("input"), options(a))); }},
       {"full_like", "input, fill_value, *, dtype, device, requires_grad",
        [](const A& a) { return Outputs(full_like(a.tensor("input"), a.number("fill_value"), options(a))); }},
-      {"arange", "first, second, step, *, dtype, device, requires_grad", [](const A& a) { return range(a); }},
+      {"arange", "start, end, step, *, dtype, device, requires_grad", [](const A& a) { return range(a); }},
       {"linspace", "start, end, steps, *, dtype, device, requires_grad",
        [](const A& a) { return Outputs(linspace(a.real("start", 0), a.real("end", 0), a.integer("steps"), options(a))); }},
       {"eye", "n, m, *, dtype, device, requires_grad",
