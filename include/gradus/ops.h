@@ -11,6 +11,7 @@
 #include "gradus/ops/matmul.h"
 #include "gradus/ops/pointwise.h"
 #include "gradus/ops/rearrange.h"
+#include "gradus/ops/recurrent.h"
 #include "gradus/ops/reduce.h"
 #include "gradus/ops/scan.h"
 #include "gradus/ops/views.h"

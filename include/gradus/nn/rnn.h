@@ -1,8 +1,11 @@
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "gradus/nn/module.h"
+#include "gradus/ops/recurrent.h"
 
 namespace gradus::nn {
 
@@ -10,6 +13,13 @@ namespace gradus::nn {
 struct RNNOutput {
   Tensor output;  ///< the last layer's hidden state at every step: (T, B, D * H), (B, T, D * H) if batch_first, (T, D * H) unbatched
   Tensor h_n;     ///< every layer's hidden state after its last step: (layers * D, B, H), also if batch_first; (layers * D, H) unbatched
+};
+
+/// What an LSTM gives, as RNNOutput.
+struct LSTMOutput {
+  Tensor output;  ///< as RNNOutput's; its features are proj_size where that is set
+  Tensor h_n;     ///< likewise
+  Tensor c_n;     ///< every layer's cell after its last step: (layers * D, B, H); (layers * D, H) unbatched
 };
 
 /// How a GRU is made. The defaults are PyTorch's.
@@ -22,10 +32,67 @@ struct GRUOptions {
   bool reset_after = true;     ///< false: the reset gate acts before the recurrent product, as in Cho et al. 2014
 };
 
-/// Layers of gated recurrent units; gradus::gru_layer has the equations.
+/// What a plain recurrent unit does with its sum.
+enum class RNNNonlinearity { Tanh, Relu };
+
+/// How an RNN is made; as GRUOptions.
+struct RNNOptions {
+  int64_t num_layers = 1;
+  RNNNonlinearity nonlinearity = RNNNonlinearity::Tanh;
+  bool bias = true;
+  bool batch_first = false;
+  double dropout = 0;
+  bool bidirectional = false;
+};
+
+/// How an LSTM is made; as GRUOptions.
+struct LSTMOptions {
+  int64_t num_layers = 1;
+  bool bias = true;
+  bool batch_first = false;
+  double dropout = 0;
+  bool bidirectional = false;
+  int64_t proj_size = 0;  ///< above 0: the hidden state is projected to this size, below H (Sak et al. 2014)
+};
+
+/// What layers of recurrent units have in common: layers, directions, dropout between layers, the order of dimensions, lengths.
 /// Parameters have PyTorch's names, weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 and so on, with the suffix _reverse for the second
 /// direction, and start uniform on (-1/sqrt(H), 1/sqrt(H)).
-class GRADUS_API GRU : public Module {
+class GRADUS_API RecurrentLayers : public Module {
+ public:
+  int64_t input_size() const noexcept { return form_.input_size; }
+  int64_t hidden_size() const noexcept { return form_.hidden_size; }
+
+ protected:
+  /// Everything that shapes the layers.
+  struct Form {
+    const char* name;
+    int64_t gates, input_size, hidden_size, num_layers;
+    bool bias, batch_first;
+    double dropout;
+    bool bidirectional;
+    int64_t proj_size = 0;
+    int64_t directions() const noexcept { return bidirectional ? 2 : 1; }
+    int64_t state_size() const noexcept { return proj_size > 0 ? proj_size : hidden_size; }
+  };
+  /// One layer in one direction: x (T, B, I) and its first states (B, …) to the output and the states after the last step.
+  using Layer = std::function<std::vector<Tensor>(const Tensor& x, const std::vector<Tensor>& states, const RecurrentWeights& weights,
+                                                  const Tensor& lengths, bool reverse)>;
+
+  RecurrentLayers(const Form& form, const std::string& more_details);
+  /// The output and the last states; `states` are the initial ones of all layers, or undefined for zeros.
+  std::vector<Tensor> run(const Tensor& x, const std::vector<Tensor>& states, const Tensor& lengths, const Layer& layer) const;
+
+ private:
+  void check_input(const Tensor& x, const std::vector<Tensor>& states, const Tensor& lengths) const;
+  RecurrentWeights weights_of(int64_t layer, int64_t direction) const;
+
+  Form form_;
+  std::vector<Parameter> weights_;  // for each layer and direction: weight_ih, weight_hh, bias_ih and bias_hh with bias, weight_hr with proj_size
+};
+
+/// Layers of gated recurrent units; gradus::gru_layer has the equations.
+class GRADUS_API GRU : public RecurrentLayers {
  public:
   /// Throws ValueError unless sizes and num_layers are positive and dropout is in [0, 1], and for dropout with a single layer, where
   /// there is nothing between layers to drop (PyTorch warns).
@@ -35,18 +102,36 @@ class GRADUS_API GRU : public Module {
   /// undefined for zeros. `lengths` (B), int64, 0 to T in any order: past its length a row's output is 0 and its state frozen.
   RNNOutput operator()(const Tensor& x, const Tensor& h0 = {}, const Tensor& lengths = {}) const;
 
-  int64_t input_size() const noexcept { return input_size_; }
-  int64_t hidden_size() const noexcept { return hidden_size_; }
   const GRUOptions& options() const noexcept { return options_; }
 
  private:
-  int64_t directions() const noexcept { return options_.bidirectional ? 2 : 1; }
-  void check_input(const Tensor& x, const Tensor& h0, const Tensor& lengths) const;
-
-  int64_t input_size_;
-  int64_t hidden_size_;
   GRUOptions options_;
-  std::vector<Parameter> weights_;  // for each layer and direction: weight_ih, weight_hh and, with bias, bias_ih, bias_hh
+};
+
+/// Layers of plain recurrent units; gradus::rnn_layer has the equation.
+class GRADUS_API RNN : public RecurrentLayers {
+ public:
+  /// Throws as GRU.
+  RNN(int64_t input_size, int64_t hidden_size, const RNNOptions& options = {});
+  /// As GRU.
+  RNNOutput operator()(const Tensor& x, const Tensor& h0 = {}, const Tensor& lengths = {}) const;
+  const RNNOptions& options() const noexcept { return options_; }
+
+ private:
+  RNNOptions options_;
+};
+
+/// Layers of long short-term memory; gradus::lstm_layer has the equations.
+class GRADUS_API LSTM : public RecurrentLayers {
+ public:
+  /// Throws as GRU, and ValueError unless proj_size is in [0, hidden_size).
+  LSTM(int64_t input_size, int64_t hidden_size, const LSTMOptions& options = {});
+  /// As GRU, with the cells c0 (layers * D, B, H) beside h0. Give both or none (ValueError).
+  LSTMOutput operator()(const Tensor& x, const Tensor& h0 = {}, const Tensor& c0 = {}, const Tensor& lengths = {}) const;
+  const LSTMOptions& options() const noexcept { return options_; }
+
+ private:
+  LSTMOptions options_;
 };
 
 /// One step of a GRU: x (B, I), h (B, H) or undefined for zeros, to h' (B, H); or the same without the batch.
@@ -60,6 +145,40 @@ class GRADUS_API GRUCell : public Module {
   Parameter weight_hh;  ///< (3H, H)
   Parameter bias_ih;    ///< (3H), or undefined
   Parameter bias_hh;    ///< (3H), or undefined
+};
+
+/// One step of a plain recurrent unit, as GRUCell.
+class GRADUS_API RNNCell : public Module {
+ public:
+  RNNCell(int64_t input_size, int64_t hidden_size, bool bias = true, RNNNonlinearity nonlinearity = RNNNonlinearity::Tanh);
+  Tensor operator()(const Tensor& x, const Tensor& h = {}) const;
+
+  Parameter weight_ih;  ///< (H, I)
+  Parameter weight_hh;  ///< (H, H)
+  Parameter bias_ih;    ///< (H), or undefined
+  Parameter bias_hh;    ///< (H), or undefined
+
+ private:
+  RNNNonlinearity nonlinearity_;
+};
+
+/// The state of an LSTMCell.
+struct LSTMState {
+  Tensor h;  ///< (B, H), or (H)
+  Tensor c;  ///< likewise
+};
+
+/// One step of an LSTM: x (B, I), h and c (B, H) or undefined for zeros, to the state after it; or the same without the batch.
+class GRADUS_API LSTMCell : public Module {
+ public:
+  /// Throws ValueError unless both sizes are positive.
+  LSTMCell(int64_t input_size, int64_t hidden_size, bool bias = true);
+  LSTMState operator()(const Tensor& x, const Tensor& h = {}, const Tensor& c = {}) const;
+
+  Parameter weight_ih;  ///< (4H, I)
+  Parameter weight_hh;  ///< (4H, H)
+  Parameter bias_ih;    ///< (4H), or undefined
+  Parameter bias_hh;    ///< (4H), or undefined
 };
 
 }  // namespace gradus::nn
