@@ -278,6 +278,8 @@ const Tensor& Tensor::index_put_(const std::vector<Index>& indices, const Tensor
 }
 
 Tensor index_put(const Tensor& x, const std::vector<Index>& indices, const Tensor& values, bool accumulate) {
+  check<DTypeError>(impl_of("index_put", values).dtype == impl_of("index_put", x).dtype,
+                    "index_put: values are {}, x is {}; convert one of them with .to()", name(values.dtype()), name(x.dtype()));
   return clone(x).index_put_(indices, values, accumulate);
 }
 

@@ -142,7 +142,7 @@ Tensor choose(const char* op, const Tensor& x, const Tensor& y, Better better) {
       dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, [better](T p, T q) { return ((p != p) | better(p, q)) ? p : q; }); });
   const auto pull = [better](const Tensor& own, const Tensor& other) {
     return [own = Saved(own), other = Saved(other), better](const Tensor& dz) {
-      return where(better(*own, *other), dz, where(eq(*own, *other), mul(dz, 0.5), 0.0));
+      return where(better(*other, *own), 0.0, where(eq(*own, *other), mul(dz, 0.5), dz));
     };
   };
   return record(op, z, wrt(x, pull(x, y)), wrt(y, pull(y, x)));

@@ -56,7 +56,8 @@ Tensor pad(const Tensor& x, const Dims& pads, std::string_view mode, Scalar valu
   Layout from = x.impl()->layout;
   for (int64_t i = 0; i < pads.size(); i += 2) {
     const int64_t d = shape.size() - 1 - i / 2, before = pads[i], after = pads[i + 1];
-    padded[d] += before + after;
+    const bool fits = !__builtin_add_overflow(padded[d], before, &padded[d]) && !__builtin_add_overflow(padded[d], after, &padded[d]);
+    check<ShapeError>(fits, "pad: {} and {} make dimension {} of shape {} too large", before, after, d, shape);
     check<ShapeError>(padded[d] >= 0 && shape[d] + std::min(before, int64_t{0}) + std::min(after, int64_t{0}) >= 0,
                       "pad: {} and {} take more than the {} elements of dimension {} of shape {}", before, after, shape[d], d, shape);
   }

@@ -152,7 +152,7 @@ Tensor triangle(const char* op, const Tensor& x, int64_t diagonal, bool below) {
   Tensor y;
   {
     NoGradGuard no_grad;
-    y = masked_fill(x, outside, 0);
+    y = masked_fill(x, outside, x.dtype() == DType::Bool ? Scalar(false) : Scalar(0));
   }
   return record(op, y, wrt(x, [outside](const Tensor& dy) { return masked_fill(dy, outside, 0); }));
 }
@@ -192,8 +192,7 @@ std::vector<Tensor> meshgrid(const std::vector<Tensor>& xs, std::string_view ind
   for (size_t i = 0; i < vectors.size(); ++i) {
     Shape column = Shape::filled(grid.size(), 1);
     column[static_cast<int64_t>(i)] = vectors[i].numel();
-    const Tensor y = expand(reshape(vectors[i], column), grid);
-    ys.push_back(exchange ? transpose(y, 0, 1) : y);
+    ys.push_back(expand(reshape(vectors[i], column), grid));
   }
   if (exchange) std::swap(ys[0], ys[1]);
   return ys;

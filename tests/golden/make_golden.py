@@ -14,7 +14,6 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
-import op_cases
 import print_cases
 from golden_file import Golden
 
@@ -288,8 +287,7 @@ def main():
     out = parser.parse_args().out
     torch.set_num_threads(1)
     os.makedirs(out, exist_ok=True)
-    writers = {"ops": op_cases.write, "rnn": write_rnn, "prints": print_cases.write, "optim": write_optim, "d2l": write_d2l,
-               "random": write_random}
+    writers = {"rnn": write_rnn, "prints": print_cases.write, "optim": write_optim, "d2l": write_d2l, "random": write_random}
     for name, write in writers.items():
         golden = Golden()
         write(golden)

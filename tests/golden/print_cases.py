@@ -1,10 +1,26 @@
 """Tensors and the text that str() makes of them."""
 
 import torch
-
-from op_cases import FUNCTIONS
+import torch.nn.functional as F
 
 INF, NAN = float("inf"), float("nan")
+
+
+def with_number(op):
+    """op(x, y), y given as `other` where it is a number."""
+    return lambda *xs, other=None: op(*xs, *([] if other is None else [other]))
+
+
+# The operations that make printed tensors, where they are not torch.NAME(x..., **kwargs).
+FUNCTIONS = {
+    "add": with_number(torch.add), "sub": with_number(torch.sub), "mul": with_number(torch.mul), "div": with_number(torch.div),
+    "pow": lambda *xs, exponent=None: torch.pow(*xs, *([] if exponent is None else [exponent])),
+    "permute": lambda x, dims: x.permute(dims), "expand": lambda x, size: x.expand(size),
+    "slice": lambda x, dim, start, end, step: x[(slice(None),) * dim + (slice(start, end, step),)],
+    "cat": lambda *xs, dim: torch.cat(xs, dim), "stack": lambda *xs, dim: torch.stack(xs, dim),
+    "index_select": lambda x, index, dim: torch.index_select(x, dim, index),
+    "gather": lambda x, index, dim: torch.gather(x, dim, index), "embedding": F.embedding,
+}
 
 
 class PrintCases:
@@ -27,7 +43,7 @@ class PrintCases:
     def made(self, op, *xs, **kwargs):
         """A tensor made by an op from inputs that require gradients."""
         xs = [x.clone().requires_grad_(x.is_floating_point()) for x in xs]
-        y = FUNCTIONS[op](*xs, **kwargs)
+        y = FUNCTIONS.get(op, getattr(torch, op, None))(*xs, **kwargs)
         prefix = self.plain(y)
         self.golden.note(f"{prefix}.grad_fn", type(y.grad_fn).__name__)
         self.golden.note(f"{prefix}.op", op)

@@ -3,8 +3,8 @@
 #include <sstream>
 
 #include "gradus/gradus.h"
-#include "ops/op_table.h"
 #include "ops/op_test.h"
+#include "parity/table.h"
 
 namespace gradus::test {
 namespace {
@@ -23,8 +23,8 @@ std::string note(const std::string& key) {
 }
 
 /// The inputs that PyTorch's operation had, those of real numbers with gradients required.
-Inputs inputs_of(const std::string& id) {
-  Inputs found;
+std::vector<Tensor> inputs_of(const std::string& id) {
+  std::vector<Tensor> found;
   while (const Tensor* x = golden().find(id + ".x" + std::to_string(found.size()))) {
     found.push_back(x->clone());
     if (is_floating_point(x->dtype())) found.back().requires_grad_();
@@ -32,17 +32,32 @@ Inputs inputs_of(const std::string& id) {
   return found;
 }
 
-const Op& op_named(const std::string& name) {
-  for (const Op& op : op_table())
-    if (op.name == name) return op;
-  FAIL("no row in the table for " << name);
-  return op_table()[0];
+/// Calls the table's row of an operation: the inputs take the places of its signature, in order, that no keyword argument has.
+Tensor call(const std::string& op, const std::vector<Tensor>& inputs, parity::json keywords) {
+  const parity::Row* row = parity::find_row(op);
+  if (!row) row = parity::find_row("nn.functional." + op);
+  REQUIRE(row != nullptr);
+  if (keywords.contains("exponent")) keywords["other"] = keywords["exponent"];
+  keywords.erase("exponent");
+  std::istringstream names(row->signature);
+  size_t next = 0;
+  for (std::string name; names >> name && next < inputs.size();) {
+    if (name.back() == ',') name.pop_back();
+    if (name == "*" || keywords.contains(name)) continue;
+    if (name == "tensors") keywords[name] = parity::json::array();
+    do {
+      const parity::json input = {{"$t", next++}};
+      if (name == "tensors") keywords[name].push_back(input);
+      else keywords[name] = input;
+    } while (name == "tensors" && next < inputs.size());
+  }
+  return row->call(parity::Arguments(row->signature, {}, keywords, inputs)).at(0);
 }
 
 /// The tensor of a case, made as PyTorch made it: a plain tensor, a leaf, or the result of an operation.
 Tensor tensor_of(const std::string& id) {
   if (const std::string op = note(id + ".op"); !op.empty())
-    return op_named(op).call(inputs_of(id), Arguments::parse(note(id + ".kwargs"))).at(0);
+    return call(op, inputs_of(id), parity::json::parse(note(id + ".kwargs")));
   const Tensor x = golden().find(id)->clone();
   if (note(id + ".requires_grad") == "true") x.requires_grad_();
   return x;

@@ -43,7 +43,7 @@ GRADUS_API Tensor one_hot(const Tensor& indices, int64_t num_classes = -1);
 
 /// NumPy's indexing; see Tensor::index.
 GRADUS_API Tensor index(const Tensor& x, const std::vector<Index>& indices);
-/// x with values written in, or with accumulate added in, where the indices say; see Tensor::index_put_.
+/// x with values, of the same dtype, written in, or with accumulate added in, where the indices say; see Tensor::index_put_.
 GRADUS_API Tensor index_put(const Tensor& x, const std::vector<Index>& indices, const Tensor& values, bool accumulate = false);
 
 }  // namespace gradus

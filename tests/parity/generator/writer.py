@@ -1,0 +1,257 @@
+"""Runs calls in PyTorch and writes them, with what they gave, as a folder of cases."""
+
+import json
+import math
+import operator
+import os
+import struct
+import zlib
+
+import torch
+
+SAFETENSORS = {torch.float64: "F64", torch.int64: "I64", torch.float32: "F32", torch.bool: "BOOL"}
+SPECIAL = {"__getitem__": operator.getitem, "slice": torch.ops.aten.slice}
+
+
+def function_named(name):
+    """PyTorch's function of that name, or the tensor method."""
+    if name in SPECIAL:
+        return SPECIAL[name]
+    found = torch
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found or getattr(torch.Tensor, name)
+
+
+class Fixed:
+    """A floating-point argument that gets no gradient."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+
+def replaced(value, change):
+    """value with each tensor and each Fixed in it changed."""
+    if isinstance(value, (torch.Tensor, Fixed)):
+        return change(value)
+    if isinstance(value, torch.Size):
+        return list(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(replaced(v, change) for v in value)
+    return value
+
+
+def encoded(value, places):
+    """An argument as JSON; `places` says which tensor of the case is which."""
+    if isinstance(value, torch.Tensor):
+        return {"$t": places[id(value)]}
+    if isinstance(value, tuple):
+        return {"$tuple": [encoded(v, places) for v in value]}
+    if isinstance(value, list):
+        return [encoded(v, places) for v in value]
+    if isinstance(value, slice):
+        return {"$slice": [value.start, value.stop, value.step]}
+    if isinstance(value, torch.dtype):
+        return {"$dtype": str(value).removeprefix("torch.")}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": str(value)}
+    if value is Ellipsis:
+        return {"$ellipsis": True}
+    assert value is None or isinstance(value, (bool, int, float, str)), value
+    return value
+
+
+def transposed(x):
+    return x.transpose(0, -1).contiguous().transpose(0, -1) if x.dim() > 1 else stepped(x)
+
+
+def stepped(x):
+    """x as every second element of a larger tensor, the first one skipped."""
+    if x.dim() == 0:
+        return torch.stack([x, x])[1]
+    return torch.stack([x, x], -1).flatten(-2)[..., 1::2]
+
+
+def expanded(x):
+    """x with its first row in place of every row, all of them one place in memory."""
+    return x[:1].expand(x.shape) if x.dim() > 0 and x.shape[0] > 1 else x
+
+
+def detached(x):
+    """A tensor of its own with x's strides and offset."""
+    return x.detach()
+
+
+class Data:
+    """The tensors of one file. Equal ones are kept once, under a number."""
+
+    def __init__(self):
+        self.names = {}
+        self.tensors = []
+
+    def put(self, tensor):
+        dense = tensor.detach().contiguous()
+        bytes_ = dense.numpy().tobytes()
+        key = (SAFETENSORS[dense.dtype], tuple(dense.shape), bytes_)
+        if key not in self.names:
+            self.names[key] = str(len(self.tensors))
+            self.tensors.append(key)
+        return self.names[key]
+
+    def save(self, path):
+        """u64 little-endian size of the header, JSON header, dense row-major data; larger elements first, so that all are aligned."""
+        header, blobs, offset = {}, [], 0
+        order = list(SAFETENSORS.values())
+        for key in sorted(self.tensors, key=lambda k: order.index(k[0])):
+            dtype, shape, bytes_ = key
+            header[self.names[key]] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, offset + len(bytes_)]}
+            blobs.append(bytes_)
+            offset += len(bytes_)
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        with open(path, "wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+class Writer:
+    def __init__(self, seed):
+        self.seed = seed
+        self.cases = []
+        self.count = {}
+        self.files = {}
+
+    def family(self, name):
+        """The cases that follow go to this data file."""
+        self.file = name
+        self.files[name] = Data()
+
+    def op(self, name):
+        """Adds cases of an operation. The numbers drawn depend on its name and the seed alone."""
+        torch.manual_seed(zlib.crc32(f"{self.seed}/{name}".encode()))
+        return Operation(self, name)
+
+    def add(self, op, case):
+        number = self.count.setdefault(op, 0)
+        self.count[op] += 1
+        self.cases.append({"id": f"{op}.{number}", "op": op, **case, "file": self.file})
+
+    def cotangent(self, y):
+        """Random numbers of y's shape, the same for every output of that shape."""
+        source = torch.Generator().manual_seed(zlib.crc32(f"{self.seed}/cotangent/{tuple(y.shape)}".encode()))
+        return torch.randn(y.shape, generator=source, dtype=torch.float64).to(y.dtype)
+
+    def save(self, folder):
+        os.makedirs(os.path.join(folder, "data"), exist_ok=True)
+        for name, data in self.files.items():
+            data.save(os.path.join(folder, "data", f"{name}.safetensors"))
+        meta = {"pytorch": torch.__version__, "seed": self.seed}
+        lines = ",\n".join(json.dumps(case, separators=(",", ":"), allow_nan=False) for case in self.cases)
+        with open(os.path.join(folder, "manifest.json"), "w") as file:
+            file.write(f'{{"meta":{json.dumps(meta)},\n"cases":[\n{lines}\n]}}\n')
+        print(f"{folder}: {len(self.cases)} cases of {len(self.count)} operations")
+
+
+class Operation:
+    def __init__(self, writer, name):
+        self.writer = writer
+        self.name = name
+        self.function = function_named(name)
+        self.turn = 0
+
+    def __call__(self, *args, **kwargs):
+        """One call, and where it has floating-point tensors the same in float32 and with strided ones (transposed and stepped take turns)."""
+        self.only(*args, **kwargs)
+        if self.changed(lambda x: x.float() if x.dtype == torch.float64 else x, args, kwargs):
+            self.only(*self.last_args, **self.last_kwargs)
+        self.turn += 1
+        if self.changed(transposed if self.turn % 2 else stepped, args, kwargs):
+            self.only(*self.last_args, **self.last_kwargs)
+
+    def expanded(self, *args, **kwargs):
+        """One call with the rows of every floating-point tensor being one row in memory."""
+        assert self.changed(lambda x: expanded(x) if x.is_floating_point() else x, args, kwargs)
+        self.only(*self.last_args, **self.last_kwargs)
+
+    def changed(self, change, args, kwargs):
+        """Keeps the arguments with their tensors changed; whether that made any difference."""
+        different, done = False, {}
+
+        def one(x):
+            nonlocal different
+            tensor = x.tensor if isinstance(x, Fixed) else x
+            if id(tensor) not in done:
+                done[id(tensor)] = change(tensor)
+            y = done[id(tensor)]
+            different = different or y.dtype != tensor.dtype or y.stride() != tensor.stride() or y.storage_offset() != tensor.storage_offset()
+            return Fixed(y) if isinstance(x, Fixed) else y
+
+        self.last_args = replaced(args, one)
+        self.last_kwargs = {key: replaced(value, one) for key, value in kwargs.items()}
+        return different
+
+    def only(self, *args, **kwargs):
+        """One call as it stands."""
+        case, tensors, args, kwargs = self.call(args, kwargs)
+        outputs = self.function(*args, **kwargs)
+        outputs = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
+        self.describe(case, tensors)
+        case["outs"] = [{"name": self.put(y)} for y in outputs]
+        recorded = [y if y.requires_grad else None for y in outputs]
+        wanted = [x for x in tensors if x.requires_grad]
+        if wanted and any(y is not None for y in recorded):
+            cotangents = [None if y is None else self.writer.cotangent(y) for y in recorded]
+            found = iter(torch.autograd.grad([y for y in recorded if y is not None], wanted, [v for v in cotangents if v is not None],
+                                             allow_unused=True))
+            grads = [next(found) if x.requires_grad else None for x in tensors]
+            case["cotangents"] = [None if v is None else self.put(v) for v in cotangents]
+            case["grads"] = [None if g is None else self.put(g) for g in grads]
+            for description, x, g in zip(case["tensors"], tensors, grads):
+                if x.requires_grad and g is None:
+                    description["requires_grad"] = True
+        self.writer.add(self.name, case)
+
+    def refused(self, *args, **kwargs):
+        """One call that PyTorch refuses."""
+        case, tensors, args, kwargs = self.call(args, kwargs)
+        try:
+            self.function(*args, **kwargs)
+        except Exception as error:  # of whatever type PyTorch throws
+            self.describe(case, tensors)
+            case["error"] = {"type": type(error).__name__}
+            self.writer.add(self.name, case)
+            return
+        raise AssertionError(f"PyTorch does not refuse {self.name}{args}{kwargs}")
+
+    def call(self, args, kwargs):
+        """The case, its tensors, and the arguments that hold these."""
+        tensors, places, done = [], {}, {}
+
+        def own(x):
+            tensor = x.tensor if isinstance(x, Fixed) else x
+            if id(tensor) not in done:
+                mine = detached(tensor).requires_grad_(tensor.is_floating_point() and not isinstance(x, Fixed))
+                done[id(tensor)] = mine
+                places[id(mine)] = len(tensors)
+                tensors.append(mine)
+            return done[id(tensor)]
+
+        args = replaced(args, own)
+        kwargs = {key: replaced(value, own) for key, value in kwargs.items()}
+        case = {}
+        if args:
+            case["args"] = [encoded(v, places) for v in args]
+        if kwargs:
+            case["kwargs"] = {key: encoded(v, places) for key, v in kwargs.items()}
+        return case, tensors, args, kwargs
+
+    def describe(self, case, tensors):
+        """Names the case's tensors; strides and offset where they are not those of a contiguous tensor."""
+        for x in tensors:
+            description = {"name": self.put(x)}
+            if not x.is_contiguous() or x.storage_offset() != 0:
+                description["strides"] = list(x.stride())
+                description["offset"] = x.storage_offset()
+            case.setdefault("tensors", []).append(description)
+
+    def put(self, tensor):
+        return self.writer.files[self.writer.file].put(tensor)
