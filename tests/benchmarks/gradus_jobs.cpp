@@ -1,0 +1,221 @@
+#include <cblas.h>
+#include <gradus/about.h>
+#include <gradus/gradus.h>
+#include <gradus/memory.h>
+#include <gradus/parallel.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "job.h"
+
+namespace bench {
+namespace {
+
+namespace nn = gradus::nn;
+using gradus::Tensor;
+
+Tensor values(const gradus::Shape& shape, float scale, uint32_t salt, bool requires_grad = false) {
+  const Tensor x = gradus::empty(shape);
+  fill(x.data<float>(), x.numel(), scale, salt);
+  return x.requires_grad_(requires_grad);
+}
+
+Tensor indices(const gradus::Shape& shape, int64_t limit, uint32_t salt) {
+  const Tensor x = gradus::empty(shape, {.dtype = gradus::int64});
+  fill_indices(x.data<int64_t>(), x.numel(), limit, salt);
+  return x;
+}
+
+double total(const Tensor& x) { return x.defined() ? gradus::abs(x.detach()).sum({}, false, gradus::float64).item() : 0; }
+
+/// A GRU alone, forward and backward. Sizes: input, hidden, layers, batch, steps.
+struct Gru {
+  nn::GRU gru;
+  Tensor x, dy, y = {};
+
+  explicit Gru(const std::vector<int64_t>& s)
+      : gru(s[0], s[1], {.num_layers = s[2]}), x(values({s[4], s[3], s[0]}, 1, 1, true)), dy(values({s[4], s[3], s[1]}, 1, 2)) {
+    const gradus::NoGradGuard no_grad;
+    uint32_t salt = 10;
+    for (const Tensor& p : gru.parameters()) fill(p.data<float>(), p.numel(), 0.1f, salt++);
+  }
+  void run() {
+    for (const Tensor& p : gru.parameters()) p.set_grad({});
+    x.set_grad({});
+    y = gru(x).output;
+    y.backward(dy);
+  }
+  double checksum() const {
+    double sum = total(y) + total(x.grad());
+    for (const Tensor& p : gru.parameters()) sum += total(p.grad());
+    return sum;
+  }
+};
+
+/// A whole training step. Sizes: vocabulary, embed, hidden, layers, batch, steps, classes.
+struct Step {
+  struct Model : nn::Module {
+    nn::Embedding embedding;
+    nn::GRU rnn;
+    nn::Linear head;
+    explicit Model(const std::vector<int64_t>& s)
+        : embedding(register_module("embedding", nn::Embedding(s[0], s[1]))),
+          rnn(register_module("rnn", nn::GRU(s[1], s[2], {.num_layers = s[3]}))),
+          head(register_module("head", nn::Linear(s[2], s[6]))) {}
+  };
+  Model model;
+  std::vector<Tensor> parameters;
+  gradus::optim::Adam adam;
+  Tensor tokens, target;
+  int64_t classes;
+
+  explicit Step(const std::vector<int64_t>& s)
+      : model(s),
+        parameters(model.parameters()),
+        adam(parameters),
+        tokens(indices({s[4], s[5]}, s[0], 1)),
+        target(indices({s[5] * s[4]}, s[6], 2)),
+        classes(s[6]) {}
+
+  void run() {
+    const Tensor output = model.rnn(model.embedding(tokens).permute({1, 0, 2})).output;
+    const Tensor loss = gradus::cross_entropy(model.head(output).reshape({-1, classes}), target);
+    adam.zero_grad();
+    loss.backward();
+    nn::clip_grad_norm_(parameters, 1.0);
+    adam.step();
+  }
+};
+
+template <class State, class... Arguments>
+Task stateful(const Arguments&... arguments) {
+  auto state = std::make_shared<State>(arguments...);
+  Task task{[state] { state->run(); }};
+  if constexpr (requires { state->checksum(); }) task.checksum = [state] { return state->checksum(); };
+  return task;
+}
+
+template <class F>
+Task forward(F f) {
+  return {[f] {
+    const gradus::NoGradGuard no_grad;
+    const Tensor y = f();
+  }};
+}
+
+/// f(x), and its pullback of the same dy every time.
+template <class F>
+Task both(const Tensor& x, F f) {
+  x.requires_grad_();
+  const Tensor y = f(x);
+  const Tensor dy = y.dim() == 0 ? Tensor() : values(y.shape(), 1, 3);
+  return {[=] {
+    x.set_grad({});
+    f(x).backward(dy);
+  }};
+}
+
+/// A chain of n recorded operations on one element; either its forward or its backward pass is timed.
+template <class F>
+Task chain(int64_t n, bool backward, F f) {
+  const Tensor x = values({1}, 1, 1, true);
+  auto y = std::make_shared<Tensor>();
+  auto build = [=] {
+    *y = x;
+    for (int64_t i = 0; i < n; ++i) *y = f(*y);
+  };
+  auto clear = [=] { *y = {}, x.set_grad({}); };
+  auto pull = [=] { y->backward(), *y = {}; };
+  if (!backward) return {build, clear};
+  return {pull, [=] { clear(), build(); }};
+}
+
+Task adam_step(const std::vector<int64_t>& s) {
+  auto model = std::make_shared<Step>(s);
+  uint32_t salt = 1;
+  for (const Tensor& p : model->parameters) p.set_grad(values(p.shape(), 0.1f, salt++));
+  return {[model] { model->adam.step(); }};
+}
+
+/// The gradient of an embedding alone. Sizes: vocabulary, embed, batch, steps.
+Task embedding_backward(const std::vector<int64_t>& s) {
+  const Tensor weight = values({s[0], s[1]}, 1, 1, true), tokens = indices({s[2], s[3]}, s[0], 2), dy = values({s[2], s[3], s[1]}, 1, 3);
+  auto y = std::make_shared<Tensor>();
+  return {[=] { y->backward(dy); },
+          [=] {
+            weight.set_grad({});
+            *y = gradus::embedding(tokens, weight);
+          }};
+}
+
+/// Output layer and cross-entropy, forward and backward. Sizes: rows, hidden, vocabulary.
+Task output_layer(const std::vector<int64_t>& s) {
+  const Tensor weight = values({s[2], s[1]}, 0.1f, 1, true), target = indices({s[0]}, s[2], 2), x = values({s[0], s[1]}, 1, 3, true);
+  return {[=] {
+    weight.set_grad({}), x.set_grad({});
+    gradus::cross_entropy(gradus::linear(x, weight), target).backward();
+  }};
+}
+
+/// Square product by OpenBLAS itself, with the kernels that gradus chose.
+Task sgemm(int64_t n) {
+  const Tensor a = values({n, n}, 1, 1), b = values({n, n}, 1, 2), c = gradus::matmul(a, b);
+  return {[=] {
+    const auto size = static_cast<blasint>(n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, size, size, size, 1, a.data<float>(), size, b.data<float>(), size, 0,
+                c.data<float>(), size);
+  }};
+}
+
+std::optional<Task> op_task(const std::string& kind, const std::vector<int64_t>& s) {
+  if (kind == "softmax forward") return forward([x = values({s[0], s[1]}, 4, 1)] { return gradus::softmax(x, 1); });
+  if (kind == "softmax") return both(values({s[0], s[1]}, 4, 1), [](const Tensor& x) { return gradus::softmax(x, 1); });
+  if (kind == "log_softmax forward") return forward([x = values({s[0], s[1]}, 4, 1)] { return gradus::log_softmax(x, 1); });
+  if (kind == "log_softmax") return both(values({s[0], s[1]}, 4, 1), [](const Tensor& x) { return gradus::log_softmax(x, 1); });
+  if (kind == "cross_entropy")
+    return both(values({s[0], s[1]}, 4, 1), [t = indices({s[0]}, s[1], 2)](const Tensor& x) { return gradus::cross_entropy(x, t); });
+  if (kind == "embedding backward") return embedding_backward(s);
+  if (kind == "permute contiguous") return forward([x = values({s[0], s[1], s[2]}, 1, 1)] { return x.permute({1, 0, 2}).contiguous(); });
+  if (kind == "transpose contiguous") return forward([x = values({s[0], s[1]}, 1, 1)] { return x.t().contiguous(); });
+  if (kind == "sum") return forward([x = values({s[0], s[1], s[2]}, 1, 1), d = s[3]] { return x.sum({d}); });
+  if (kind == "sum all") return forward([x = values({s[0], s[1], s[2]}, 1, 1)] { return x.sum(); });
+  if (kind == "add row") return forward([x = values({s[0], s[1]}, 1, 1), y = values({s[1]}, 1, 2)] { return x + y; });
+  if (kind == "add column") return forward([x = values({s[0], s[1]}, 1, 1), y = values({s[0], 1}, 1, 2)] { return x + y; });
+  if (kind == "gelu forward") return forward([x = values({s[0], s[1]}, 3, 1)] { return gradus::gelu(x); });
+  if (kind == "gelu") return both(values({s[0], s[1]}, 3, 1), [](const Tensor& x) { return gradus::gelu(x); });
+  if (kind == "dropout") return both(values({s[0], s[1]}, 1, 1), [](const Tensor& x) { return gradus::dropout(x, 0.5); });
+  if (kind == "adam") return adam_step(s);
+  return {};
+}
+
+}  // namespace
+
+Task make_task(const Job& job) {
+  gradus::set_num_threads(job.threads);
+  gradus::manual_seed(1);
+  const auto& s = job.sizes;
+  if (job.kind == "gru") return stateful<Gru>(s);
+  if (job.kind == "step") return stateful<Step>(s);
+  if (job.kind == "sgemm") return sgemm(s[0]);
+  if (job.kind == "output layer") return output_layer(s);
+  for (const bool backward : {false, true}) {
+    const std::string pass = backward ? " backward" : " forward";
+    if (job.kind == "tanh chain" + pass) return chain(s[0], backward, [](const Tensor& y) { return gradus::tanh(y); });
+    if (job.kind == "mul chain" + pass)
+      return chain(s[0], backward, [c = values({1}, 1, 2)](const Tensor& y) { return gradus::mul(y, c); });
+  }
+  if (auto task = op_task(job.kind, s)) return *task;
+  throw NoSuchJob("gradus has no " + job.kind);
+}
+
+std::string about() {
+  std::string text = gradus::about();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+size_t peak_bytes() { return gradus::memory_stats().peak_bytes; }
+
+}  // namespace bench

@@ -1,0 +1,181 @@
+#include "rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <stdexcept>
+
+namespace bench {
+namespace {
+
+/// A model and its batch, with the ratios that it is to reach.
+struct Size {
+  const char* name;
+  int64_t vocabulary, embed, hidden, layers, batch, steps;
+  double gru_torch;   ///< row 1, LibTorch's time over ours
+  double step_torch;  ///< row 2, the same
+  double gru_onednn;  ///< row 1, oneDNN's time over ours
+  double share;       ///< row 3, of the peak
+
+  int64_t classes() const { return std::min<int64_t>(vocabulary, 1000); }
+  std::vector<int64_t> gru() const { return {embed, hidden, layers, batch, steps}; }
+  std::vector<int64_t> step() const { return {vocabulary, embed, hidden, layers, batch, steps, classes()}; }
+  /// Multiplications and additions of the products in a training step: forward, and twice as many backward.
+  double operations() const {
+    double sum = static_cast<double>(hidden * classes());
+    for (int64_t layer = 0; layer < layers; ++layer) sum += static_cast<double>(3 * hidden * ((layer == 0 ? embed : hidden) + hidden));
+    return 3 * 2 * sum * static_cast<double>(batch * steps);
+  }
+};
+
+constexpr std::array<Size, 6> sizes = {{
+    {"d2l", 200, 32, 32, 2, 64, 10, 5, 6, 1.3, 0.60},
+    {"small", 1000, 64, 128, 2, 64, 20, 0, 2.6, 1.05, 0},
+    {"medium", 10000, 256, 256, 2, 64, 30, 2.2, 2.1, 1.05, 0.80},
+    {"large", 10000, 256, 512, 2, 64, 40, 2.2, 2.0, 1.05, 0.85},
+    {"xl", 10000, 512, 1024, 2, 64, 40, 2.2, 2.0, 1.05, 0.85},
+    {"stream", 1000, 64, 128, 1, 1, 50, 0, 8, 1.7, 0},
+}};
+
+constexpr double ms = 1e3, us = 1e6;
+
+Measure running(Worker& worker, const Effort& effort) {
+  return [&worker, seconds = effort.seconds] { return worker.run(seconds); };
+}
+
+/// LibTorch with the number of threads, 1 or that of the job, at which it is quicker.
+struct BestTorch {
+  Worker& worker;
+  std::string name;
+};
+BestTorch best_torch(Workers& workers, Job job, const Effort& effort) {
+  const int most = job.threads;
+  job.threads = 1;
+  workers.torch.make(job);
+  const BestTorch one{workers.torch, "LibTorch, 1 thread"}, many{workers.torch_two, fmt::format("LibTorch, {} threads", most)};
+  if (most == 1) return one;
+  job.threads = most;
+  workers.torch_two.make(job);
+  const Medians m = in_turn({running(workers.torch, effort), running(workers.torch_two, effort)}, {3, effort.seconds, effort.limit});
+  return m.ratios[1] < 1 ? many : one;
+}
+
+void check_agreement(const char* what, double ours, double theirs) {
+  if (!(std::fabs(ours - theirs) < 1e-3 * std::fabs(ours)))
+    throw std::runtime_error(fmt::format("{}: the results differ: checksums {} and {}", what, ours, theirs));
+}
+
+/// A job that one peer has too, at one thread and at two; `scale` turns seconds into `unit`.
+void compare(Results& results, Workers& workers, const Effort& effort, int row, const std::string& what, Job job, const char* unit,
+             double scale, double target) {
+  for (const int threads : {1, 2}) {
+    if (row == 4 && threads == 2) continue;
+    job.threads = threads;
+    if (!workers.ours.make(job)) return;
+    workers.torch.make(job);
+    const Medians m = in_turn({running(workers.ours, effort), running(workers.torch, effort)}, effort);
+    results.push_back({row, what, threads, unit, m.values[0] * scale, "LibTorch", m.values[1] * scale, m.ratios[1], target});
+  }
+}
+
+}  // namespace
+
+Results gru_rows(Workers& workers, const Effort& effort) {
+  Results results;
+  for (const Size& size : sizes)
+    for (const int threads : {1, 2}) {
+      const Job job{"gru", threads, size.gru()};
+      workers.ours.make(job);
+      workers.onednn.make(job);
+      const BestTorch torch = best_torch(workers, job, effort);
+      const double checksum = workers.ours.checksum();
+      check_agreement(size.name, checksum, workers.onednn.checksum());
+      check_agreement(size.name, checksum, torch.worker.checksum());
+      const Medians m = in_turn({running(workers.ours, effort), running(workers.onednn, effort), running(torch.worker, effort)}, effort);
+      const double time = m.values[0] * ms;
+      results.push_back({1, size.name, threads, "ms", time, "oneDNN", m.values[1] * ms, m.ratios[1], size.gru_onednn});
+      results.push_back({1, size.name, threads, "ms", time, torch.name, m.values[2] * ms, m.ratios[2], size.gru_torch});
+    }
+  return results;
+}
+
+Results step_rows(Workers& workers, const Effort& effort, bool times, bool shares) {
+  Results results;
+  Worker sgemm("gradus"), two("gradus");
+  constexpr int64_t n = 2048;
+  sgemm.make({"sgemm", 1, {n}});
+  for (const Size& size : sizes) {
+    const Job job{"step", 1, size.step()};
+    workers.ours.make(job);
+    if (times) {
+      two.make({"step", 2, size.step()});
+      const BestTorch torch = best_torch(workers, {"step", 2, size.step()}, effort);
+      const Medians m = in_turn({running(workers.ours, effort), running(torch.worker, effort), running(two, effort)}, effort);
+      const double ratio = m.ratios[1], with_two = 1 / m.ratios[2];
+      results.push_back({2, size.name, 1, "ms", m.values[0] * ms, torch.name, m.values[1] * ms, ratio, size.step_torch});
+      results.push_back({2, size.name, 2, "ms", m.values[2] * ms, "ours, 1 thread", m.values[0] * ms, with_two,
+                         size.name == sizes[0].name || size.batch == 1 ? 0 : 1.7});
+    }
+    if (shares) {
+      const Medians m = in_turn({running(workers.ours, effort), running(sgemm, effort)}, effort);
+      const double ours = size.operations() / m.values[0] / 1e9, peak = 2.0 * n * n * n / m.values[1] / 1e9;
+      const double share = size.operations() / (2.0 * n * n * n) * m.ratios[1];
+      results.push_back({3, size.name, 1, "GFLOP/s", ours, "sgemm 2048^3", peak, share, size.share});
+    }
+  }
+  return results;
+}
+
+Results overhead_rows(Workers& workers, const Effort& effort) {
+  constexpr int64_t length = 20000;
+  Results results;
+  for (const char* op : {"tanh", "mul"})
+    for (const char* pass : {"forward", "backward"})
+      compare(results, workers, effort, 4, fmt::format("{} {}", op, pass), {fmt::format("{} chain {}", op, pass), 1, {length}}, "ns",
+              1e9 / length, pass[0] == 'f' ? 6 : 10);
+  return results;
+}
+
+Results op_rows(Workers& workers, const Effort& effort) {
+  Results results;
+  const auto row = [&](const std::string& what, const Job& job) { compare(results, workers, effort, 5, what, job, "us", us, 1); };
+  for (const char* op : {"softmax", "log_softmax", "layer_norm"}) {
+    row(fmt::format("{} forward, 1920 x 1000", op), {fmt::format("{} forward", op), 1, {1920, 1000}});
+    row(fmt::format("{}, 1920 x 1000", op), {op, 1, {1920, 1000}});
+  }
+  for (const int64_t V : {1000, 10000, 50000}) row(fmt::format("cross_entropy, 256 x {}", V), {"cross_entropy", 1, {256, V}});
+  row("embedding backward, 1920 of 10000 x 256", {"embedding backward", 1, {10000, 256, 64, 30}});
+  row("embedding backward, 640 of 200 x 32", {"embedding backward", 1, {200, 32, 64, 10}});
+  row("permute + contiguous, 64 x 30 x 256", {"permute contiguous", 1, {64, 30, 256}});
+  row("transpose + contiguous, 1024 x 1024", {"transpose contiguous", 1, {1024, 1024}});
+  for (const int64_t dim : {0, 1, 2}) row(fmt::format("sum over dim {}, 64 x 120 x 256", dim), {"sum", 1, {64, 120, 256, dim}});
+  row("sum of all, 64 x 120 x 256", {"sum all", 1, {64, 120, 256}});
+  row("add a row, 1920 x 768", {"add row", 1, {1920, 768}});
+  row("add a column, 1920 x 768", {"add column", 1, {1920, 768}});
+  row("gelu forward, 1920 x 1024", {"gelu forward", 1, {1920, 1024}});
+  row("gelu, 1920 x 1024", {"gelu", 1, {1920, 1024}});
+  row("dropout, 1920 x 1024", {"dropout", 1, {1920, 1024}});
+  for (const Size& size : {sizes[0], sizes[2]}) row(fmt::format("Adam step, {}", size.name), {"adam", 1, size.step()});
+  return results;
+}
+
+Results growth_rows(const Effort& effort) {
+  Results results;
+  const auto row = [&](const std::string& what, const Job& job, double tokens) {
+    Worker fresh("gradus");
+    fresh.make(job);
+    const Medians m = in_turn({running(fresh, effort)}, {3, effort.seconds, effort.limit});
+    results.push_back({7, what + ", time a token", 1, "us", m.values[0] * us / tokens});
+    results.push_back({7, what + ", memory a token", 1, "kB", fresh.peak_bytes() / 1e3 / tokens});
+  };
+  for (const int64_t T : {10, 100, 1000, 10000})
+    if (T <= effort.most_steps) row(fmt::format("{} steps", T), {"step", 1, {1000, 32, 64, 1, 16, T, 1000}}, 16.0 * static_cast<double>(T));
+  for (const int64_t B : {1, 4, 16, 64, 256, 1024})
+    row(fmt::format("batch {}", B), {"step", 1, {1000, 32, 64, 1, B, 20, 1000}}, 20.0 * static_cast<double>(B));
+  for (const int64_t V : {1000, 10000, 50000, 100000}) row(fmt::format("vocabulary {}", V), {"output layer", 1, {640, 64, V}}, 640);
+  return results;
+}
+
+}  // namespace bench

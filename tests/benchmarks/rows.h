@@ -1,0 +1,22 @@
+#pragma once
+
+#include "in_turn.h"
+
+namespace bench {
+
+using Results = std::vector<Result>;
+
+/// Forward and backward of a GRU alone.
+Results gru_rows(Workers& workers, const Effort& effort);
+/// The whole training step, and (rows 3) its share of the machine's peak.
+Results step_rows(Workers& workers, const Effort& effort, bool times, bool shares);
+/// The cost of one recorded operation on one element.
+Results overhead_rows(Workers& workers, const Effort& effort);
+/// One operation a row.
+Results op_rows(Workers& workers, const Effort& effort);
+/// What using the library costs besides its speed: compiling, starting, memory, size.
+Results use_rows(const Effort& effort);
+/// Time and memory a token against steps, batch and vocabulary.
+Results growth_rows(const Effort& effort);
+
+}  // namespace bench
