@@ -19,8 +19,8 @@ inline Tensor tanh_of(const Tensor& v) { return tanh(v); }
 inline float sigmoid_of(float v) { return kernels::vsigmoid(v); }
 inline double sigmoid_of(double v) { return kernels::vsigmoid(v); }
 inline Tensor sigmoid_of(const Tensor& v) { return sigmoid(v); }
-inline float erf_of(float v) { return std::erf(v); }
-inline double erf_of(double v) { return std::erf(v); }
+inline float erf_of(float v) { return kernels::verf(v); }
+inline double erf_of(double v) { return kernels::verf(v); }
 inline Tensor erf_of(const Tensor& v) { return erf(v); }
 
 /// `c` as a factor of a number or a tensor of T's kind.

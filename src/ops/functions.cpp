@@ -4,6 +4,7 @@
 #include <limits>
 #include <numbers>
 
+#include "kernels/math.h"
 #include "ops/elementwise.h"
 
 namespace gradus {
@@ -28,7 +29,7 @@ Tensor cos(const Tensor& x) {
 
 Tensor erf(const Tensor& x) {
   return pointwise_by_input(
-      "erf", x, [](auto v) { return std::erf(v); },
+      "erf", x, [](auto v) { return kernels::verf(v); },
       [](const auto& v) {
         using std::exp;
         return exp(-(v * v)) * (2 * std::numbers::inv_sqrtpi);
