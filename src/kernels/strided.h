@@ -37,9 +37,20 @@ class Walk {
   /// Distances between neighbours in a row.
   const Places& row_strides() const noexcept { return strides_[0]; }
   int64_t row_length() const noexcept { return sizes_[0]; }
+  /// The number of loops, the row's among them; 0 is the innermost.
+  size_t rank() const noexcept { return rank_; }
+  int64_t size(size_t d) const noexcept { return sizes_[d]; }
+  const Places& strides(size_t d) const noexcept { return strides_[d]; }
   /// True when all elements are one row.
   bool single_row() const noexcept { return rank_ == 1; }
   const Places& start() const noexcept { return start_; }
+
+  /// The same walk without its loop d > 0.
+  Walk without(size_t d) const {
+    Walk walk = *this;
+    for (--walk.rank_; d < walk.rank_; ++d) walk.sizes_[d] = sizes_[d + 1], walk.strides_[d] = strides_[d + 1];
+    return walk;
+  }
 
   /// Calls row(places) with the place of each row's first element in each layout.
   template <class Row>
