@@ -14,8 +14,8 @@ namespace bench {
 /// How long to measure.
 struct Effort {
   int rounds = 15;         ///< of ours and each peer in turn
-  double seconds = 0.05;   ///< of one measurement
-  double limit = 12;       ///< seconds of a comparison, after which no further round starts; three rounds there are always
+  double seconds = 0.03;   ///< of one measurement
+  double limit = 5;        ///< seconds of a comparison, after which no further round starts; three rounds there are always
   int most_steps = 10000;  ///< of the growth rows
 };
 inline constexpr Effort quick_effort{5, 0.01, 2, 1000};
