@@ -93,7 +93,7 @@ Tensor elu(const Tensor& x, double alpha) {
     return map_new<T, T>("elu", x, [a = static_cast<T>(alpha)](T v) { return v > T(0) ? v : a * std::expm1(v); });
   });
   return record("elu", y, wrt(x, [x = Saved(x), alpha](const Tensor& dy) {
-                  return where(le(*x, 0), mul(dy, mul(exp(clamp(*x, {}, 0)), alpha)), dy);
+                  return where(gt(*x, 0), dy, mul(dy, mul(exp(clamp(*x, {}, 0)), alpha)));
                 }));
 }
 

@@ -132,9 +132,9 @@ TEST_CASE("every operation passes gradcheck and gradgradcheck, contiguous and st
 TEST_CASE("every declared operation is called by a row of the table, or has a reason not to be") {
   std::set<std::string, std::less<>> called;
   for (const Row& row : table()) called.emplace(row.function_name());
-  for (const auto& [name, reason] : without_a_row) {
-    CAPTURE(name);
-    CHECK(called.insert(name).second);
+  for (const auto& reason : without_a_row) {
+    CAPTURE(reason.first);
+    CHECK(called.insert(reason.first).second);
   }
   const std::regex declaration(
       R"(^GRADUS_API (?:Tensor|ValuesIndices|bool|GRUOutput|std::vector<Tensor>|std::pair<Tensor, Tensor>) (\w+)\()");

@@ -21,8 +21,8 @@ def activations(w):
         for variant in variants:
             for shape in SHAPES:
                 case(away(*shape), **variant)
-            case.only(strange(), **variant)
-            case.only(strange().float(), **variant)
+            for x in (strange(), strange().float()):  # PyTorch's gradient of elu at NaN depends on the place of the element
+                case.only(Fixed(x) if name == "elu" else x, **variant)
             case.only(f64(-800.0, -40.0, -20.0, -1e-9, 1e-9, 20.0, 40.0, 800.0), **variant)
             case.expanded(away(3, 2), **variant)
     w.op("nn.functional.gelu").refused(n(3), approximate="sigmoid")
@@ -44,21 +44,22 @@ def composed(w):
     case.only(ints(9, 2, 3), 1, dtype=F32)
     case.refused(n(2, 3), 2)
     case = w.op("nn.functional.normalize")
-    for shape, options in (((2, 3), {}), ((3,), {"dim": 0}), ((2, 3, 2), {"dim": -1}), ((2, 3), {"p": 1.0}), ((2, 3), {"p": 3.0, "dim": 0}), ((2, 3), {"p": INF}),
-                           ((2, 3, 2), {"dim": (0, 2)}), ((2, 3), {"eps": 10.0}), ((0, 3), {})):
+    for shape, options in (((2, 3), {}), ((3,), {"dim": 0}), ((2, 3, 2), {"dim": -1}), ((2, 3), {"p": 1.0}),
+                           ((2, 3), {"p": 3.0, "dim": 0}), ((2, 3), {"p": INF}), ((2, 3, 2), {"dim": (0, 2)}), ((2, 3), {"eps": 10.0}),
+                           ((0, 3), {})):
         case(away(*shape), **options)
     case.only(zeros(2, 3))
     case.refused(n(2, 3), dim=2)
     case = w.op("nn.functional.cosine_similarity")
-    for a, b, options in (((2, 3), (2, 3), {}), ((3,), (3,), {"dim": 0}), ((2, 3, 2), (2, 3, 2), {"dim": -1}), ((2, 3), (1, 3), {}), ((2, 1, 3), (2, 3), {"dim": 2}),
-                          ((0, 3), (0, 3), {}), ((2, 3), (2, 3), {"eps": 0.5})):
+    for a, b, options in (((2, 3), (2, 3), {}), ((3,), (3,), {"dim": 0}), ((2, 3, 2), (2, 3, 2), {"dim": -1}), ((2, 3), (1, 3), {}),
+                          ((2, 1, 3), (2, 3), {"dim": 2}), ((0, 3), (0, 3), {}), ((2, 3), (2, 3), {"eps": 0.5})):
         case(away(*a), away(*b), **options)
     case.only(zeros(2, 3), n(2, 3))
     case.refused(n(2, 3), n(2, 4))
     case.refused(n(2, 3), n(2, 3), dim=2)
     case = w.op("nn.functional.pad")
-    for shape, pad in (((3,), (1, 2)), ((2, 3), (1, 0)), ((2, 3), (0, 1, 2, 0)), ((2, 3), (-1, 1)), ((2, 3), (-1, -1, 1, 0)), ((2, 3), (0, 0)), ((2, 1, 2), (1, 1, 0, 2, 1, 0)),
-                       ((0, 2), (1, 1, 1, 0)), ((), ()), ((2, 3), (-3, 2))):
+    for shape, pad in (((3,), (1, 2)), ((2, 3), (1, 0)), ((2, 3), (0, 1, 2, 0)), ((2, 3), (-1, 1)), ((2, 3), (-1, -1, 1, 0)),
+                       ((2, 3), (0, 0)), ((2, 1, 2), (1, 1, 0, 2, 1, 0)), ((0, 2), (1, 1, 1, 0)), ((), ()), ((2, 3), (-3, 2))):
         case(n(*shape), pad)
         case(n(*shape), pad, "constant", 2.5)
     case.only(ints(9, 3), (1, 1), value=7)

@@ -13,14 +13,15 @@ def write(w):
 
 def brackets(w):
     case = w.op("__getitem__")
-    for shape, index in (((5,), 2), ((5, 4), -1), ((5, 4), (slice(None, None, 2), 1)), ((5, 4), (Ellipsis, None, slice(1, 100))), ((5, 4), slice(3, 1)),
-                         ((5, 4), (slice(-3, -1), slice(-100, 100, 3))), ((2, 3, 4), (0, Ellipsis, 1)), ((2, 3), (None, slice(None), None)), ((), None),
-                         ((2, 3, 4), (1, 2, 3))):
+    for shape, index in (((5,), 2), ((5, 4), -1), ((5, 4), (slice(None, None, 2), 1)), ((5, 4), (Ellipsis, None, slice(1, 100))),
+                         ((5, 4), slice(3, 1)), ((5, 4), (slice(-3, -1), slice(-100, 100, 3))), ((2, 3, 4), (0, Ellipsis, 1)),
+                         ((2, 3), (None, slice(None), None)), ((), None), ((2, 3, 4), (1, 2, 3))):
         case(n(*shape), index)
     for shape, index in (((5, 4), i64(0, 0, 4)), ((5, 4), (i64(0, -1), i64(1, 1))), ((5, 4), (slice(None), i64(3, 0, 3))),
-                         ((3, 2), flags(True, False, True)), ((3, 2), bools(3, 2)), ((3, 2), torch.zeros(3, dtype=BOOL)), ((3, 4, 2), (i64(0, 2), slice(None), i64(1, 1))),
-                         ((3, 4, 2), (slice(1, 3), i64(0, 3).view(2, 1), i64(1, 0))), ((4, 3), ints(4, 2, 2)), ((3, 4), (None, i64(2, 0))), ((4,), i64().long()),
-                         ((3, 4), (1, i64(0, 3, 3))), ((3, 4), (flags(False, True, True), i64(2, 0)))):
+                         ((3, 2), flags(True, False, True)), ((3, 2), bools(3, 2)), ((3, 2), torch.zeros(3, dtype=BOOL)),
+                         ((3, 4, 2), (i64(0, 2), slice(None), i64(1, 1))), ((3, 4, 2), (slice(1, 3), i64(0, 3).view(2, 1), i64(1, 0))),
+                         ((4, 3), ints(4, 2, 2)), ((3, 4), (None, i64(2, 0))), ((4,), i64().long()), ((3, 4), (1, i64(0, 3, 3))),
+                         ((3, 4), (flags(False, True, True), i64(2, 0)))):
         case(n(*shape), index)
     case.only(ints(9, 4), i64(3, 0))
     case.only(bools(4), slice(1, 3))
@@ -28,8 +29,9 @@ def brackets(w):
         case.refused(n(3, 2), index)
     case = w.op("index_put")
     for accumulate in (False, True):
-        for shape, index, values in (((5,), (i64(0, 3),), (2,)), ((4, 3), (i64(2, 0),), (2, 3)), ((4, 3), (i64(2, 0),), (3,)), ((4, 3), (i64(2, 0), i64(1, 1)), (2,)),
-                                     ((3,), (flags(True, False, True),), (2,)), ((3, 2), (flags(True, False, True),), ()), ((3, 4), (i64(1, 2).view(2, 1), i64(0, 3)), (2, 2))):
+        for shape, index, values in (((5,), (i64(0, 3),), (2,)), ((4, 3), (i64(2, 0),), (2, 3)), ((4, 3), (i64(2, 0),), (3,)),
+                                     ((4, 3), (i64(2, 0), i64(1, 1)), (2,)), ((3,), (flags(True, False, True),), (2,)),
+                                     ((3, 2), (flags(True, False, True),), ()), ((3, 4), (i64(1, 2).view(2, 1), i64(0, 3)), (2, 2))):
             case(n(*shape), index, n(*values), accumulate)
     case(n(4, 2), (i64(1, 1, 3),), n(3, 2), True)
     case.only(ints(9, 4), (i64(1, 2),), ints(9, 2))
@@ -56,7 +58,8 @@ def rows(w):
         case(n(*shape), dim, ints(shape[dim], source[dim]), n(*source), alpha=-2.5)
     case.only(ints(9, 4), 0, i64(3, 3), ints(9, 2), alpha=2)
     case = w.op("index_copy")
-    for shape, source, dim, index in (((4,), (2,), 0, i64(3, 1)), ((4, 3), (3, 3), 0, i64(0, 3, 2)), ((2, 4), (2, 1), -1, i64(2)), ((3, 2), (0, 2), 0, i64().long())):
+    for shape, source, dim, index in (((4,), (2,), 0, i64(3, 1)), ((4, 3), (3, 3), 0, i64(0, 3, 2)), ((2, 4), (2, 1), -1, i64(2)),
+                                      ((3, 2), (0, 2), 0, i64().long())):
         case(n(*shape), dim, index, n(*source))
     case.only(ints(9, 4), 0, i64(3, 1), ints(9, 2))
     for name in ("index_add", "index_copy"):
@@ -76,12 +79,13 @@ def rows(w):
 
 def elements(w):
     case = w.op("gather")
-    for shape, index, dim in (((5,), (3,), 0), ((3, 4), (3, 2), 1), ((3, 4), (5, 4), 0), ((3, 4), (2, 3), 0), ((2, 3, 4), (2, 3, 1), -1), ((2, 3, 4), (1, 5, 4), -2),
-                              ((3, 4), (0, 4), 0)):
+    for shape, index, dim in (((5,), (3,), 0), ((3, 4), (3, 2), 1), ((3, 4), (5, 4), 0), ((3, 4), (2, 3), 0), ((2, 3, 4), (2, 3, 1), -1),
+                              ((2, 3, 4), (1, 5, 4), -2), ((3, 4), (0, 4), 0)):
         case(n(*shape), dim, ints(shape[dim], *index))
     case(n(), 0, torch.tensor(0))
     case.only(ints(9, 4), 0, i64(3, 3))
-    for dim, index in ((0, i64(3).view(1, 1)), (0, i64(-1).view(1, 1)), (0, i64(0)), (0, ints(3, 1, 4)), (2, i64(0).view(1, 1)), (0, zeros(1, 1))):
+    for dim, index in ((0, i64(3).view(1, 1)), (0, i64(-1).view(1, 1)), (0, i64(0)), (0, ints(3, 1, 4)), (2, i64(0).view(1, 1)),
+                       (0, zeros(1, 1))):
         case.refused(n(3, 3), dim, index)
     case = w.op("scatter_add")
     for shape, index, dim in (((5,), (7,), 0), ((3, 4), (3, 6), 1), ((3, 4), (2, 3), 0), ((2, 3, 4), (2, 5, 4), -2), ((3, 4), (0, 4), 0)):
@@ -90,7 +94,8 @@ def elements(w):
     case.only(bools(4), 0, i64(3, 3), bools(2))
     case(n(3, 4), 1, ints(4, 2, 2), Fixed(n(3, 4)))
     case = w.op("scatter")
-    for shape, dim, index in (((5,), 0, i64(3, 0, 4)), ((3, 4), 1, i64(0, 2, 3, 1).view(2, 2)), ((2, 3), 0, i64(1, 0, 1).view(1, 3)), ((3, 4), 0, ints(3, 0, 4))):
+    for shape, dim, index in (((5,), 0, i64(3, 0, 4)), ((3, 4), 1, i64(0, 2, 3, 1).view(2, 2)), ((2, 3), 0, i64(1, 0, 1).view(1, 3)),
+                              ((3, 4), 0, ints(3, 0, 4))):
         case(n(*shape), dim, index, n(*index.shape))
         case(n(*shape), dim, index, 2.5)
         case(n(*shape), dim, index, Fixed(n(*[size + 1 for size in index.shape])))

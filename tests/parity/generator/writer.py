@@ -77,11 +77,6 @@ def expanded(x):
     return x[:1].expand(x.shape) if x.dim() > 0 and x.shape[0] > 1 else x
 
 
-def detached(x):
-    """A tensor of its own with x's strides and offset."""
-    return x.detach()
-
-
 class Data:
     """The tensors of one file. Equal ones are kept once, under a number."""
 
@@ -159,7 +154,7 @@ class Operation:
         self.turn = 0
 
     def __call__(self, *args, **kwargs):
-        """One call, and where it has floating-point tensors the same in float32 and with strided ones (transposed and stepped take turns)."""
+        """One call; the same in float32; the same with strided tensors, where transposed and stepped ones take turns."""
         self.only(*args, **kwargs)
         if self.changed(lambda x: x.float() if x.dtype == torch.float64 else x, args, kwargs):
             self.only(*self.last_args, **self.last_kwargs)
@@ -182,7 +177,8 @@ class Operation:
             if id(tensor) not in done:
                 done[id(tensor)] = change(tensor)
             y = done[id(tensor)]
-            different = different or y.dtype != tensor.dtype or y.stride() != tensor.stride() or y.storage_offset() != tensor.storage_offset()
+            before, after = ((t.dtype, t.stride(), t.storage_offset()) for t in (tensor, y))
+            different = different or before != after
             return Fixed(y) if isinstance(x, Fixed) else y
 
         self.last_args = replaced(args, one)
@@ -229,7 +225,7 @@ class Operation:
         def own(x):
             tensor = x.tensor if isinstance(x, Fixed) else x
             if id(tensor) not in done:
-                mine = detached(tensor).requires_grad_(tensor.is_floating_point() and not isinstance(x, Fixed))
+                mine = tensor.detach().requires_grad_(tensor.is_floating_point() and not isinstance(x, Fixed))
                 done[id(tensor)] = mine
                 places[id(mine)] = len(tensors)
                 tensors.append(mine)
