@@ -79,8 +79,8 @@ RecurrentWeights RecurrentLayers::weights_of(int64_t layer, int64_t direction) c
 
 void RecurrentLayers::check_input(const Tensor& x, const std::vector<Tensor>& states, const Tensor& lengths) const {
   const char* name = form_.name;
-  check<ShapeError>(x.dim() == 2 || x.dim() == 3, "{}: x has shape {}, expected {} or, for one sequence, (steps, features)", name, x.shape(),
-                    form_.batch_first ? "(batch, steps, features)" : "(steps, batch, features)");
+  check<ShapeError>(x.dim() == 2 || x.dim() == 3, "{}: x has shape {}, expected {} or, for one sequence, (steps, features)", name,
+                    x.shape(), form_.batch_first ? "(batch, steps, features)" : "(steps, batch, features)");
   check<ShapeError>(x.size(-1) == form_.input_size, "{}: input has {} features, expected {} (shape {})", name, x.size(-1), form_.input_size,
                     x.shape());
   check<ShapeError>(!lengths.defined() || x.dim() == 3, "{}: lengths belong to a batch, but x has shape {}", name, x.shape());
@@ -131,11 +131,11 @@ GRU::GRU(int64_t input_size, int64_t hidden_size, const GRUOptions& o)
       options_(o) {}
 
 RNNOutput GRU::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
-  const auto y = run(x, {h0}, lengths, [this](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
-    const GRUOutput out =
-        gru_layer(in, states[0], {w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh}, n, reverse, options_.reset_after);
-    return std::vector<Tensor>{out.output, out.h_n};
-  });
+  const auto y =
+      run(x, {h0}, lengths, [this](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
+        const GRUOutput out = gru_layer(in, states[0], {w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh}, n, reverse, options_.reset_after);
+        return std::vector<Tensor>{out.output, out.h_n};
+      });
   return {y[0], y[1]};
 }
 
@@ -160,10 +160,11 @@ LSTM::LSTM(int64_t input_size, int64_t hidden_size, const LSTMOptions& o)
 
 LSTMOutput LSTM::operator()(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& lengths) const {
   check<ValueError>(h0.defined() == c0.defined(), "LSTM: give both h0 and c0, or neither");
-  const auto y = run(x, {h0, c0}, lengths, [](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
-    const LSTMLayerOutput out = lstm_layer(in, states[0], states[1], w, n, reverse);
-    return std::vector<Tensor>{out.output, out.h_n, out.c_n};
-  });
+  const auto y =
+      run(x, {h0, c0}, lengths, [](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
+        const LSTMLayerOutput out = lstm_layer(in, states[0], states[1], w, n, reverse);
+        return std::vector<Tensor>{out.output, out.h_n, out.c_n};
+      });
   return {y[0], y[1], y[2]};
 }
 
@@ -182,7 +183,8 @@ CellInput cell_input(const char* name, const Tensor& x, const Tensor& h, int64_t
   check<ShapeError>(x.dim() == 1 || x.dim() == 2, "{}: x has shape {}, expected (batch, features) or (features)", name, x.shape());
   const Tensor rows = x.dim() == 1 ? x.unsqueeze(0) : x;
   if (!h.defined()) return {rows, zeros({rows.size(0), hidden_size}, {.dtype = x.dtype()})};
-  check<ShapeError>(h.dim() == x.dim(), "{}: x has shape {} and the state {}; both with a batch, or both without", name, x.shape(), h.shape());
+  check<ShapeError>(h.dim() == x.dim(), "{}: x has shape {} and the state {}; both with a batch, or both without", name, x.shape(),
+                    h.shape());
   return {rows, h.dim() == 1 ? h.unsqueeze(0) : h};
 }
 

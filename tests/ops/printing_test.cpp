@@ -56,8 +56,7 @@ Tensor call(const std::string& op, const std::vector<Tensor>& inputs, parity::js
 
 /// The tensor of a case, made as PyTorch made it: a plain tensor, a leaf, or the result of an operation.
 Tensor tensor_of(const std::string& id) {
-  if (const std::string op = note(id + ".op"); !op.empty())
-    return call(op, inputs_of(id), parity::json::parse(note(id + ".kwargs")));
+  if (const std::string op = note(id + ".op"); !op.empty()) return call(op, inputs_of(id), parity::json::parse(note(id + ".kwargs")));
   const Tensor x = golden().find(id)->clone();
   if (note(id + ".requires_grad") == "true") x.requires_grad_();
   return x;

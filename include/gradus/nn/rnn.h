@@ -88,7 +88,8 @@ class GRADUS_API RecurrentLayers : public Module {
   RecurrentWeights weights_of(int64_t layer, int64_t direction) const;
 
   Form form_;
-  std::vector<Parameter> weights_;  // for each layer and direction: weight_ih, weight_hh, bias_ih and bias_hh with bias, weight_hr with proj_size
+  std::vector<Parameter>
+      weights_;  // for each layer and direction: weight_ih, weight_hh, bias_ih and bias_hh with bias, weight_hr with proj_size
 };
 
 /// Layers of gated recurrent units; gradus::gru_layer has the equations.
