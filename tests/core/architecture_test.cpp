@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "source_root.h"
+
 /// Holds the source tree to the rules of docs/architecture.md.
 namespace {
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gradus/gradus.h"
+#include "source_root.h"
 
 /// What the tests of modules share.
 namespace nn_test {

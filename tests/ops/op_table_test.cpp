@@ -10,6 +10,7 @@
 
 #include "parity/cases.h"
 #include "parity/table.h"
+#include "source_root.h"
 
 namespace gradus::parity {
 namespace {

@@ -5,6 +5,7 @@
 #include "gradus/gradus.h"
 #include "ops/op_test.h"
 #include "parity/table.h"
+#include "source_root.h"
 
 namespace gradus::test {
 namespace {

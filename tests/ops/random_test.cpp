@@ -7,6 +7,7 @@
 
 #include "gradus/gradus.h"
 #include "ops/op_test.h"
+#include "source_root.h"
 
 using namespace gradus;
 using op_test::error_of;

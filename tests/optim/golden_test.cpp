@@ -7,6 +7,7 @@
 #include "gradus/io.h"
 #include "gradus/ops.h"
 #include "gradus/optim.h"
+#include "source_root.h"
 
 using gradus::Tensor;
 using nlohmann::json;

@@ -11,6 +11,7 @@
 
 #include "gradus/error.h"
 #include "gradus/text.h"
+#include "source_root.h"
 
 namespace {
 
