@@ -4,5 +4,6 @@
 #include "gradus/nn/init.h"
 #include "gradus/nn/layers.h"
 #include "gradus/nn/module.h"
+#include "gradus/nn/normalization.h"
 #include "gradus/nn/rnn.h"
 #include "gradus/nn/sequential.h"

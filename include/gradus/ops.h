@@ -9,6 +9,7 @@
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/loss.h"
 #include "gradus/ops/matmul.h"
+#include "gradus/ops/normalization.h"
 #include "gradus/ops/pointwise.h"
 #include "gradus/ops/rearrange.h"
 #include "gradus/ops/recurrent.h"

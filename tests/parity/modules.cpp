@@ -8,7 +8,8 @@ namespace gradus::parity {
 const ModuleRow* find_module(std::string_view name) {
   static const std::vector<ModuleRow> rows = [] {
     std::vector<ModuleRow> all;
-    for (const auto& part : {recurrent_rows(), layer_rows(), loss_rows()}) all.insert(all.end(), part.begin(), part.end());
+    for (const auto& part : {recurrent_rows(), layer_rows(), loss_rows(), normalization_rows()})
+      all.insert(all.end(), part.begin(), part.end());
     return all;
   }();
   const auto found = std::find_if(rows.begin(), rows.end(), [&](const ModuleRow& row) { return row.name == name; });

@@ -40,5 +40,6 @@ std::vector<Row> reduction_rows();
 std::vector<Row> rearranging_rows();
 std::vector<Row> indexing_rows();
 std::vector<Row> function_rows();
+std::vector<Row> layer_function_rows();
 
 }  // namespace gradus::parity
