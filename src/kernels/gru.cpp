@@ -12,30 +12,10 @@
 namespace gradus::kernels {
 namespace {
 
-/// The rows that one thread carries through the whole sequence: all where there are few or the work is small, else tiles of at most 64,
-/// two at least.
-int64_t tile_rows(const GruSizes& s) {
-  constexpr int64_t worth_splitting = 1 << 20, fewest = 48, most = 64, step = 8;  // the first in multiplications
-  if (s.B < fewest || s.T * s.B * s.H * 3 * s.H < worth_splitting) return std::max<int64_t>(s.B, 1);
-  const int64_t tiles = std::max<int64_t>((s.B + most - 1) / most, 2);
-  return ((s.B + tiles - 1) / tiles + step - 1) / step * step;
-}
-
-/// Cuts the rows [begin, end) of step t into runs that are all active or all past their length: body(from, to, active).
-template <class Body>
-void for_runs(const GruSizes& s, int64_t t, int64_t begin, int64_t end, const Body& body) {
-  if (!s.lengths) return body(begin, end, true);
-  for (int64_t from = begin, to = begin; from < end; from = to) {
-    const bool active = s.active(t, from);
-    while (to < end && s.active(t, to) == active) ++to;
-    body(from, to, active);
-  }
-}
-
 /// (4H): what is added to r, z, the input's part of n and the state's part of n. Where the two parts are only ever added, as with the
 /// reset gate before the product, the third holds both biases.
 template <class T>
-void joint_bias(const GruSizes& s, const GruWeightsView<T>& w, T* bias) {
+void joint_bias(const GruSizes& s, const RecurrentWeightsView<T>& w, T* bias) {
   const int64_t H = s.H;
   for (int64_t j = 0; j < 3 * H; ++j) {
     const bool apart = s.reset_after && j >= 2 * H;
@@ -179,7 +159,7 @@ template <class T>
 struct Forward {
   const GruSizes& s;
   const T* h0;
-  const GruWeightsView<T>& w;
+  const RecurrentWeightsView<T>& w;
   const GruSaved<T>& saved;
   const T* bias;  // (4H)
   T* h_n;
@@ -223,20 +203,18 @@ template <class T>
 struct Backward {
   const GruSizes& s;
   const T* h0;
-  const GruWeightsView<T>& w;
+  const RecurrentWeightsView<T>& w;
   const GruSaved<T>& saved;
-  const T *dy, *dh_n;
+  const OutputGradient<T>& dy;
+  const T* dh_n;
   T *d, *dh0;                         // d (T, B, 4H)
   const PackedProduct<T>& recurrent;  // with the transpose of the rows of W_hh that met the state directly
 
-  /// The rows [begin, end) through all steps, last to first; `sums` (4H) takes the sums of d over them.
+  /// The rows [begin, end) through all steps, last to first; `sums` (4H) adds up d over them.
   void run(int64_t begin, int64_t end, T* sums) const {
     const int64_t H = s.H, rows = end - begin, width = 4 * H;
-    Scratch<T> dh(rows * H), drh(s.reset_after ? 0 : rows * H), zeros(dy ? 0 : H);
-    if (!dy) std::fill_n(zeros.data(), H, T(0));
-    if (dh_n) std::copy_n(dh_n + begin * H, rows * H, dh.data());
-    else std::fill_n(dh.data(), rows * H, T(0));
-    std::fill_n(sums, width, T(0));
+    Scratch<T> dh(rows * H), drh(s.reset_after ? 0 : rows * H);
+    copy_rows_or_zeros(s, dh_n, begin, end, dh.data());
     for (int64_t i = s.T - 1; i >= 0; --i) {
       const int64_t t = s.step(i), first = t * s.B + begin;
       const T* h = i > 0 ? saved.states + (s.step(i - 1) * s.B + begin) * H : h0 + begin * H;
@@ -244,11 +222,10 @@ struct Backward {
       T* dt = d + first * width;
       for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
         const int64_t n = to - from, b = from - begin;
-        const T *g = gates + b * 3 * H, *dyt = dy ? dy + (t * s.B + from) * H : zeros.data();
+        const T *g = gates + b * 3 * H, *dyt = dy.row(t, from);
         if (!active) std::fill_n(dt + b * width, n * width, T(0));
-        else if (s.reset_after)
-          gradients_after(n, H, g, inner + b * H, h + b * H, dyt, dy ? H : 0, dh.data() + b * H, dt + b * width, sums);
-        else gradients_before(n, H, g, h + b * H, dyt, dy ? H : 0, dh.data() + b * H, dt + b * width, sums);
+        else if (s.reset_after) gradients_after(n, H, g, inner + b * H, h + b * H, dyt, dy.stride, dh.data() + b * H, dt + b * width, sums);
+        else gradients_before(n, H, g, h + b * H, dyt, dy.stride, dh.data() + b * H, dt + b * width, sums);
       });
       if (s.reset_after) {
         recurrent.run(rows, dt + H, width, true, dh.data(), H);
@@ -265,38 +242,12 @@ struct Backward {
   }
 };
 
-/// result (M, H) = the sum over all steps of d's columns from `column` (rows, M), transposed, times the states that the steps began with.
 template <class T>
-void state_products(const GruSizes& s, const T* d, int64_t column, int64_t M, const T* h0, const T* states, T* result) {
-  const int64_t H = s.H, width = 4 * H, block = s.B * width, later = (s.T - 1) * s.B;
-  const T *first_d = d + s.step(0) * block + column, *later_d = d + (s.reverse ? 0 : block) + column;
-  gemm<T>(Trans::Yes, Trans::No, M, H, s.B, 1, first_d, width, h0, H, 0, result, H);
-  gemm<T>(Trans::Yes, Trans::No, M, H, later, 1, later_d, width, states + (s.reverse ? s.B * H : 0), H, 1, result, H);
-}
-
-template <class T>
-void weight_hh_gradient(const GruSizes& s, const T* d, const T* h0, const GruSaved<T>& saved, T* result) {
+void gru_weight_hh_gradient(const GruSizes& s, const T* d, const T* h0, const GruSaved<T>& saved, T* result) {
   const int64_t H = s.H;
-  state_products(s, d, H, s.reset_after ? 3 * H : 2 * H, h0, saved.states, result);
+  weight_hh_gradient(s, d, 4 * H, {H, s.reset_after ? 3 * H : 2 * H}, h0, saved.states, result);
   if (!s.reset_after)  // n met r * h
     gemm<T>(Trans::Yes, Trans::No, H, H, s.T * s.B, 1, d + 3 * H, 4 * H, saved.inner, H, 0, result + 2 * H * H, H);
-}
-
-template <class T>
-void weight_ih_gradient(const GruSizes& s, const T* d, const T* x, T* result) {
-  const int64_t H = s.H, I = s.I, rows = s.T * s.B;
-  // Past its length a row's x means nothing, and may be NaN; 0 times that would spoil the sums.
-  Scratch<T> active_x(s.lengths ? rows * I : 0);
-  if (s.lengths) {
-    for (int64_t row = 0; row < rows; ++row) {
-      T* to = active_x.data() + row * I;
-      if (s.active(row / s.B, row % s.B)) std::copy_n(x + row * I, I, to);
-      else std::fill_n(to, I, T(0));
-    }
-    x = active_x.data();
-  }
-  gemm<T>(Trans::Yes, Trans::No, 2 * H, I, rows, 1, d + H, 4 * H, x, I, 0, result, I);
-  gemm<T>(Trans::Yes, Trans::No, H, I, rows, 1, d, 4 * H, x, I, 0, result + 2 * H * I, I);
 }
 
 template <class T>
@@ -309,12 +260,8 @@ void input_gradient(const GruSizes& s, const T* d, const T* weight_ih, T* result
   gemm<T>(Trans::No, Trans::No, s.T * s.B, I, 3 * H, 1, d, 4 * H, weight.data(), I, 0, result, I);
 }
 
-/// From the sums of d over each tile's rows (tiles, 4H).
 template <class T>
-void bias_gradients(const GruSizes& s, int64_t tiles, T* sums, const GruGradients<T>& out) {
-  const int64_t H = s.H;
-  for (int64_t i = 1; i < tiles; ++i)
-    for (int64_t j = 0; j < 4 * H; ++j) sums[j] += sums[i * 4 * H + j];
+void bias_gradients(int64_t H, const T* sums, const RecurrentGradients<T>& out) {
   if (out.bias_ih) {
     std::copy_n(sums + H, 2 * H, out.bias_ih);
     std::copy_n(sums, H, out.bias_ih + 2 * H);
@@ -325,45 +272,40 @@ void bias_gradients(const GruSizes& s, int64_t tiles, T* sums, const GruGradient
 }  // namespace
 
 template <class T>
-void gru_forward(const GruSizes& s, const T* x, const T* h0, const GruWeightsView<T>& w, const GruSaved<T>& saved, T* h_n) {
-  // The input's part of every gate of every step, in one product.
-  gemm<T>(Trans::No, Trans::Yes, s.T * s.B, 3 * s.H, s.I, 1, x, s.I, w.weight_ih, s.I, 0, saved.gates, 3 * s.H);
+void gru_forward(const GruSizes& s, const T* x, const T* h0, const RecurrentWeightsView<T>& w, const GruSaved<T>& saved, T* h_n) {
+  input_products(s, 3, x, w.weight_ih, saved.gates);
   Scratch<T> bias(4 * s.H);
   joint_bias(s, w, bias.data());
   const PackedProduct<T> recurrent(s.reset_after ? 3 * s.H : 2 * s.H, s.H, w.weight_hh, s.H, 1);
   const Forward<T> forward{s, h0, w, saved, bias.data(), h_n, recurrent};
-  parallel_for(s.B, tile_rows(s), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
+  parallel_for(s.B, tile_rows(s, 3), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
 }
 
 template <class T>
-void gru_backward(const GruSizes& s, const T* x, const T* h0, const GruWeightsView<T>& w, const GruSaved<T>& saved, const T* dy,
-                  const T* dh_n, const GruGradients<T>& out) {
-  const int64_t tile = tile_rows(s), tiles = std::max<int64_t>((s.B + tile - 1) / tile, 1), width = 4 * s.H;
-  Scratch<T> d(s.T * s.B * width), sums(tiles * width);
-  if (s.B == 0) std::fill_n(sums.data(), width, T(0));
-  const PackedProduct<T> recurrent(s.H, s.reset_after ? 3 * s.H : 2 * s.H, w.weight_hh, 1, s.H);
-  const Backward<T> backward{s, h0, w, saved, dy, dh_n, d.data(), out.h0, recurrent};
-  parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.data() + begin / tile * width); });
+void gru_backward(const GruSizes& s, const T* x, const T* h0, const RecurrentWeightsView<T>& w, const GruSaved<T>& saved, const T* dy,
+                  const T* dh_n, const RecurrentGradients<T>& out) {
+  const int64_t tile = tile_rows(s, 3), H = s.H, width = 4 * H;
+  Scratch<T> d(s.T * s.B * width);
+  TileSums<T> sums(s, tile, width);
+  const PackedProduct<T> recurrent(H, s.reset_after ? 3 * H : 2 * H, w.weight_hh, 1, H);
+  const OutputGradient<T> output_gradient(s, dy);
+  const Backward<T> backward{s, h0, w, saved, output_gradient, dh_n, d.data(), out.h0, recurrent};
+  parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.of(begin)); });
 
-  const auto product = [&](int64_t which) {
+  run_products(3, s.T * s.B * 3 * H * std::max(s.I, H), [&](int64_t which) {
     if (which == 0 && out.x) input_gradient(s, d.data(), w.weight_ih, out.x);
-    if (which == 1 && out.weight_ih) weight_ih_gradient(s, d.data(), x, out.weight_ih);
-    if (which == 2 && out.weight_hh) weight_hh_gradient(s, d.data(), h0, saved, out.weight_hh);
-  };
-  // Small products run beside each other, large ones one after the other, each on all threads.
-  constexpr int64_t small = 1 << 22, worth_splitting = 1 << 18;
-  const int64_t work = s.T * s.B * 3 * s.H * std::max(s.I, s.H);
-  if (work >= worth_splitting && work < small) parallel_pieces(3, product);
-  else
-    for (int64_t which : {0, 1, 2}) product(which);
-  bias_gradients(s, tiles, sums.data(), out);
+    if (which == 1 && out.weight_ih) weight_ih_gradient<T>(s, d.data(), width, {{H, 2 * H}, {0, H}}, x, out.weight_ih);
+    if (which == 2 && out.weight_hh) gru_weight_hh_gradient(s, d.data(), h0, saved, out.weight_hh);
+  });
+  bias_gradients(H, sums.total(), out);
 }
 
-template void gru_forward(const GruSizes&, const float*, const float*, const GruWeightsView<float>&, const GruSaved<float>&, float*);
-template void gru_forward(const GruSizes&, const double*, const double*, const GruWeightsView<double>&, const GruSaved<double>&, double*);
-template void gru_backward(const GruSizes&, const float*, const float*, const GruWeightsView<float>&, const GruSaved<float>&, const float*,
-                           const float*, const GruGradients<float>&);
-template void gru_backward(const GruSizes&, const double*, const double*, const GruWeightsView<double>&, const GruSaved<double>&,
-                           const double*, const double*, const GruGradients<double>&);
+template void gru_forward(const GruSizes&, const float*, const float*, const RecurrentWeightsView<float>&, const GruSaved<float>&, float*);
+template void gru_forward(const GruSizes&, const double*, const double*, const RecurrentWeightsView<double>&, const GruSaved<double>&,
+                          double*);
+template void gru_backward(const GruSizes&, const float*, const float*, const RecurrentWeightsView<float>&, const GruSaved<float>&,
+                           const float*, const float*, const RecurrentGradients<float>&);
+template void gru_backward(const GruSizes&, const double*, const double*, const RecurrentWeightsView<double>&, const GruSaved<double>&,
+                           const double*, const double*, const RecurrentGradients<double>&);
 
 }  // namespace gradus::kernels

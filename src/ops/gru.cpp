@@ -33,7 +33,7 @@ kernels::GruSizes checked_sizes(const char* op, const Inputs& in, bool cell) {
                       name(x.dtype()), kNames[i], in[i].defined() ? name(in[i].dtype()) : "");
   check<ShapeError>(x.dim() == (cell ? 2 : 3), "{}: x has shape {}, expected ({}batch, input size)", op, x.shape(), cell ? "" : "steps, ");
   check<ShapeError>(h0.dim() == 2, "{}: {} has shape {}, expected (batch, hidden size)", op, cell ? "h" : "h0", h0.shape());
-  const kernels::GruSizes s{.T = cell ? 1 : x.size(0), .B = x.size(-2), .I = x.size(-1), .H = h0.size(1)};
+  const kernels::GruSizes s{{.T = cell ? 1 : x.size(0), .B = x.size(-2), .I = x.size(-1), .H = h0.size(1)}};
   check<ShapeError>(s.T > 0, "{}: x has shape {}, no steps; give at least one", op, x.shape());
   check<ShapeError>(s.I > 0 && s.H > 0, "{}: input size {} and hidden size {} must be positive", op, s.I, s.H);
   const std::string hidden = fmt::format("hidden size {}", s.H);
@@ -63,7 +63,7 @@ const T* data_or_null(const Tensor& x) {
 }
 
 template <class T>
-kernels::GruWeightsView<T> weights_view(const Inputs& in) {
+kernels::RecurrentWeightsView<T> weights_view(const Inputs& in) {
   return {in[2].data<T>(), in[3].data<T>(), data_or_null<T>(in[4]), data_or_null<T>(in[5])};
 }
 
@@ -151,13 +151,13 @@ void pull_fused(const Tape& tape, std::span<Tensor> dy, std::span<Tensor> dx) {
       in[i] = in[i].contiguous();
     }
   const Tensor& states = *tape.states;
-  const kernels::GruSizes s{.T = states.size(0),
-                            .B = states.size(1),
-                            .I = in[0].size(2),
-                            .H = states.size(2),
-                            .reverse = tape.reverse,
-                            .reset_after = tape.reset_after,
-                            .lengths = data_or_null<int64_t>(tape.lengths)};
+  const kernels::GruSizes s{{.T = states.size(0),
+                             .B = states.size(1),
+                             .I = in[0].size(2),
+                             .H = states.size(2),
+                             .reverse = tape.reverse,
+                             .lengths = data_or_null<int64_t>(tape.lengths)},
+                            tape.reset_after};
   const Tensor d_output = dy[0].defined() ? dy[0].contiguous() : Tensor(), d_last = dy[1].defined() ? dy[1].contiguous() : Tensor();
   dispatch_floating("gru", in[0].dtype(), [&]<class T>() {
     const auto target = [&](size_t i) { return dx[i].defined() ? dx[i].data<T>() : nullptr; };

@@ -1,0 +1,86 @@
+#include "kernels/recurrence.h"
+
+#include <algorithm>
+
+#include "core/thread_pool.h"
+#include "kernels/blas.h"
+
+namespace gradus::kernels {
+
+int64_t tile_rows(const RecurrenceSizes& s, int64_t gates) {
+  constexpr int64_t worth_splitting = 1 << 20, fewest = 48, most = 64, step = 8;  // the first in multiplications
+  if (s.B < fewest || s.T * s.B * s.H * gates * s.H < worth_splitting) return std::max<int64_t>(s.B, 1);
+  const int64_t tiles = std::max<int64_t>((s.B + most - 1) / most, 2);
+  return ((s.B + tiles - 1) / tiles + step - 1) / step * step;
+}
+
+template <class T>
+void input_products(const RecurrenceSizes& s, int64_t gates, const T* x, const T* weight_ih, T* result) {
+  gemm<T>(Trans::No, Trans::Yes, s.T * s.B, gates * s.H, s.I, 1, x, s.I, weight_ih, s.I, 0, result, gates * s.H);
+}
+
+template <class T>
+void weight_ih_gradient(const RecurrenceSizes& s, const T* d, int64_t width, std::initializer_list<Columns> parts, const T* x, T* result) {
+  const int64_t I = s.I, rows = s.T * s.B;
+  // d is 0 there, but 0 times NaN would spoil the sums.
+  Scratch<T> active_x(s.lengths ? rows * I : 0);
+  if (s.lengths) {
+    for (int64_t row = 0; row < rows; ++row) {
+      T* to = active_x.data() + row * I;
+      if (s.active(row / s.B, row % s.B)) std::copy_n(x + row * I, I, to);
+      else std::fill_n(to, I, T(0));
+    }
+    x = active_x.data();
+  }
+  for (const Columns& part : parts) {
+    gemm<T>(Trans::Yes, Trans::No, part.count, I, rows, 1, d + part.from, width, x, I, 0, result, I);
+    result += part.count * I;
+  }
+}
+
+template <class T>
+void weight_hh_gradient(const RecurrenceSizes& s, const T* d, int64_t width, Columns columns, const T* h0, const T* states, T* result) {
+  const int64_t H = s.H, M = columns.count, block = s.B * width, later = (s.T - 1) * s.B;
+  const T *first_d = d + s.step(0) * block + columns.from, *later_d = d + (s.reverse ? 0 : block) + columns.from;
+  gemm<T>(Trans::Yes, Trans::No, M, H, s.B, 1, first_d, width, h0, H, 0, result, H);
+  gemm<T>(Trans::Yes, Trans::No, M, H, later, 1, later_d, width, states + (s.reverse ? s.B * H : 0), H, 1, result, H);
+}
+
+void run_products(int64_t count, int64_t work, void (*call)(const void* product, int64_t which), const void* product) {
+  constexpr int64_t small = 1 << 22, worth_splitting = 1 << 18;
+  if (work >= worth_splitting && work < small) return run_pieces(count, call, product);
+  for (int64_t which = 0; which < count; ++which) call(product, which);
+}
+
+template <class T>
+OutputGradient<T>::OutputGradient(const RecurrenceSizes& s, const T* dy) : stride(dy ? s.H : 0), B_(s.B), dy_(dy), zeros_(dy ? 0 : s.H) {
+  if (!dy) std::fill_n(zeros_.data(), s.H, T(0));
+}
+
+template <class T>
+TileSums<T>::TileSums(const RecurrenceSizes& s, int64_t tile, int64_t width)
+    : tile_(tile), tiles_(std::max<int64_t>((s.B + tile - 1) / tile, 1)), width_(width), sums_(tiles_ * width) {
+  std::fill_n(sums_.data(), tiles_ * width, T(0));
+}
+
+template <class T>
+const T* TileSums<T>::total() {
+  T* sums = sums_.data();
+  for (int64_t i = 1; i < tiles_; ++i)
+    for (int64_t j = 0; j < width_; ++j) sums[j] += sums[i * width_ + j];
+  tiles_ = 1;
+  return sums;
+}
+
+template void input_products(const RecurrenceSizes&, int64_t, const float*, const float*, float*);
+template void input_products(const RecurrenceSizes&, int64_t, const double*, const double*, double*);
+template void weight_ih_gradient(const RecurrenceSizes&, const float*, int64_t, std::initializer_list<Columns>, const float*, float*);
+template void weight_ih_gradient(const RecurrenceSizes&, const double*, int64_t, std::initializer_list<Columns>, const double*, double*);
+template void weight_hh_gradient(const RecurrenceSizes&, const float*, int64_t, Columns, const float*, const float*, float*);
+template void weight_hh_gradient(const RecurrenceSizes&, const double*, int64_t, Columns, const double*, const double*, double*);
+template class OutputGradient<float>;
+template class OutputGradient<double>;
+template class TileSums<float>;
+template class TileSums<double>;
+
+}  // namespace gradus::kernels
