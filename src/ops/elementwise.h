@@ -45,6 +45,14 @@ Tensor map_new(const char* op, const Tensor& a, const Tensor& b, F f) {
   return y;
 }
 
+/// f over a tensor and one number for all of its elements, in the loops of two tensors.
+template <class Y, class A, class F>
+Tensor map_new(const char* op, const Tensor& a, A number, F f) {
+  Tensor y = new_tensor(op, a.shape(), dtype_of<Y>);
+  kernels::map(y.data<Y>(), y.impl()->layout, storage_of<A>(a), a.impl()->layout, &number, expand(op, Layout{}, a.shape()), f);
+  return y;
+}
+
 /// A real function of one tensor, and its derivative as a function of the result: written once for numbers and tensors alike, so that the
 /// backward pass is one loop, or, while it is recorded, public operations. Integers become float32.
 template <class F, class D>

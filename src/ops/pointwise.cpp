@@ -28,24 +28,13 @@ Tensor arithmetic(const char* op, const Tensor& x, const Tensor& y, DType dtype,
 template <class F>
 Tensor arithmetic(const char* op, const Tensor& x, Scalar y, DType dtype, F f) {
   const Tensor a = converted(x, dtype);
-  return dispatch(dtype, [&]<class T>() { return map_new<T, T>(op, a, [f, b = y.to<T>()](T v) { return f(v, b); }); });
+  return dispatch(dtype, [&]<class T>() { return map_new<T, T>(op, a, y.to<T>(), f); });
 }
 
+/// f on x in a dtype of its own choice.
 template <class F>
-Tensor compare(const char* op, const Tensor& x, const Tensor& y, F f) {
-  impl_of(op, x);
-  impl_of(op, y);
-  const DType dtype = result_type(x, y);
-  const Tensor a = converted(x, dtype), b = converted(y, dtype);
-  return dispatch(dtype, [&]<class T>() { return map_new<bool, T, T>(op, a, b, f); });
-}
-
-template <class F>
-Tensor compare(const char* op, const Tensor& x, Scalar y, F f) {
-  impl_of(op, x);
-  const DType dtype = result_type(x, y);
-  const Tensor a = converted(x, dtype);
-  return dispatch(dtype, [&]<class T>() { return map_new<bool, T>(op, a, [f, b = y.to<T>()](T v) { return f(v, b); }); });
+Tensor unary(const char* op, const Tensor& x, F f) {
+  return dispatch(x.dtype(), [&]<class T>() { return map_new<T, T>(op, x, f); });
 }
 
 /// The dtype in which an operation on real numbers works: float32 for integers.
@@ -206,16 +195,16 @@ Tensor pow(Scalar x, const Tensor& exponent) {
 Tensor neg(const Tensor& x) {
   impl_of("neg", x);
   refuse_bool("neg", x.dtype(), x.dtype(), "use logical_not");
-  return record("neg", arithmetic("neg", x, 0, x.dtype(), [](auto a, auto zero) { return zero == a ? -a : minus(zero, a); }),
+  return record("neg", unary("neg", x, []<class T>(T a) { return a == T(0) ? static_cast<T>(-a) : minus(T(0), a); }),
                 wrt(x, [](const Tensor& dy) { return neg(dy); }));
 }
 
 Tensor abs(const Tensor& x) {
   impl_of("abs", x);
   refuse_bool("abs", x.dtype(), x.dtype(), "it is its own absolute value");
-  Tensor y = arithmetic("abs", x, 0, x.dtype(), []<class T>(T a, T zero) {
+  Tensor y = unary("abs", x, []<class T>(T a) {
     if constexpr (std::is_floating_point_v<T>) return std::fabs(a);
-    else return a < zero ? minus(zero, a) : a;
+    else return a < T(0) ? minus(T(0), a) : a;
   });
   return record("abs", y, wrt(x, [x = Saved(x)](const Tensor& dy) { return where(gt(*x, 0), dy, where(lt(*x, 0), neg(dy), 0.0)); }));
 }
@@ -250,7 +239,7 @@ Tensor sigmoid(const Tensor& x) {
 Tensor relu(const Tensor& x) {
   impl_of("relu", x);
   refuse_bool("relu", x.dtype(), x.dtype(), "it is never negative");
-  Tensor y = arithmetic("relu", x, 0, x.dtype(), [](auto a, auto zero) { return a < zero ? zero : a; });
+  Tensor y = unary("relu", x, []<class T>(T a) { return a < T(0) ? T(0) : a; });
   return record("relu", y, wrt(x, [](const Tensor& dy, const Tensor& out) { return masked_fill(dy, le(out, 0), 0); }));
 }
 
@@ -263,8 +252,8 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> m
   check<DTypeError>(dtype != DType::Bool, "clamp: not defined for bool; convert with .to(gradus::int64)");
   const Tensor v = x.to(dtype);
   Tensor y = v.detach();
-  if (min) y = arithmetic("clamp", y, *min, dtype, [](auto a, auto low) { return a < low ? low : a; });
-  if (max) y = arithmetic("clamp", y, *max, dtype, [](auto a, auto high) { return a > high ? high : a; });
+  if (min) y = arithmetic("clamp", y, *min, dtype, []<class T>(T a, T low) { return a < low ? low : a; });
+  if (max) y = arithmetic("clamp", y, *max, dtype, []<class T>(T a, T high) { return a > high ? high : a; });
   return record("clamp", y, wrt(v, [v = Saved(v), min, max](const Tensor& dy) {
                   Tensor inside = min ? ge(*v, *min) : le(*v, *max);
                   if (min && max) inside = logical_and(inside, le(*v, *max));
@@ -323,59 +312,6 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
   check<DTypeError>(impl_of("masked_fill", mask).dtype == DType::Bool, "masked_fill: the mask must be bool, got {}; compare, as in x > 0",
                     name(mask.dtype()));
   return where(mask, value.to(x.dtype()), x);
-}
-
-Tensor eq(const Tensor& x, const Tensor& y) {
-  return compare("eq", x, y, [](auto a, auto b) { return a == b; });
-}
-Tensor eq(const Tensor& x, Scalar y) {
-  return compare("eq", x, y, [](auto a, auto b) { return a == b; });
-}
-Tensor ne(const Tensor& x, const Tensor& y) {
-  return compare("ne", x, y, [](auto a, auto b) { return a != b; });
-}
-Tensor ne(const Tensor& x, Scalar y) {
-  return compare("ne", x, y, [](auto a, auto b) { return a != b; });
-}
-Tensor lt(const Tensor& x, const Tensor& y) {
-  return compare("lt", x, y, [](auto a, auto b) { return a < b; });
-}
-Tensor lt(const Tensor& x, Scalar y) {
-  return compare("lt", x, y, [](auto a, auto b) { return a < b; });
-}
-Tensor le(const Tensor& x, const Tensor& y) {
-  return compare("le", x, y, [](auto a, auto b) { return a <= b; });
-}
-Tensor le(const Tensor& x, Scalar y) {
-  return compare("le", x, y, [](auto a, auto b) { return a <= b; });
-}
-Tensor gt(const Tensor& x, const Tensor& y) {
-  return compare("gt", x, y, [](auto a, auto b) { return a > b; });
-}
-Tensor gt(const Tensor& x, Scalar y) {
-  return compare("gt", x, y, [](auto a, auto b) { return a > b; });
-}
-Tensor ge(const Tensor& x, const Tensor& y) {
-  return compare("ge", x, y, [](auto a, auto b) { return a >= b; });
-}
-Tensor ge(const Tensor& x, Scalar y) {
-  return compare("ge", x, y, [](auto a, auto b) { return a >= b; });
-}
-
-Tensor logical_not(const Tensor& x) {
-  return compare("logical_not", x, false, []<class T>(T a, T) { return a == T(0); });
-}
-Tensor logical_and(const Tensor& x, const Tensor& y) {
-  return compare("logical_and", x, y, []<class T>(T a, T b) { return a != T(0) && b != T(0); });
-}
-Tensor logical_or(const Tensor& x, const Tensor& y) {
-  return compare("logical_or", x, y, []<class T>(T a, T b) { return a != T(0) || b != T(0); });
-}
-Tensor isnan(const Tensor& x) {
-  return compare("isnan", x, false, []<class T>(T a, T) { return a != a; });
-}
-Tensor isfinite(const Tensor& x) {
-  return compare("isfinite", x, false, []<class T>(T a, T) { return a - a == T(0); });
 }
 
 }  // namespace gradus

@@ -56,28 +56,6 @@ GRADUS_API Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value)
 /// The same with the value of a scalar tensor, which gets the sum of the gradients of what it replaced.
 GRADUS_API Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value);
 
-/// Comparisons give bool and have no gradient.
-GRADUS_API Tensor eq(const Tensor& x, const Tensor& y);
-GRADUS_API Tensor eq(const Tensor& x, Scalar y);
-GRADUS_API Tensor ne(const Tensor& x, const Tensor& y);
-GRADUS_API Tensor ne(const Tensor& x, Scalar y);
-GRADUS_API Tensor lt(const Tensor& x, const Tensor& y);
-GRADUS_API Tensor lt(const Tensor& x, Scalar y);
-GRADUS_API Tensor le(const Tensor& x, const Tensor& y);
-GRADUS_API Tensor le(const Tensor& x, Scalar y);
-GRADUS_API Tensor gt(const Tensor& x, const Tensor& y);
-GRADUS_API Tensor gt(const Tensor& x, Scalar y);
-GRADUS_API Tensor ge(const Tensor& x, const Tensor& y);
-GRADUS_API Tensor ge(const Tensor& x, Scalar y);
-/// Of bool, or of other dtypes by "is not zero".
-GRADUS_API Tensor logical_not(const Tensor& x);
-GRADUS_API Tensor logical_and(const Tensor& x, const Tensor& y);
-GRADUS_API Tensor logical_or(const Tensor& x, const Tensor& y);
-/// True where x is NaN.
-GRADUS_API Tensor isnan(const Tensor& x);
-/// True where x is neither NaN nor infinite.
-GRADUS_API Tensor isfinite(const Tensor& x);
-
 inline Tensor operator+(const Tensor& x, const Tensor& y) { return add(x, y); }
 inline Tensor operator+(const Tensor& x, Scalar y) { return add(x, y); }
 inline Tensor operator+(Scalar x, const Tensor& y) { return add(y, x); }
