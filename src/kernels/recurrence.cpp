@@ -20,6 +20,11 @@ void input_products(const RecurrenceSizes& s, int64_t gates, const T* x, const T
 }
 
 template <class T>
+JointBias<T>::JointBias(const RecurrentWeightsView<T>& w, int64_t width) : sums_(width) {
+  for (int64_t j = 0; j < width; ++j) sums_.data()[j] = (w.bias_ih ? w.bias_ih[j] : T(0)) + (w.bias_hh ? w.bias_hh[j] : T(0));
+}
+
+template <class T>
 void weight_ih_gradient(const RecurrenceSizes& s, const T* d, int64_t width, std::initializer_list<Columns> parts, const T* x, T* result) {
   const int64_t I = s.I, rows = s.T * s.B;
   // d is 0 there, but 0 times NaN would spoil the sums.
@@ -72,12 +77,31 @@ const T* TileSums<T>::total() {
   return sums;
 }
 
+template <class T>
+void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* h0, const T* states, const T* weight_ih,
+                    const T* sums, const RecurrentGradients<T>& out) {
+  const int64_t width = gates * s.H, I = s.I;
+  run_products(3, s.T * s.B * width * std::max(I, s.H), [&](int64_t which) {
+    if (which == 0 && out.x) gemm<T>(Trans::No, Trans::No, s.T * s.B, I, width, 1, d, width, weight_ih, I, 0, out.x, I);
+    if (which == 1 && out.weight_ih) weight_ih_gradient<T>(s, d, width, {{0, width}}, x, out.weight_ih);
+    if (which == 2 && out.weight_hh) weight_hh_gradient<T>(s, d, width, {0, width}, h0, states, out.weight_hh);
+  });
+  for (T* bias : {out.bias_ih, out.bias_hh})
+    if (bias) std::copy_n(sums, width, bias);
+}
+
 template void input_products(const RecurrenceSizes&, int64_t, const float*, const float*, float*);
 template void input_products(const RecurrenceSizes&, int64_t, const double*, const double*, double*);
 template void weight_ih_gradient(const RecurrenceSizes&, const float*, int64_t, std::initializer_list<Columns>, const float*, float*);
 template void weight_ih_gradient(const RecurrenceSizes&, const double*, int64_t, std::initializer_list<Columns>, const double*, double*);
 template void weight_hh_gradient(const RecurrenceSizes&, const float*, int64_t, Columns, const float*, const float*, float*);
 template void weight_hh_gradient(const RecurrenceSizes&, const double*, int64_t, Columns, const double*, const double*, double*);
+template void gate_gradients(const RecurrenceSizes&, int64_t, const float*, const float*, const float*, const float*, const float*,
+                             const float*, const RecurrentGradients<float>&);
+template void gate_gradients(const RecurrenceSizes&, int64_t, const double*, const double*, const double*, const double*, const double*,
+                             const double*, const RecurrentGradients<double>&);
+template class JointBias<float>;
+template class JointBias<double>;
 template class OutputGradient<float>;
 template class OutputGradient<double>;
 template class TileSums<float>;

@@ -70,6 +70,17 @@ void copy_rows_or_zeros(const RecurrenceSizes& s, const T* from, int64_t begin, 
 template <class T>
 void input_products(const RecurrenceSizes& s, int64_t gates, const T* x, const T* weight_ih, T* result);
 
+/// (G H): what is added to every gate, b_ih + b_hh.
+template <class T>
+class JointBias {
+ public:
+  JointBias(const RecurrentWeightsView<T>& w, int64_t width);
+  const T* data() const noexcept { return sums_.data(); }
+
+ private:
+  Scratch<T> sums_;
+};
+
 /// Columns of d that belong to consecutive rows of a weight.
 struct Columns {
   int64_t from, count;
@@ -121,5 +132,11 @@ class TileSums {
   int64_t tile_, tiles_, width_;
   Scratch<T> sums_;
 };
+
+/// All gradients but those of the states at the start, where d (T, B, G H) has the gates in the order of the weights and its columns sum
+/// up to `sums` (G H).
+template <class T>
+void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* h0, const T* states, const T* weight_ih,
+                    const T* sums, const RecurrentGradients<T>& out);
 
 }  // namespace gradus::kernels

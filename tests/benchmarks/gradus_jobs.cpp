@@ -30,26 +30,27 @@ Tensor indices(const gradus::Shape& shape, int64_t limit, uint32_t salt) {
 
 double total(const Tensor& x) { return x.defined() ? gradus::abs(x.detach()).sum({}, false, gradus::float64).item() : 0; }
 
-/// A GRU alone, forward and backward. Sizes: input, hidden, layers, batch, steps.
-struct Gru {
-  nn::GRU gru;
+/// nn::GRU, LSTM or RNN alone, forward and backward. Sizes: input, hidden, layers, batch, steps.
+template <class Layers>
+struct Recurrent {
+  Layers layers;
   Tensor x, dy, y = {};
 
-  explicit Gru(const std::vector<int64_t>& s)
-      : gru(s[0], s[1], {.num_layers = s[2]}), x(values({s[4], s[3], s[0]}, 1, 1, true)), dy(values({s[4], s[3], s[1]}, 1, 2)) {
+  explicit Recurrent(const std::vector<int64_t>& s)
+      : layers(s[0], s[1], {.num_layers = s[2]}), x(values({s[4], s[3], s[0]}, 1, 1, true)), dy(values({s[4], s[3], s[1]}, 1, 2)) {
     const gradus::NoGradGuard no_grad;
     uint32_t salt = 10;
-    for (const Tensor& p : gru.parameters()) fill(p.data<float>(), p.numel(), 0.1f, salt++);
+    for (const Tensor& p : layers.parameters()) fill(p.data<float>(), p.numel(), 0.1f, salt++);
   }
   void run() {
-    for (const Tensor& p : gru.parameters()) p.set_grad({});
+    for (const Tensor& p : layers.parameters()) p.set_grad({});
     x.set_grad({});
-    y = gru(x).output;
+    y = layers(x).output;
     y.backward(dy);
   }
   double checksum() const {
     double sum = total(y) + total(x.grad());
-    for (const Tensor& p : gru.parameters()) sum += total(p.grad());
+    for (const Tensor& p : layers.parameters()) sum += total(p.grad());
     return sum;
   }
 };
@@ -196,7 +197,9 @@ Task make_task(const Job& job) {
   gradus::set_num_threads(job.threads);
   gradus::manual_seed(1);
   const auto& s = job.sizes;
-  if (job.kind == "gru") return stateful<Gru>(s);
+  if (job.kind == "gru") return stateful<Recurrent<nn::GRU>>(s);
+  if (job.kind == "lstm") return stateful<Recurrent<nn::LSTM>>(s);
+  if (job.kind == "rnn") return stateful<Recurrent<nn::RNN>>(s);
   if (job.kind == "step") return stateful<Step>(s);
   if (job.kind == "sgemm") return sgemm(s[0]);
   if (job.kind == "output layer") return output_layer(s);

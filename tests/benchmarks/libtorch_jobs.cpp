@@ -35,14 +35,15 @@ void drop_gradients(const std::vector<Tensor>& parameters) {
   for (const Tensor& p : parameters) p.mutable_grad() = Tensor();
 }
 
-struct Gru {
-  nn::GRU gru;
+template <class Layers, class Options>
+struct Recurrent {
+  Layers layers;
   std::vector<Tensor> parameters;
   Tensor x, dy, y;
 
-  explicit Gru(const std::vector<int64_t>& s)
-      : gru(nn::GRUOptions(s[0], s[1]).num_layers(s[2])),
-        parameters(gru->parameters()),
+  explicit Recurrent(const std::vector<int64_t>& s)
+      : layers(Options(s[0], s[1]).num_layers(s[2])),
+        parameters(layers->parameters()),
         x(values({s[4], s[3], s[0]}, 1, 1, true)),
         dy(values({s[4], s[3], s[1]}, 1, 2)) {
     uint32_t salt = 10;
@@ -51,7 +52,7 @@ struct Gru {
   void run() {
     drop_gradients(parameters);
     x.mutable_grad() = Tensor();
-    y = std::get<0>(gru(x));
+    y = std::get<0>(layers(x));
     y.backward(dy);
   }
   double checksum() const {
@@ -95,6 +96,12 @@ template <class State>
 Task stateful(const std::vector<int64_t>& sizes) {
   auto state = std::make_shared<State>(sizes);
   return {[state] { state->run(); }};
+}
+
+template <class State>
+Task with_checksum(const std::vector<int64_t>& sizes) {
+  auto state = std::make_shared<State>(sizes);
+  return {[state] { state->run(); }, {}, [state] { return state->checksum(); }};
 }
 
 template <class F>
@@ -179,10 +186,9 @@ Task make_task(const Job& job) {
   at::set_num_threads(job.threads);
   torch::manual_seed(1);
   const auto& s = job.sizes;
-  if (job.kind == "gru") {
-    auto state = std::make_shared<Gru>(s);
-    return {[state] { state->run(); }, {}, [state] { return state->checksum(); }};
-  }
+  if (job.kind == "gru") return with_checksum<Recurrent<nn::GRU, nn::GRUOptions>>(s);
+  if (job.kind == "lstm") return with_checksum<Recurrent<nn::LSTM, nn::LSTMOptions>>(s);
+  if (job.kind == "rnn") return with_checksum<Recurrent<nn::RNN, nn::RNNOptions>>(s);
   if (job.kind == "step") return stateful<Step>(s);
   if (job.kind == "sgemm") return sgemm(s[0]);
   for (const bool backward : {false, true}) {

@@ -20,7 +20,7 @@ struct Size {
   double share;       ///< row 3, of the peak
 
   int64_t classes() const { return std::min<int64_t>(vocabulary, 1000); }
-  std::vector<int64_t> gru() const { return {embed, hidden, layers, batch, steps}; }
+  std::vector<int64_t> layers_alone() const { return {embed, hidden, layers, batch, steps}; }
   std::vector<int64_t> step() const { return {vocabulary, embed, hidden, layers, batch, steps, classes()}; }
   /// Multiplications and additions of the products in a training step: forward, and twice as many backward.
   double operations() const {
@@ -82,22 +82,31 @@ void compare(Results& results, Workers& workers, const Effort& effort, int row, 
 
 }  // namespace
 
-Results gru_rows(Workers& workers, const Effort& effort) {
+Results recurrent_rows(Workers& workers, const Effort& effort) {
   Results results;
-  for (const Size& size : sizes)
+  const auto row = [&](const std::string& kind, const Size& size, double target_onednn, double target_torch) {
+    const std::string what = kind == "gru" ? size.name : fmt::format("{}, {}", kind, size.name);
     for (const int threads : {1, 2}) {
-      const Job job{"gru", threads, size.gru()};
+      const Job job{kind, threads, size.layers_alone()};
       workers.ours.make(job);
-      workers.onednn.make(job);
+      const bool with_onednn = workers.onednn.make(job);
       const BestTorch torch = best_torch(workers, job, effort);
       const double checksum = workers.ours.checksum();
-      check_agreement(size.name, checksum, workers.onednn.checksum());
       check_agreement(size.name, checksum, torch.worker.checksum());
-      const Medians m = in_turn({running(workers.ours, effort), running(workers.onednn, effort), running(torch.worker, effort)}, effort);
+      std::vector<Measure> measures{running(workers.ours, effort), running(torch.worker, effort)};
+      if (with_onednn) {
+        check_agreement(size.name, checksum, workers.onednn.checksum());
+        measures.push_back(running(workers.onednn, effort));
+      }
+      const Medians m = in_turn(measures, effort);
       const double time = m.values[0] * ms;
-      results.push_back({1, size.name, threads, "ms", time, "oneDNN", m.values[1] * ms, m.ratios[1], size.gru_onednn});
-      results.push_back({1, size.name, threads, "ms", time, torch.name, m.values[2] * ms, m.ratios[2], size.gru_torch});
+      if (with_onednn) results.push_back({1, what, threads, "ms", time, "oneDNN", m.values[2] * ms, m.ratios[2], target_onednn});
+      results.push_back({1, what, threads, "ms", time, torch.name, m.values[1] * ms, m.ratios[1], target_torch});
     }
+  };
+  for (const Size& size : sizes) row("gru", size, size.gru_onednn, size.gru_torch);
+  for (const char* kind : {"lstm", "rnn"})
+    for (const Size& size : {sizes[2], sizes[5]}) row(kind, size, 0, 1);
   return results;
 }
 

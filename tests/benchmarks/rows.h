@@ -6,8 +6,8 @@ namespace bench {
 
 using Results = std::vector<Result>;
 
-/// Forward and backward of a GRU alone.
-Results gru_rows(Workers& workers, const Effort& effort);
+/// Forward and backward of recurrent layers alone.
+Results recurrent_rows(Workers& workers, const Effort& effort);
 /// The whole training step, and (rows 3) its share of the machine's peak.
 Results step_rows(Workers& workers, const Effort& effort, bool times, bool shares);
 /// The cost of one recorded operation on one element.

@@ -14,7 +14,7 @@ namespace bench {
 namespace {
 
 constexpr std::array<const char*, 8> titles = {"",
-                                               "GRU alone, forward and backward",
+                                               "GRU (and LSTM, RNN) alone, forward and backward",
                                                "Training step: embedding, GRU, linear, cross-entropy, clipping, Adam",
                                                "Share of the sgemm peak that the training step reaches",
                                                "One recorded operation on one element (a chain of 20 000)",
@@ -79,7 +79,7 @@ Results measure(const std::set<int>& rows, const std::string& torch_kernels, con
     print(results);
     all.insert(all.end(), results.begin(), results.end());
   };
-  if (wants(1)) add(gru_rows(workers, effort));
+  if (wants(1)) add(recurrent_rows(workers, effort));
   if (wants(2)) add(step_rows(workers, effort, true, false));
   if (wants(3)) add(step_rows(workers, effort, false, true));
   if (wants(4)) add(overhead_rows(workers, effort));

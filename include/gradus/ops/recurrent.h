@@ -2,9 +2,9 @@
 
 #include "gradus/tensor.h"
 
-/// Layers of plain recurrent units and of long short-term memory, in one direction; gru.h has the GRU's. T steps, B rows, I inputs,
-/// H hidden units. `lengths` (B), int64, 0 to T in any order, or undefined: past its length a row's output is 0 and its state frozen.
-/// `reverse` reads from the last step to the first.
+/// Layers of plain recurrent units and of LSTM in one direction; gru.h has the GRU's. T steps, B rows, I inputs, H hidden units. `lengths`
+/// (B), int64, 0 to T in any order, or undefined: past its length a row's output is 0 and its state frozen. `reverse` reads from the last
+/// step to the first. Both passes are fused kernels; under create_graph, or with a projection, they consist of differentiable operations.
 namespace gradus {
 
 /// The parameters of one layer; the biases may be undefined.
