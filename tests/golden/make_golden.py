@@ -142,20 +142,20 @@ PAD, BOS, EOS = 1, 2, 3
 
 
 class Encoder(nn.Module):
-    def __init__(self, vocab, embed, hidden, layers):
+    def __init__(self, vocab, embed, hidden, layers, dropout=0.0):
         super().__init__()
         self.embedding = nn.Embedding(vocab, embed)
-        self.rnn = nn.GRU(embed, hidden, layers)
+        self.rnn = nn.GRU(embed, hidden, layers, dropout=dropout)
 
     def forward(self, tokens):
         return self.rnn(self.embedding(tokens).permute(1, 0, 2))
 
 
 class Decoder(nn.Module):
-    def __init__(self, vocab, embed, hidden, layers):
+    def __init__(self, vocab, embed, hidden, layers, dropout=0.0):
         super().__init__()
         self.embedding = nn.Embedding(vocab, embed)
-        self.rnn = nn.GRU(embed + hidden, hidden, layers)
+        self.rnn = nn.GRU(embed + hidden, hidden, layers, dropout=dropout)
         self.dense = nn.Linear(hidden, vocab)
 
     def forward(self, tokens, state):
@@ -175,12 +175,24 @@ def sentences(vocab, batch, steps):
     return tokens, lengths
 
 
-def write_d2l(golden):
-    torch.manual_seed(40)
-    model = nn.ModuleDict({"encoder": Encoder(24, 8, 12, 2), "decoder": Decoder(28, 8, 12, 2)})
+def init_xavier(model):
     for name, p in model.named_parameters():
         if "weight" in name and "embedding" not in name:
             nn.init.xavier_uniform_(p)
+
+
+def masked_loss(model, src, tgt, tgt_valid_len, dec_input):
+    """The sum over the batch of the mean over the steps."""
+    _, state = model["encoder"](src)
+    logits = model["decoder"](dec_input, state)
+    mask = (torch.arange(tgt.shape[1]) < tgt_valid_len[:, None]).float()
+    return (F.cross_entropy(logits.permute(0, 2, 1), tgt, reduction="none") * mask).mean(1).sum()
+
+
+def write_d2l(golden):
+    torch.manual_seed(40)
+    model = nn.ModuleDict({"encoder": Encoder(24, 8, 12, 2), "decoder": Decoder(28, 8, 12, 2)})
+    init_xavier(model)
     golden.tensors.update({k: p.detach().clone() for k, p in model.state_dict().items()})
     batches = []
     for k in range(2):
@@ -195,18 +207,37 @@ def write_d2l(golden):
     for step in range(10):
         src, tgt, tgt_valid_len, dec_input = batches[step % 2]
         adam.zero_grad()
-        _, state = model["encoder"](src)
-        logits = model["decoder"](dec_input, state)
-        mask = (torch.arange(7) < tgt_valid_len[:, None]).float()
-        loss = (F.cross_entropy(logits.permute(0, 2, 1), tgt, reduction="none") * mask).mean(1)
-        loss.sum().backward()
+        loss = masked_loss(model, src, tgt, tgt_valid_len, dec_input)
+        loss.backward()
         norms.append(nn.utils.clip_grad_norm_(model.parameters(), 1))
         adam.step()
-        losses.append(loss.sum().detach() / tgt_valid_len.sum())
+        losses.append(loss.detach() / tgt_valid_len.sum())
     golden.add("losses", torch.stack(losses))
     golden.add("grad_norms", torch.stack(norms))
     golden.add_all("after", model.state_dict())
     golden.note("d2l", {"src_vocab": 24, "tgt_vocab": 28, "embed": 8, "hidden": 12, "layers": 2, "lr": 0.005, "max_norm": 1, "steps": 10})
+
+
+# ---- seeded.safetensors
+
+def write_seeded(golden):
+    """The chapter's model in full size, made, fed and trained from a seed alone: weights, tokens and dropout all come from the generator."""
+    for seed in (0, 7):
+        torch.manual_seed(seed)
+        model = nn.ModuleDict({"encoder": Encoder(184, 32, 32, 2, 0.1), "decoder": Decoder(201, 32, 32, 2, 0.1)})
+        init_xavier(model)
+        adam = torch.optim.Adam(model.parameters(), lr=0.005)
+        losses = []
+        for _ in range(10):
+            src, tgt = torch.randint(0, 184, (64, 10)), torch.randint(0, 201, (64, 10))
+            tgt_valid_len = torch.randint(1, 11, (64,))
+            loss = masked_loss(model, src, tgt, tgt_valid_len, torch.cat([torch.full((64, 1), BOS), tgt[:, :-1]], 1))
+            adam.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1)
+            adam.step()
+            losses.append(loss.detach() / tgt_valid_len.sum())
+        golden.add(f"seed{seed}.losses", torch.stack(losses))
 
 
 # ---- random.safetensors
@@ -287,7 +318,8 @@ def main():
     out = parser.parse_args().out
     torch.set_num_threads(1)
     os.makedirs(out, exist_ok=True)
-    writers = {"rnn": write_rnn, "prints": print_cases.write, "optim": write_optim, "d2l": write_d2l, "random": write_random}
+    writers = {"rnn": write_rnn, "prints": print_cases.write, "optim": write_optim, "d2l": write_d2l, "seeded": write_seeded,
+               "random": write_random}
     for name, write in writers.items():
         golden = Golden()
         write(golden)

@@ -12,9 +12,9 @@ struct Decoder : nn::Module {
   nn::GRU rnn;
   nn::Linear dense;
 
-  Decoder(int64_t vocab, int64_t embed, int64_t hidden, int64_t layers)
+  Decoder(int64_t vocab, int64_t embed, int64_t hidden, int64_t layers, double dropout)
       : embedding(register_module("embedding", nn::Embedding(vocab, embed))),
-        rnn(register_module("rnn", nn::GRU(embed + hidden, hidden, {.num_layers = layers}))),
+        rnn(register_module("rnn", nn::GRU(embed + hidden, hidden, {.num_layers = layers, .dropout = dropout}))),
         dense(register_module("dense", nn::Linear(hidden, vocab))) {}
 
   Tensor operator()(const Tensor& tokens, const Tensor& state) const {
@@ -27,8 +27,21 @@ struct Decoder : nn::Module {
 struct Translator : nn::Module {
   Encoder encoder;
   Decoder decoder;
-  Translator() : encoder(register_module("encoder", Encoder(24, 8, 12, 2))), decoder(register_module("decoder", Decoder(28, 8, 12, 2))) {}
+  Translator(int64_t source, int64_t target, int64_t embed, int64_t hidden, int64_t layers, double dropout)
+      : encoder(register_module("encoder", Encoder(source, embed, hidden, layers, dropout))),
+        decoder(register_module("decoder", Decoder(target, embed, hidden, layers, dropout))) {}
+
+  /// The chapter's loss: the sum over the batch of the mean over the steps, padding left out.
+  Tensor loss(const Tensor& source, const Tensor& target, const Tensor& valid, const Tensor& decoder_input) const {
+    const Tensor logits = decoder(decoder_input, encoder(source).h_n);
+    const Tensor mask = gradus::arange(target.size(1)).lt(valid.unsqueeze(1)).to(gradus::float32);
+    const nn::CrossEntropyLoss cross_entropy({.reduction = gradus::Reduction::None});
+    return (cross_entropy(logits.permute({0, 2, 1}), target) * mask).mean({1}).sum();
+  }
 };
+
+/// A translator small enough for a golden file to hold its weights.
+Translator small_translator() { return {24, 28, 8, 12, 2, 0}; }
 
 }  // namespace
 
@@ -58,7 +71,7 @@ TEST_CASE("an encoder trains end to end, and its gradients reach the embedding")
 
 TEST_CASE("a translator's first ten losses and gradient norms are PyTorch's, and so are its weights afterwards") {
   const gradus::io::SafeTensors& file = golden("d2l");
-  const Translator model;
+  const Translator model = small_translator();
   nn::StateDict start;
   for (const auto& [name, tensor] : model.state_dict()) start.emplace_back(name, file.at(name));
   model.load_state_dict(start);
@@ -67,12 +80,9 @@ TEST_CASE("a translator's first ten losses and gradient norms are PyTorch's, and
   REQUIRE(losses.size() == 10);
   for (size_t step = 0; step < losses.size(); ++step) {
     const std::string batch = "batch." + std::to_string(step % 2) + ".";
-    const Tensor source = file.at(batch + "src"), target = file.at(batch + "tgt"), valid = file.at(batch + "tgt_valid_len");
+    const Tensor valid = file.at(batch + "tgt_valid_len");
     adam.zero_grad();
-    const Tensor logits = model.decoder(file.at(batch + "dec_input"), model.encoder(source).h_n);
-    const Tensor mask = gradus::arange(target.size(1)).lt(valid.unsqueeze(1)).to(gradus::float32);
-    const nn::CrossEntropyLoss cross_entropy({.reduction = gradus::Reduction::None});
-    const Tensor loss = (cross_entropy(logits.permute({0, 2, 1}), target) * mask).mean({1}).sum();
+    const Tensor loss = model.loss(file.at(batch + "src"), file.at(batch + "tgt"), valid, file.at(batch + "dec_input"));
     loss.backward();
     CHECK(nn::clip_grad_norm_(model, 1) == doctest::Approx(norms[step]).epsilon(1e-5));
     adam.step();
@@ -85,9 +95,32 @@ TEST_CASE("a translator's first ten losses and gradient norms are PyTorch's, and
   }
 }
 
+TEST_CASE("a model made, fed and trained from a seed alone has PyTorch's first ten losses") {
+  constexpr int64_t bos = 2;
+  for (const int64_t seed : {0, 7}) {
+    const Values losses = values(golden("seeded").at("seed" + std::to_string(seed) + ".losses"));
+    REQUIRE(losses.size() == 10);
+    gradus::manual_seed(static_cast<uint64_t>(seed));
+    const Translator model(184, 201, 32, 32, 2, 0.1);
+    for (const auto& [name, parameter] : model.named_parameters())
+      if (name.find("weight") != std::string::npos && name.find("embedding") == std::string::npos) nn::init::xavier_uniform_(parameter);
+    gradus::optim::Adam adam(model.parameters(), {.lr = 0.005});
+    for (const double expected : losses) {
+      const Tensor source = gradus::randint(184, {64, 10}), target = gradus::randint(201, {64, 10}), valid = gradus::randint(1, 11, {64});
+      const Tensor start = gradus::full({64, 1}, bos);
+      const Tensor loss = model.loss(source, target, valid, gradus::cat({start, target.slice(1, 0, -1)}, 1));
+      adam.zero_grad();
+      loss.backward();
+      nn::clip_grad_norm_(model, 1);
+      adam.step();
+      CHECK(loss.item() / valid.sum().item() == doctest::Approx(expected).epsilon(1e-5));
+    }
+  }
+}
+
 TEST_CASE("a state that went through a file gives the same module") {
   const std::string path = (std::filesystem::temp_directory_path() / "gradus_nn_state_test.safetensors").string();
-  const Translator from, to;
+  const Translator from = small_translator(), to = small_translator();
   gradus::io::save_safetensors(path, from.state_dict());
   to.load_state_dict(gradus::io::load_safetensors(path).tensors);
   std::filesystem::remove(path);
