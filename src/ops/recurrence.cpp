@@ -34,7 +34,7 @@ RecurrenceSizes checked_sizes(const char* op, const RecurrentInputs& in, int64_t
   const RecurrenceSizes s{.T = cell ? 1 : x.size(0), .B = x.size(-2), .I = x.size(-1), .H = c0.defined() ? c0.size(1) : P};
   check<ShapeError>(s.T > 0, "{}: x has shape {}, no steps; give at least one", op, x.shape());
   check<ShapeError>(s.I > 0 && s.H > 0 && P > 0, "{}: input size {} and hidden size {} must be positive", op, s.I, std::min(s.H, P));
-  const auto batch = [&] { return fmt::format("the batch of x, {}", x.shape()); };
+  const auto batch = [&] { return fmt::format("the batch of x, {}", in[kX].shape()); };
   const auto hidden = [&] { return fmt::format("hidden size {}", s.H); };
   expect_shape(op, names[kH0], h0, {s.B, P}, batch);
   if (c0.defined()) expect_shape(op, "c0", c0, {s.B, s.H}, batch);

@@ -197,7 +197,9 @@ void check_takes_any_strides(const RecurrentKind& kind) {
 
 void check_same_bits_for_all_threads(const RecurrentKind& kind) {
   const int before = get_num_threads();
-  const Variant variants[] = {{9, 65, 31, 63}, {6, 130, 17, 64, true}, {12, 64, 96, 128}};
+  Variant with_lengths{6, 130, 17, 64, true};
+  for (int64_t row = 0; row < with_lengths.B; ++row) with_lengths.lengths.push_back(row % (with_lengths.T + 1));
+  const Variant variants[] = {{9, 65, 31, 63}, {6, 130, 17, 64, true}, {12, 64, 96, 128}, with_lengths};
   for (const Variant& v : variants) {
     CAPTURE(v.str());
     const Tensors in = kind.inputs(v, float32);
