@@ -9,11 +9,17 @@
 /// Rows brought to mean 0 and variance 1, and the gradients. Arrays are dense, (rows, n); weight and bias (n) may be null.
 namespace gradus::kernels {
 
+/// How many rows a thread takes at a time: pieces of equal size, of about 8192 elements but never fewer than `least` rows.
+inline int64_t balanced_rows(int64_t rows, int64_t n, int64_t least) noexcept {
+  const int64_t pieces = std::clamp<int64_t>(rows * n >> 13, 1, std::max<int64_t>(rows / least, 1));
+  return std::max<int64_t>((rows + pieces - 1) / pieces, 1);
+}
+
 /// y = (x - mean) * rstd * weight + bias, with rstd = 1 / sqrt(variance + eps), the variance being that of all n. mean and rstd (rows).
 template <class T>
 void layer_norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* bias, double eps, T* y, T* mean, T* rstd) {
   const T count = static_cast<T>(n), e = static_cast<T>(eps);
-  for_each_row(rows, n, [=](int64_t r) {
+  const auto one_row = [=](int64_t r) {
     const T* a = x + r * n;
     T* b = y + r * n;
     const T m = row_sum<T>(n, [a](int64_t i) { return a[i]; }) / count;
@@ -31,6 +37,11 @@ void layer_norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* b
       if (bias)
         for (int64_t i = 0; i < n; ++i) b[i] += bias[i];
     }
+  };
+  parallel_for(rows, balanced_rows(rows, n, 1), [=](int64_t begin, int64_t end) {
+    isa::run([=] {
+      for (int64_t r = begin; r < end; ++r) one_row(r);
+    });
   });
 }
 
@@ -39,7 +50,6 @@ namespace detail {
 /// The gradient of one row: with g = dy * weight and h = (x - mean) * rstd, dx = rstd * (g - mean(g) - h * mean(g * h)).
 template <class T>
 void layer_norm_row_backward(int64_t n, const T* x, const T* weight, const T* dy, T mean, T rstd, T* dx) {
-  const T count = static_cast<T>(n);
   // g is stored first, in dx: were it multiplied out anew each time, its rounding would not cancel in g - mean(g).
   const T* g = dy;
   if (weight) {
@@ -47,10 +57,25 @@ void layer_norm_row_backward(int64_t n, const T* x, const T* weight, const T* dy
     for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] * weight[i];
     g = dx;
   }
-  const T along_mean = row_sum<T>(n, [g](int64_t i) { return g[i]; }) / count;
-  const T along_h = row_sum<T>(n, [g, x, mean](int64_t i) { return g[i] * (x[i] - mean); }) * rstd / count;
+  const auto [sum, along] = row_sums<T, 2>(n, [=](int64_t i) { return std::array<T, 2>{g[i], g[i] * (x[i] - mean)}; });
+  const T count = static_cast<T>(n), shift = sum / count, slope = along * rstd / count * rstd;
   GRADUS_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) dx[i] = rstd * (g[i] - along_mean - (x[i] - mean) * rstd * along_h);
+  for (int64_t i = 0; i < n; ++i) dx[i] = rstd * (g[i] - shift - (x[i] - mean) * slope);
+}
+
+/// dweight += dy * h and dbias += dy, over R rows.
+template <int64_t R, class T>
+void layer_norm_add_rows(int64_t n, const T* x, const T* dy, const T* mean, const T* rstd, T* dweight, T* dbias) {
+  GRADUS_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) {
+    T w = 0, b = 0;
+    for (int64_t r = 0; r < R; ++r) {
+      w += dy[r * n + i] * ((x[r * n + i] - mean[r]) * rstd[r]);
+      b += dy[r * n + i];
+    }
+    dweight[i] += w;
+    dbias[i] += b;
+  }
 }
 
 }  // namespace detail
@@ -60,37 +85,33 @@ void layer_norm_row_backward(int64_t n, const T* x, const T* weight, const T* dy
 template <class T>
 void layer_norm_backward(int64_t rows, int64_t n, const T* x, const T* weight, const T* mean, const T* rstd, const T* dy, T* dx, T* dweight,
                          T* dbias) {
-  const int64_t grain = std::max(row_grain(n), std::min<int64_t>((rows + 7) / 8, 64)), pieces = (rows + grain - 1) / grain;
-  const Scratch<T> sums(dweight || dbias ? 2 * pieces * n : 0);
+  const int64_t grain = balanced_rows(rows, n, 32), pieces = (rows + grain - 1) / grain;
+  const Scratch<T> sums(2 * pieces * n);
   T* const partial = sums.data();
   parallel_for(rows, grain, [=](int64_t begin, int64_t end) {
-    T *dw = dweight ? partial + begin / grain * 2 * n : nullptr, *db = dbias ? partial + begin / grain * 2 * n + n : nullptr;
-    if (dw) std::fill_n(dw, n, T(0));
-    if (db) std::fill_n(db, n, T(0));
+    T* const dw = partial + begin / grain * 2 * n;
+    std::fill_n(dw, 2 * n, T(0));
     isa::run([=] {
-      for (int64_t r = begin; r < end; ++r) {
-        const T *a = x + r * n, *d = dy + r * n, m = mean[r], s = rstd[r];
-        if (dx) detail::layer_norm_row_backward(n, a, weight, d, m, s, dx + r * n);
-        if (dw) {
-          GRADUS_INDEPENDENT
-          for (int64_t i = 0; i < n; ++i) dw[i] += d[i] * (a[i] - m) * s;
-        }
-        if (db) {
-          GRADUS_INDEPENDENT
-          for (int64_t i = 0; i < n; ++i) db[i] += d[i];
-        }
+      constexpr int64_t together = 4;  // so that the sums are loaded and stored once for several rows
+      for (int64_t r = begin; r < end; r += together) {
+        const int64_t last = std::min(r + together, end);
+        if (dx)
+          for (int64_t i = r; i < last; ++i)
+            detail::layer_norm_row_backward(n, x + i * n, weight, dy + i * n, mean[i], rstd[i], dx + i * n);
+        if (last - r == together) detail::layer_norm_add_rows<together>(n, x + r * n, dy + r * n, mean + r, rstd + r, dw, dw + n);
+        else
+          for (int64_t i = r; i < last; ++i) detail::layer_norm_add_rows<1>(n, x + i * n, dy + i * n, mean + i, rstd + i, dw, dw + n);
       }
     });
   });
-  const auto add_up = [=](const T* from, T* to) {
-    for (int64_t i = 0; i < n; ++i) {
+  isa::run([=] {
+    for (int64_t i = 0; i < 2 * n; ++i) {
       double total = 0;
-      for (int64_t piece = 0; piece < pieces; ++piece) total += static_cast<double>(from[piece * 2 * n + i]);
-      to[i] = static_cast<T>(total);
+      for (int64_t piece = 0; piece < pieces; ++piece) total += static_cast<double>(partial[piece * 2 * n + i]);
+      T* const sum = i < n ? dweight : dbias;
+      if (sum) sum[i < n ? i : i - n] = static_cast<T>(total);
     }
-  };
-  if (dweight) add_up(partial, dweight);
-  if (dbias) add_up(partial + n, dbias);
+  });
 }
 
 }  // namespace gradus::kernels

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "core/isa.h"
@@ -30,21 +31,36 @@ T row_max(int64_t n, const T* x) {
   return fold(lane, larger);
 }
 
-/// The sum of f(i) for i in [0, n): in lanes within a block, and the blocks in double, so that the error does not grow with n.
+/// The sums of the K numbers f(i) for i in [0, n): in lanes within a block, and the blocks in double, so that the error does not grow with
+/// n.
+template <class T, size_t K, class F>
+std::array<T, K> row_sums(int64_t n, F f) {
+  constexpr int64_t block = 32 * lanes;
+  std::array<double, K> total{};
+  for (int64_t begin = 0; begin < n; begin += block) {
+    const int64_t end = std::min(begin + block, n), whole = end - (end - begin) % lanes;
+    T lane[K][lanes] = {};
+    const auto add = [&](int64_t i, int64_t k) {
+      const std::array<T, K> v = f(i + k);
+      for (size_t j = 0; j < K; ++j) lane[j][k] += v[j];
+    };
+    for (int64_t i = begin; i < whole; i += lanes) {
+      GRADUS_INDEPENDENT
+      for (int64_t k = 0; k < lanes; ++k) add(i, k);
+    }
+    GRADUS_INDEPENDENT
+    for (int64_t k = 0; k < end - whole; ++k) add(whole, k);
+    for (size_t j = 0; j < K; ++j) total[j] += static_cast<double>(fold(lane[j], [](T u, T v) { return u + v; }));
+  }
+  std::array<T, K> sums;
+  for (size_t j = 0; j < K; ++j) sums[j] = static_cast<T>(total[j]);
+  return sums;
+}
+
+/// The sum of f(i) for i in [0, n).
 template <class T, class F>
 T row_sum(int64_t n, F f) {
-  constexpr int64_t block = 16 * lanes;
-  double total = 0;
-  for (int64_t begin = 0; begin < n; begin += block) {
-    T values[block], lane[lanes] = {};
-    const int64_t count = std::min(block, n - begin), padded = (count + lanes - 1) / lanes * lanes;
-    for (int64_t i = 0; i < count; ++i) values[i] = f(begin + i);
-    for (int64_t i = count; i < padded; ++i) values[i] = 0;
-    for (int64_t i = 0; i < padded; i += lanes)
-      for (int64_t k = 0; k < lanes; ++k) lane[k] += values[i + k];
-    total += static_cast<double>(fold(lane, [](T a, T b) { return a + b; }));
-  }
-  return static_cast<T>(total);
+  return row_sums<T, 1>(n, [f](int64_t i) { return std::array<T, 1>{f(i)}; })[0];
 }
 
 /// Calls f(row) for every row, in the version for this machine, on the pool's threads.

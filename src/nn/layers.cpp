@@ -8,6 +8,7 @@
 #include "gradus/autograd.h"
 #include "gradus/nn/init.h"
 #include "gradus/ops.h"
+#include "nn/python_text.h"
 
 namespace gradus::nn {
 
@@ -62,7 +63,7 @@ Embedding Embedding::from_pretrained(const Tensor& weight, bool freeze, const Em
 Tensor Embedding::operator()(const Tensor& indices) const { return gradus::embedding(indices, weight, options_.padding_idx); }
 
 Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias)
-    : Module("Linear", fmt::format("in_features={}, out_features={}, bias={}", in_features, out_features, with_bias ? "True" : "False")),
+    : Module("Linear", fmt::format("in_features={}, out_features={}, bias={}", in_features, out_features, python_bool(with_bias))),
       weight(register_parameter("weight", new_weight(out_features, in_features))) {
   if (!with_bias) return;
   const double bound = 1 / std::sqrt(static_cast<double>(in_features));
@@ -70,6 +71,19 @@ Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias)
 }
 
 Tensor Linear::operator()(const Tensor& x) const { return gradus::linear(x, weight, bias); }
+
+Bilinear::Bilinear(int64_t in1_features, int64_t in2_features, int64_t out_features, bool with_bias)
+    : Module("Bilinear", fmt::format("in1_features={}, in2_features={}, out_features={}, bias={}", in1_features, in2_features, out_features,
+                                     python_bool(with_bias))) {
+  check_positive("Bilinear", "in1_features", in1_features);
+  check_positive("Bilinear", "in2_features", in2_features);
+  check_positive("Bilinear", "out_features", out_features);
+  const double bound = 1 / std::sqrt(static_cast<double>(in1_features));
+  weight = register_parameter("weight", init::uniform_(empty({out_features, in1_features, in2_features}), -bound, bound));
+  if (with_bias) bias = register_parameter("bias", init::uniform_(empty(out_features), -bound, bound));
+}
+
+Tensor Bilinear::operator()(const Tensor& x1, const Tensor& x2) const { return gradus::bilinear(x1, x2, weight, bias); }
 
 Dropout::Dropout(double p) : Module("Dropout", fmt::format("p={}, inplace=False", p)), p_(p) {
   check<ValueError>(p >= 0 && p <= 1, "Dropout: p {} is not a probability; give 0 to 1", p);

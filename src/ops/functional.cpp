@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "autograd/record.h"
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "core/layout.h"
 #include "gradus/ops.h"
@@ -46,35 +45,26 @@ Tensor cosine_similarity(const Tensor& x, const Tensor& y, int64_t dim, double e
   return sum(mul(div(a, bounded_norm(a, dim, eps)), div(b, bounded_norm(b, dim, eps))), dim);
 }
 
-Tensor pad(const Tensor& x, const Dims& pads, std::string_view mode, Scalar value) {
-  const Shape& shape = impl_of("pad", x).layout.shape;
-  check<ValueError>(mode == "constant", "pad: mode is \"{}\"; it must be \"constant\"", mode);
-  check<ShapeError>(pads.size() % 2 == 0 && pads.size() <= 2 * shape.size(),
-                    "pad: {} needs a number before and one after for each of at most {} dimensions, those of shape {}", pads, shape.size(),
-                    shape);
-  Shape padded = shape;
-  Layout from = x.impl()->layout;
-  for (int64_t i = 0; i < pads.size(); i += 2) {
-    const int64_t d = shape.size() - 1 - i / 2, before = pads[i], after = pads[i + 1];
-    const bool fits = !__builtin_add_overflow(padded[d], before, &padded[d]) && !__builtin_add_overflow(padded[d], after, &padded[d]);
-    check<ShapeError>(fits, "pad: {} and {} make dimension {} of shape {} too large", before, after, d, shape);
-    check<ShapeError>(padded[d] >= 0 && shape[d] + std::min(before, int64_t{0}) + std::min(after, int64_t{0}) >= 0,
-                      "pad: {} and {} take more than the {} elements of dimension {} of shape {}", before, after, shape[d], d, shape);
-  }
-  Tensor y = full(padded, value, {.dtype = x.dtype()});
-  Layout into = y.impl()->layout;
-  for (int64_t i = 0; i < pads.size(); i += 2) {
-    const int64_t d = shape.size() - 1 - i / 2, cut = std::max(-pads[i], int64_t{0}), lead = std::max(pads[i], int64_t{0});
-    const int64_t kept = shape[d] - cut + std::min(pads[i + 1], int64_t{0});
-    from = narrow("pad", from, d, cut, kept);
-    into = narrow("pad", into, d, lead, kept);
-  }
-  copy_elements(view_of(x, from), view_of(y, into));
-  return record("constant_pad_nd", y, wrt(x, [pads](const Tensor& dy) {
-                  Dims back = pads;
-                  for (int64_t& n : back) n = -n;
-                  return pad(dy, back);
-                }));
+Tensor bilinear(const Tensor& x1, const Tensor& x2, const Tensor& weight, const Tensor& bias) {
+  const Shape &a = impl_of("bilinear", x1).layout.shape, &b = impl_of("bilinear", x2).layout.shape;
+  const Shape& w = impl_of("bilinear", weight).layout.shape;
+  check<ShapeError>(w.size() == 3, "bilinear: weight has shape {}, expected (outputs, first features, second features)", w);
+  check<ShapeError>(!a.empty() && !b.empty() && a.back() == w[1] && b.back() == w[2],
+                    "bilinear: x1 of shape {} and x2 of shape {} must end in {} and {} features, as weight of shape {} has them", a, b,
+                    w[1], w[2], w);
+  Shape y = a, other = b;
+  y[y.size() - 1] = other[other.size() - 1] = w[0];
+  check<ShapeError>(y == other, "bilinear: x1 of shape {} and x2 of shape {} must agree in all dimensions but the last", a, b);
+  const bool alike = x1.dtype() == x2.dtype() && x1.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x1.dtype());
+  check<DTypeError>(alike && is_floating_point(x1.dtype()), "bilinear: x1 is {}, x2 {} and weight {}; all must be float32, or all float64",
+                    name(x1.dtype()), name(x2.dtype()), name(weight.dtype()));
+  check<ShapeError>(!bias.defined() || bias.shape() == Shape(w[0]), "bilinear: bias has shape {}, expected [{}], one number an output",
+                    bias.defined() ? bias.shape() : Shape(), w[0]);
+  const int64_t rows = y.numel() / std::max<int64_t>(w[0], 1);
+  const Tensor rotated = reshape(permute(weight, {1, 0, 2}), {w[1], w[0] * w[2]});                 // (I, O J)
+  const Tensor partial = reshape(matmul(reshape(x1, {rows, w[1]}), rotated), {rows, w[0], w[2]});  // x1 W
+  const Tensor result = reshape(matmul(partial, reshape(x2, {rows, w[2], 1})), y);
+  return bias.defined() ? add(result, bias) : result;
 }
 
 }  // namespace gradus

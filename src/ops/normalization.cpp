@@ -30,6 +30,20 @@ T* data_or_null(const Tensor& x) {
 
 Tensor dense(const Tensor& x) { return x.defined() ? x.detach().contiguous() : x; }
 
+/// h = (x - mean) * scale over some dimensions, out of public operations.
+struct Normalized {
+  Tensor h, scale;
+  Dims dims;
+
+  Normalized(const Tensor& x, const Dims& over, double eps) : dims(over) {
+    const Tensor centred = sub(x, mean(x, dims, true));
+    scale = rsqrt(add(mean(square(centred), dims, true), eps));
+    h = mul(centred, scale);
+  }
+  /// The gradient of x for that of h.
+  Tensor gradient(const Tensor& dh) const { return mul(scale, sub(sub(dh, mean(dh, dims, true)), mul(h, mean(mul(dh, h), dims, true)))); }
+};
+
 /// What layer_norm keeps for backward, and its gradients.
 struct LayerNormTape {
   Saved x, weight, mean, rstd;
@@ -54,13 +68,9 @@ struct LayerNormTape {
   void composed(const Tensor& dy, std::span<Tensor> dx) const {
     Dims last;
     for (int64_t d = x->dim() - shape.size(); d < x->dim(); ++d) last.push_back(d);
-    const Tensor centred = sub(*x, gradus::mean(*x, last, true));
-    const Tensor scale = gradus::rsqrt(add(gradus::mean(square(centred), last, true), eps)), h = mul(centred, scale);
-    if (wanted[0]) {
-      const Tensor g = weight->defined() ? mul(dy, *weight) : dy;
-      dx[0] = mul(scale, sub(sub(g, gradus::mean(g, last, true)), mul(h, gradus::mean(mul(g, h), last, true))));
-    }
-    if (wanted[1]) dx[1] = mul(dy, h);
+    const Normalized n(*x, last, eps);
+    if (wanted[0]) dx[0] = n.gradient(weight->defined() ? mul(dy, *weight) : dy);
+    if (wanted[1]) dx[1] = mul(dy, n.h);
     if (wanted[2]) dx[2] = dy;
   }
 };
@@ -101,6 +111,110 @@ LayerNormOutput native_layer_norm(const Tensor& given, const Shape& normalized_s
 
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
   return native_layer_norm(x, normalized_shape, weight, bias, eps).output;
+}
+
+namespace {
+
+/// A tensor of one number a channel, to broadcast over x (N, C, …).
+Tensor by_channel(const Tensor& p, int64_t rank) {
+  Shape shape = Shape::filled(rank, 1);
+  shape[1] = p.numel();
+  return reshape(p, shape);
+}
+
+/// The dimensions that a channel's numbers are taken over.
+Dims all_but_channels(int64_t rank) {
+  Dims dims = 0;
+  for (int64_t d = 2; d < rank; ++d) dims.push_back(d);
+  return dims;
+}
+
+/// (x - mean) * rstd with the running numbers, which are constants.
+struct Standardized {
+  Tensor h, scale;
+
+  Standardized(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, double eps)
+      : scale(by_channel(rsqrt(add(running_var, eps)), x.dim())) {
+    h = mul(sub(x, by_channel(running_mean, x.dim())), scale);
+  }
+  Tensor gradient(const Tensor& dh) const { return mul(scale, dh); }
+};
+
+/// h * weight + bias by channel, recorded under `name`; `normalize(x)` gives h, and x's gradient for h's.
+template <class F>
+Tensor scaled_by_channel(const char* name, const Tensor& x, const Tensor& weight, const Tensor& bias, F normalize) {
+  const int64_t rank = x.dim();
+  Tensor y;
+  {
+    NoGradGuard no_grad;
+    y = normalize(x.detach()).h;
+    if (weight.defined()) y = mul(y, by_channel(weight, rank));
+    if (bias.defined()) y = add(y, by_channel(bias, rank));
+  }
+  record_joint(
+      name, std::span(&y, 1), std::array{x, weight, bias},
+      [x = Saved(x), weight = Saved(weight), normalize, rank, with_bias = bias.defined()](std::span<Tensor> dy, std::span<Tensor> dx) {
+        const auto n = normalize(*x);
+        dx[0] = n.gradient(weight->defined() ? mul(dy[0], by_channel(*weight, rank)) : dy[0]);
+        const Dims dims = all_but_channels(rank);
+        if (weight->defined()) dx[1] = sum(mul(dy[0], n.h), dims);
+        if (with_bias) dx[2] = sum(dy[0], dims);
+      });
+  return y;
+}
+
+/// running = (1 - momentum) * running + momentum * current, for the mean and the variance with n - 1.
+void update_running(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, double momentum) {
+  NoGradGuard no_grad;
+  const Dims dims = all_but_channels(x.dim());
+  if (running_mean.defined()) running_mean.copy_(running_mean * (1 - momentum) + mean(x.detach(), dims) * momentum);
+  if (running_var.defined()) running_var.copy_(running_var * (1 - momentum) + var(x.detach(), dims) * momentum);
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias,
+                  bool training, double momentum, double eps) {
+  const Shape& shape = impl_of("batch_norm", x).layout.shape;
+  check<ShapeError>(shape.size() >= 2, "batch_norm: x has shape {}, expected (batch, channels, …)", shape);
+  check_floating("batch_norm", x);
+  const int64_t channels = shape[1];
+  const std::array named{std::pair("running_mean", running_mean), std::pair("running_var", running_var), std::pair("weight", weight),
+                         std::pair("bias", bias)};
+  for (const auto& [name, tensor] : named) check_parameter("batch_norm", name, tensor, channels, x.dtype());
+  for (const Tensor& running : {running_mean, running_var}) {
+    check<ValueError>(training || running.defined(), "batch_norm: without training it needs running_mean and running_var");
+    check<AutogradError>(!running.defined() || !running.requires_grad(),
+                         "batch_norm: running_mean and running_var have no gradient; give their detach()");
+  }
+  if (!training)
+    return scaled_by_channel("native_batch_norm", x, weight, bias,
+                             [center = Saved(running_mean), spread = Saved(running_var), eps](const Tensor& v) {
+                               return Standardized(v, *center, *spread, eps);
+                             });
+  check<ValueError>(x.numel() != channels || x.numel() == 0, "batch_norm: x of shape {} has one value a channel, which has no variance",
+                    shape);
+  const Dims dims = all_but_channels(shape.size());
+  const Tensor y =
+      scaled_by_channel("native_batch_norm", x, weight, bias, [dims, eps](const Tensor& v) { return Normalized(v, dims, eps); });
+  if (x.numel() > 0) update_running(x, running_mean, running_var, momentum);
+  return y;
+}
+
+Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
+  const Shape& shape = impl_of("group_norm", x).layout.shape;
+  check<ShapeError>(shape.size() >= 2, "group_norm: x has shape {}, expected (batch, channels, …)", shape);
+  check_floating("group_norm", x);
+  check<ValueError>(num_groups > 0, "group_norm: num_groups is {}, but must be positive", num_groups);
+  check<ShapeError>(shape[1] % num_groups == 0, "group_norm: the {} channels of shape {} do not divide into {} groups", shape[1], shape,
+                    num_groups);
+  check_parameter("group_norm", "weight", weight, shape[1], x.dtype());
+  check_parameter("group_norm", "bias", bias, shape[1], x.dtype());
+  const int64_t numbers = x.numel() / std::max<int64_t>(shape[0] * num_groups, 1);  // of a group
+  check<ValueError>(shape[0] * numbers != 1, "group_norm: x of shape {} has one value a group, which has no variance", shape);
+  Tensor y = reshape(layer_norm(reshape(x, {shape[0], num_groups, numbers}), numbers, {}, {}, eps), shape);
+  if (weight.defined()) y = mul(y, by_channel(weight, shape.size()));
+  return bias.defined() ? add(y, by_channel(bias, shape.size())) : y;
 }
 
 }  // namespace gradus

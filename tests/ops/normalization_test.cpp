@@ -87,3 +87,50 @@ TEST_CASE("layer_norm names what it cannot take") {
   CHECK_THROWS_AS(gradus::layer_norm(x.to(gradus::int64), 3), gradus::DTypeError);
   CHECK_THROWS_AS(gradus::layer_norm(Tensor(), 3), gradus::StateError);
 }
+
+TEST_CASE("batch_norm brings every channel to mean 0 and variance 1, and moves the running numbers") {
+  const Tensor x = gradus::tensor({{1.0, 0.0}, {3.0, 4.0}}), mean = gradus::zeros(2), var = gradus::ones(2);
+  CHECK(values(gradus::batch_norm(x, mean, var, {}, {}, true, 0.5, 0)) == Values{-1, -1, 1, 1});
+  CHECK(values(mean) == Values{1, 1});
+  CHECK(values(var) == Values{1.5, 4.5});
+  CHECK(values(gradus::batch_norm(x, gradus::tensor({1.0, 2.0}), gradus::tensor({1.0, 4.0}), gradus::tensor({10.0, 1.0}),
+                                  gradus::tensor({0.0, 3.0}), false, 0.1, 0)) == Values{0, 2, 20, 4});
+  CHECK(gradus::batch_norm(x.detach().requires_grad_(), mean, var).grad_fn() == "NativeBatchNormBackward0");
+}
+
+TEST_CASE("batch_norm of an empty batch leaves the running numbers") {
+  const Tensor mean = gradus::zeros(3), var = gradus::ones(3);
+  CHECK(gradus::batch_norm(gradus::zeros({0, 3, 2}), mean, var, {}, {}, true).shape() == Shape{0, 3, 2});
+  CHECK(values(mean) == Values{0, 0, 0});
+  CHECK(values(var) == Values{1, 1, 1});
+}
+
+TEST_CASE("batch_norm names what it cannot take, and then leaves the running numbers") {
+  const Tensor x = gradus::zeros({2, 3}), mean = gradus::ones(3), var = gradus::ones(3);
+  CHECK(error_of<gradus::ValueError>([&] { gradus::batch_norm(x, {}, {}); }) ==
+        "batch_norm: without training it needs running_mean and running_var");
+  CHECK(error_of<gradus::ValueError>([&] { gradus::batch_norm(x.slice(0, 0, 1), mean, var, {}, {}, true); }) ==
+        "batch_norm: x of shape [1, 3] has one value a channel, which has no variance");
+  CHECK(error_of<gradus::ShapeError>([&] { gradus::batch_norm(x, mean, var, {}, gradus::ones(2), true); }) ==
+        "batch_norm: bias has shape [2], expected [3]");
+  CHECK_THROWS_AS(gradus::batch_norm(x, mean, gradus::ones(3, {.dtype = gradus::float64}), {}, {}, true), gradus::DTypeError);
+  CHECK_THROWS_AS(gradus::batch_norm(gradus::zeros(3), mean, var), gradus::ShapeError);
+  CHECK_THROWS_AS(gradus::batch_norm(x, gradus::ones(3, {.requires_grad = true}), var, {}, {}, true), gradus::AutogradError);
+  CHECK(values(mean) == Values{1, 1, 1});
+}
+
+TEST_CASE("batch_norm's gradient notices running numbers that changed since") {
+  const Tensor x = input({2, 3}), mean = gradus::zeros(3, {.dtype = gradus::float64}), var = gradus::ones(3, {.dtype = gradus::float64});
+  const Tensor y = gradus::batch_norm(x, mean, var);
+  var.mul_(2);
+  CHECK_THROWS_AS(y.sum().backward(), gradus::AutogradError);
+}
+
+TEST_CASE("group_norm normalises each group of channels of each element") {
+  const Tensor x = gradus::tensor({{1.0, 3.0, 10.0, 30.0}});
+  CHECK(values(gradus::group_norm(x, 2, gradus::tensor({1.0, 2.0, 3.0, 4.0}), gradus::ones(4), 0)) == Values{0, 3, -2, 5});
+  CHECK(error_of<gradus::ShapeError>([&] { gradus::group_norm(x, 3); }) ==
+        "group_norm: the 4 channels of shape [1, 4] do not divide into 3 groups");
+  CHECK_THROWS_AS(gradus::group_norm(x, 0), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::group_norm(x, 2, gradus::ones(2)), gradus::ShapeError);
+}

@@ -52,7 +52,9 @@ struct Rough {
 };
 
 const std::vector<Rough> rough = {
-    {{"max", "min", "amax", "amin", "std"}, any_equals, "a small step breaks a tie"},
+    {{"max", "min", "amax", "amin", "std", "nn.functional.max_pool1d_with_indices", "nn.functional.max_pool2d_with_indices"},
+     any_equals,
+     "a small step breaks a tie"},
     {{"norm", "linalg.vector_norm", "nn.functional.normalize", "nn.functional.cosine_similarity"}, any_zero, "a norm has a corner at 0"},
     {{"nn.functional.embedding"}, with_padding, "the row of padding_idx is kept from learning by decision"},
     {{"to"}, to_float32, "float32 is too coarse for differences"},

@@ -29,6 +29,8 @@ class Arguments {
 
   /// Whether the argument was given and is not None.
   bool has(const char* name) const;
+  /// Whether the argument was given, be it as None.
+  bool given(const char* name) const { return values_.contains(name); }
   bool is_tensor(const char* name) const;
   bool is_text(const char* name) const;
   bool is_list(const char* name) const;
@@ -47,6 +49,7 @@ class Arguments {
   std::string text(const char* name, const std::string& otherwise) const;
   /// A list of integers, or one integer; empty where it was not given.
   Dims dims(const char* name) const;
+  Dims dims(const char* name, const Dims& otherwise) const { return has(name) ? dims(name) : otherwise; }
   std::optional<DType> dtype(const char* name) const;
   /// The tensors of the case, by number.
   const std::vector<Tensor>& all_tensors() const { return tensors_; }

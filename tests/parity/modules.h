@@ -31,6 +31,8 @@ std::vector<ModuleRow> recurrent_rows();
 std::vector<ModuleRow> layer_rows();
 std::vector<ModuleRow> loss_rows();
 std::vector<ModuleRow> normalization_rows();
+std::vector<ModuleRow> convolution_rows();
+std::vector<ModuleRow> pooling_module_rows();
 
 /// Wraps a module and a function that calls it.
 template <class M, class F>

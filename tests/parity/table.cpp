@@ -9,7 +9,7 @@ const std::vector<Row>& table() {
   static const std::vector<Row> rows = [] {
     std::vector<Row> all;
     for (const auto& part :
-         {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), function_rows(), layer_function_rows()})
+         {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), function_rows(), layer_function_rows(), pooling_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

@@ -21,4 +21,16 @@ struct LayerNormOutput {
 GRADUS_API LayerNormOutput native_layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
                                              double eps);
 
+/// (x - mean) / sqrt(var + eps) * weight + bias by channel: x (N, C, …), everything else (C) or undefined (Ioffe & Szegedy 2015).
+/// While training, mean and variance are those of the channel in this batch, and running_mean and running_var, where they are defined, move
+/// towards them in place: (1 - momentum) * running + momentum * current, the variance with n - 1. Otherwise they are the running ones.
+/// Throws ShapeError where sizes differ, ValueError while training with one value a channel, or without training where running numbers are
+/// undefined.
+GRADUS_API Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight = {},
+                             const Tensor& bias = {}, bool training = false, double momentum = 0.1, double eps = 1e-5);
+
+/// The same over groups of neighbouring channels of each element of the batch (Wu & He 2018): x (N, C, …), weight and bias (C) or
+/// undefined. Throws ShapeError when the channels do not divide into the groups.
+GRADUS_API Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
+
 }  // namespace gradus

@@ -1,0 +1,163 @@
+#include "kernels/convolution.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "core/scratch.h"
+#include "core/thread_pool.h"
+#include "kernels/blas.h"
+
+namespace gradus::kernels {
+namespace {
+
+/// The outputs [begin, end) along one dimension for which tap k of the kernel meets an element; the first of these is `from`.
+struct Reach {
+  int64_t begin, end, from;
+
+  Reach(const ConvolutionSizes& s, size_t d, int64_t k) {
+    const int64_t offset = k * s.dilation[d] - s.padding[d], stride = s.stride[d];  // output i meets element i * stride + offset
+    begin = std::min(offset >= 0 ? 0 : (-offset + stride - 1) / stride, s.out[d]);
+    end = std::clamp((s.in[d] - offset + stride - 1) / stride, begin, s.out[d]);
+    from = begin * stride + offset;
+  }
+};
+
+/// Calls f(row, y, x, ys) for every row of the columns and every line of outputs in it: `row` points to its out[1] elements, `x` to the
+/// image's line that it meets, null where that is padding; ys are the outputs within the line that meet an element.
+template <class T, class X, class F>
+void for_each_line(const ConvolutionSizes& s, X* image, T* columns, F f) {
+  for (int64_t c = 0; c < s.in_channels; ++c, image += s.in_area())
+    for (int64_t kh = 0; kh < s.kernel[0]; ++kh) {
+      const Reach ys(s, 0, kh);
+      for (int64_t kw = 0; kw < s.kernel[1]; ++kw) {
+        const Reach xs(s, 1, kw);
+        for (int64_t oh = 0; oh < s.out[0]; ++oh, columns += s.out[1]) {
+          const bool inside = oh >= ys.begin && oh < ys.end;
+          f(columns, inside ? image + (ys.from + (oh - ys.begin) * s.stride[0]) * s.in[1] : nullptr, xs);
+        }
+      }
+    }
+}
+
+/// columns (window, out_area): column i holds the elements under window i of the image.
+template <class T>
+void windows_to_columns(const ConvolutionSizes& s, const T* image, T* columns) {
+  for_each_line(s, image, columns, [&](T* row, const T* line, const Reach& xs) {
+    if (!line) {
+      std::fill_n(row, s.out[1], T(0));
+      return;
+    }
+    std::fill_n(row, xs.begin, T(0));
+    const T* from = line + xs.from;
+    if (s.stride[1] == 1) std::copy_n(from, xs.end - xs.begin, row + xs.begin);
+    else
+      for (int64_t i = xs.begin; i < xs.end; ++i, from += s.stride[1]) row[i] = *from;
+    std::fill_n(row + xs.end, s.out[1] - xs.end, T(0));
+  });
+}
+
+/// The adjoint: every column's elements are added to the places of the image that they came from.
+template <class T>
+void columns_to_windows(const ConvolutionSizes& s, const T* columns, T* image) {
+  for_each_line(s, image, columns, [&](const T* row, T* line, const Reach& xs) {
+    if (!line) return;
+    T* to = line + xs.from;
+    for (int64_t i = xs.begin; i < xs.end; ++i, to += s.stride[1]) *to += row[i];
+  });
+}
+
+/// Whether the columns would be the image itself.
+bool is_pointwise(const ConvolutionSizes& s) {
+  constexpr std::array<int64_t, 2> one{1, 1}, none{0, 0};
+  return s.kernel == one && s.stride == one && s.padding == none && s.in == s.out;
+}
+
+/// C (M, N) = A (M, K) B (K, N), added to C or in its place; integers wrap around.
+template <class T>
+void product(int64_t M, int64_t N, int64_t K, const T* a, const T* b, bool add, T* c) {
+  if constexpr (std::is_floating_point_v<T>) {
+    gemm<T>(Trans::No, Trans::No, M, N, K, 1, a, K, b, N, add ? 1 : 0, c, N);
+  } else {
+    for (int64_t i = 0; i < M; ++i)
+      for (int64_t j = 0; j < N; ++j) {
+        auto sum = static_cast<uint64_t>(add ? c[i * N + j] : 0);
+        for (int64_t k = 0; k < K; ++k) sum += static_cast<uint64_t>(a[i * K + k]) * static_cast<uint64_t>(b[k * N + j]);
+        c[i * N + j] = static_cast<T>(sum);
+      }
+  }
+}
+
+/// Calls f(image, group) for all of them, on the pool's threads.
+template <class F>
+void for_each_group(const ConvolutionSizes& s, F f) {
+  const int64_t work = s.out_channels * s.out_area() * s.window();
+  parallel_for(s.images * s.groups, std::max<int64_t>((1 << 18) / std::max<int64_t>(work, 1), 1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) f(i / s.groups, i % s.groups);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void convolution(const ConvolutionSizes& s, const T* x, const T* weight, const T* bias, T* y) {
+  const int64_t O = s.out_channels, P = s.out_area(), W = s.window();
+  const bool pointwise = is_pointwise(s);
+  for_each_group(s, [=](int64_t image, int64_t group) {
+    const int64_t at = image * s.groups + group;
+    const T* from = x + at * s.in_channels * s.in_area();
+    T* to = y + at * O * P;
+    if (bias)
+      for (int64_t o = 0; o < O; ++o) std::fill_n(to + o * P, P, bias[group * O + o]);
+    const Scratch<T> columns(pointwise ? 0 : W * P);
+    if (!pointwise) windows_to_columns(s, from, columns.data());
+    product<T>(O, P, W, weight + group * O * W, pointwise ? from : columns.data(), bias != nullptr, to);
+  });
+}
+
+template <class T>
+void convolution_input_gradient(const ConvolutionSizes& s, const T* dy, const T* weight, T* dx) {
+  const int64_t O = s.out_channels, P = s.out_area(), W = s.window(), size = s.in_channels * s.in_area();
+  const bool pointwise = is_pointwise(s);
+  for_each_group(s, [=](int64_t image, int64_t group) {
+    const int64_t at = image * s.groups + group;
+    const Scratch<T> columns(pointwise ? 0 : W * P);
+    T* const to = pointwise ? dx + at * size : columns.data();
+    gemm<T>(Trans::Yes, Trans::No, W, P, O, 1, weight + group * O * W, W, dy + at * O * P, P, 0, to, P);
+    if (pointwise) return;
+    std::fill_n(dx + at * size, size, T(0));
+    columns_to_windows(s, columns.data(), dx + at * size);
+  });
+}
+
+template <class T>
+void convolution_weight_gradient(const ConvolutionSizes& s, const T* x, const T* dy, T* dweight) {
+  const int64_t O = s.out_channels, P = s.out_area(), W = s.window(), weights = s.groups * O * W;
+  const bool pointwise = is_pointwise(s);
+  // A few pieces of the batch add up on their own, then the pieces are added; how many depends on the sizes alone.
+  const int64_t work = s.images * weights * P, pieces = std::clamp<int64_t>(work >> 20, 1, std::clamp<int64_t>(s.images, 1, 8));
+  const Scratch<T> partial((pieces - 1) * weights);
+  parallel_pieces(pieces * s.groups, [&](int64_t i) {
+    const int64_t piece = i / s.groups, group = i % s.groups;
+    T* const sum = (piece == 0 ? dweight : partial.data() + (piece - 1) * weights) + group * O * W;
+    std::fill_n(sum, O * W, T(0));
+    const Scratch<T> columns(pointwise ? 0 : W * P);
+    for (int64_t image = piece * s.images / pieces; image < (piece + 1) * s.images / pieces; ++image) {
+      const int64_t at = image * s.groups + group;
+      const T* from = x + at * s.in_channels * s.in_area();
+      if (!pointwise) windows_to_columns(s, from, columns.data());
+      gemm<T>(Trans::No, Trans::Yes, O, W, P, 1, dy + at * O * P, P, pointwise ? from : columns.data(), P, 1, sum, W);
+    }
+  });
+  for (int64_t piece = 1; piece < pieces; ++piece)
+    for (int64_t i = 0; i < weights; ++i) dweight[i] += partial.data()[(piece - 1) * weights + i];
+}
+
+template void convolution(const ConvolutionSizes&, const float*, const float*, const float*, float*);
+template void convolution(const ConvolutionSizes&, const double*, const double*, const double*, double*);
+template void convolution(const ConvolutionSizes&, const int64_t*, const int64_t*, const int64_t*, int64_t*);
+template void convolution_input_gradient(const ConvolutionSizes&, const float*, const float*, float*);
+template void convolution_input_gradient(const ConvolutionSizes&, const double*, const double*, double*);
+template void convolution_weight_gradient(const ConvolutionSizes&, const float*, const float*, float*);
+template void convolution_weight_gradient(const ConvolutionSizes&, const double*, const double*, double*);
+
+}  // namespace gradus::kernels
