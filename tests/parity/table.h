@@ -42,5 +42,7 @@ std::vector<Row> indexing_rows();
 std::vector<Row> function_rows();
 std::vector<Row> layer_function_rows();
 std::vector<Row> pooling_rows();
+std::vector<Row> activation_rows();
+std::vector<Row> criterion_rows();
 
 }  // namespace gradus::parity
