@@ -1,11 +1,11 @@
-#include <cmath>
+#include <algorithm>
 
 #include "autograd/record.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/ops.h"
-#include "kernels/softmax.h"
-#include "ops/index_check.h"
+#include "kernels/cross_entropy.h"
+#include "ops/class_targets.h"
 
 namespace gradus {
 namespace {
@@ -41,8 +41,6 @@ Rows as_rows(const Tensor& logits, const Tensor& target) {
   Rows rows{.logits = {}, .target = target, .losses = shape};
   rows.losses.erase(class_dim);
   if (holds_probabilities(logits, target)) {
-    check<DTypeError>(target.dtype() == logits.dtype(), "cross_entropy: logits are {} and the target probabilities {}; they must agree",
-                      name(logits.dtype()), name(target.dtype()));
     rows.target = classes_last(target);
   } else {
     check<DTypeError>(target.dtype() == DType::Int64,
@@ -59,21 +57,7 @@ Rows as_rows(const Tensor& logits, const Tensor& target) {
 void check_options(const CrossEntropyOptions& o, const Tensor& logits) {
   check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "cross_entropy: label_smoothing {} is not in 0 to 1",
                     o.label_smoothing);
-  if (!o.weight.defined()) return;
-  check<ShapeError>(o.weight.shape() == Shape(logits.size(1)), "cross_entropy: weight has shape {}, expected [{}], one factor a class",
-                    o.weight.shape(), logits.size(1));
-  check<DTypeError>(o.weight.dtype() == logits.dtype(), "cross_entropy: logits are {} and weight {}; they must agree", name(logits.dtype()),
-                    name(o.weight.dtype()));
-}
-
-/// `losses` is the shape in which the caller gave the targets.
-void check_targets(const Tensor& target, int64_t classes, int64_t ignore_index, const Shape& losses) {
-  const int64_t* t = target.data<int64_t>();
-  for (int64_t i = 0; i < target.numel(); ++i) {
-    if (t[i] == ignore_index || (t[i] >= 0 && t[i] < classes)) continue;
-    fail<IndexError>("cross_entropy: target {} at {} is out of range for {} classes (ignore_index is {})", t[i], place_of(i, losses),
-                     classes, ignore_index);
-  }
+  check_class_weight("cross_entropy", o.weight, logits.size(1), logits.dtype());
 }
 
 Tensor reduce(const Tensor& losses, Reduction reduction, const Tensor& denominator) {
@@ -103,62 +87,45 @@ struct Tape {
   int64_t ignore_index;
   Reduction reduction;
   double denominator;
+  Tensor lse = {};  // (N, 2): each row's LogSumExp
 };
 
 template <class T>
-T weight_at(const T* weight, int64_t c) {
-  return weight ? weight[c] : T(1);
+kernels::LogSumExp<T>* lse_of(const Tape& tape) {
+  return reinterpret_cast<kernels::LogSumExp<T>*>(tape.lse.data<T>());
 }
 
-/// losses[i] = (1 - e) w_t (lse - x_t) + e / C sum_c w_c (lse - x_c)
 template <class T>
-void forward_rows(const Tape& tape, const Tensor& losses, double weight_sum) {
-  const int64_t N = tape.logits->size(0), C = tape.logits->size(1);
-  const T *x = tape.logits->data<T>(), *w = tape.weight.defined() ? tape.weight.data<T>() : nullptr;
+kernels::ClassLoss<T> class_loss(const Tape& tape, double weight_sum) {
+  return {tape.logits->size(1), tape.weight.defined() ? tape.weight.data<T>() : nullptr, static_cast<T>(weight_sum),
+          static_cast<T>(tape.smoothing)};
+}
+
+/// The losses of rows, and the log-sum-exp of each for backward.
+template <class T>
+void forward_rows(const Tape& tape, const Tensor& losses, double weight_sum, kernels::LogSumExp<T>* lse) {
+  const auto all = class_loss<T>(tape, weight_sum);
+  const T* x = tape.logits->data<T>();
   const int64_t* target = tape.target->data<int64_t>();
   T* out = losses.data<T>();
-  const T e = static_cast<T>(tape.smoothing), spread = e / static_cast<T>(C);
-  kernels::for_each_row(N, C, [=, ignored = tape.ignore_index](int64_t i) {
-    const int64_t t = target[i];
-    if (t == ignored) {
-      out[i] = 0;
-      return;
-    }
-    const T* row = x + i * C;
-    const T top = kernels::row_max(C, row);
-    const T rest = std::log(kernels::row_sum<T>(C, [row, top](int64_t c) { return kernels::vexp(row[c] - top); }));
-    T loss = (1 - e) * weight_at(w, t) * (rest - (row[t] - top));
-    if (e > 0) {
-      const T all = kernels::row_sum<T>(C, [row, top, w](int64_t c) { return weight_at(w, c) * (row[c] - top); });
-      loss += spread * (static_cast<T>(weight_sum) * rest - all);
-    }
-    out[i] = loss;
+  kernels::for_each_row(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
+    const bool counts = target[i] != ignored;
+    if (counts) lse[i] = kernels::log_sum_exp(all.C, x + i * all.C);
+    out[i] = counts ? kernels::row_loss(all, x + i * all.C, target[i], lse[i]) : 0;
   });
 }
 
-/// dx[i, c] = scale_i * (softmax[c] * mass - (1 - e) w_t [c = t] - e / C w_c), mass = (1 - e) w_t + e / C sum w.
 template <class T>
-void backward_rows(const Tape& tape, const T* dy, bool per_row, double weight_sum, T* dx) {
-  const int64_t N = tape.logits->size(0), C = tape.logits->size(1);
-  const T *x = tape.logits->data<T>(), *w = tape.weight.defined() ? tape.weight.data<T>() : nullptr;
+void backward_rows(const Tape& tape, const T* dy, double weight_sum, const kernels::LogSumExp<T>* lse, T* dx) {
+  const auto all = class_loss<T>(tape, weight_sum);
+  const T* x = tape.logits->data<T>();
   const int64_t* target = tape.target->data<int64_t>();
-  const T e = static_cast<T>(tape.smoothing), spread = e / static_cast<T>(C);
   const T divisor = tape.reduction == Reduction::Mean ? static_cast<T>(tape.denominator) : T(1);
-  kernels::for_each_row(N, C, [=, ignored = tape.ignore_index](int64_t i) {
-    const int64_t t = target[i];
-    const T* row = x + i * C;
-    T* d = dx + i * C;
-    if (t == ignored) {
-      for (int64_t c = 0; c < C; ++c) d[c] = 0;
-      return;
-    }
-    const T top = kernels::row_max(C, row), own = (1 - e) * weight_at(w, t), scale = (per_row ? dy[i] : dy[0]) / divisor;
-    for (int64_t c = 0; c < C; ++c) d[c] = kernels::vexp(row[c] - top);
-    const T factor = scale * (own + spread * static_cast<T>(weight_sum)) / kernels::row_sum<T>(C, [d](int64_t c) { return d[c]; });
-    for (int64_t c = 0; c < C; ++c) d[c] *= factor;
-    if (e > 0)
-      for (int64_t c = 0; c < C; ++c) d[c] -= scale * spread * weight_at(w, c);
-    d[t] -= scale * own;
+  const bool per_row = tape.reduction == Reduction::None;
+  kernels::for_each_row(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
+    T* d = dx + i * all.C;
+    if (target[i] == ignored) std::fill_n(d, all.C, T(0));
+    else kernels::row_gradient(all, x + i * all.C, target[i], lse[i], (per_row ? dy[i] : dy[0]) / divisor, d);
   });
 }
 
@@ -184,25 +151,19 @@ double sum_of(const Tensor& weight, int64_t classes) {
   return weight.defined() ? sum(weight.to(DType::Float64)).item() : static_cast<double>(classes);
 }
 
-/// What `Mean` divides by: the weights of the targets that count; 1 when none does, so that the loss is 0.
-double denominator_of(const Tape& tape) {
-  const int64_t* t = tape.target->data<int64_t>();
-  const std::vector<double> w = tape.weight.defined() ? tape.weight.to_vector<double>() : std::vector<double>();
-  double total = 0;
-  for (int64_t i = 0; i < tape.target->numel(); ++i)
-    if (t[i] != tape.ignore_index) total += w.empty() ? 1.0 : w[static_cast<size_t>(t[i])];
-  return total == 0 ? 1 : total;
-}
-
 }  // namespace
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
   const Rows rows = as_rows(logits, target);
   check_options(options, rows.logits);
-  if (holds_probabilities(logits, target)) return from_probabilities(rows, options);
+  if (holds_probabilities(logits, target)) {
+    check<ValueError>(options.ignore_index < 0, "cross_entropy: ignore_index {} is for class indices, but the target holds probabilities",
+                      options.ignore_index);
+    return from_probabilities(rows, options);
+  }
 
   const Tensor x = rows.logits.contiguous(), labels = rows.target.contiguous();
-  check_targets(labels, x.size(1), options.ignore_index, rows.losses);
+  check_targets("cross_entropy", labels, x.size(1), options.ignore_index, rows.losses);
   Tape tape{Saved(x),
             Saved(labels),
             options.weight.defined() ? options.weight.detach().contiguous() : Tensor(),
@@ -210,22 +171,22 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
             options.ignore_index,
             options.reduction,
             1};
-  tape.denominator = denominator_of(tape);
+  tape.denominator = weight_of_targets(labels, tape.weight, options.ignore_index);
   const double weight_sum = sum_of(tape.weight, x.size(1));
   Tensor loss;
   {
     NoGradGuard no_grad;
     Tensor losses = new_tensor("cross_entropy", x.size(0), x.dtype());
-    dispatch_floating("cross_entropy", x.dtype(), [&]<class T>() { forward_rows<T>(tape, losses, weight_sum); });
+    tape.lse = new_tensor("cross_entropy", {x.size(0), 2}, x.dtype());
+    dispatch_floating("cross_entropy", x.dtype(), [&]<class T>() { forward_rows(tape, losses, weight_sum, lse_of<T>(tape)); });
     loss = reduce(reshape(losses, rows.losses), options.reduction, full({}, tape.denominator, {.dtype = x.dtype()}));
   }
   return record("nll_loss", loss.detach(), wrt(x, [tape, weight_sum](const Tensor& dy) -> Tensor {
                   if (recording_backward()) return composed_gradient(tape, dy);
                   Tensor dx = new_tensor("cross_entropy", tape.logits->shape(), tape.logits->dtype());
                   const Tensor d = dy.contiguous();
-                  dispatch_floating("cross_entropy", dx.dtype(), [&]<class T>() {
-                    backward_rows<T>(tape, d.data<T>(), tape.reduction == Reduction::None, weight_sum, dx.data<T>());
-                  });
+                  dispatch_floating("cross_entropy", dx.dtype(),
+                                    [&]<class T>() { backward_rows<T>(tape, d.data<T>(), weight_sum, lse_of<T>(tape), dx.data<T>()); });
                   return dx;
                 }));
 }
