@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "progress.h"
 #include "seq2seq.h"
@@ -30,6 +31,7 @@ struct Flags {
   std::string preset, save, load;
   std::vector<std::string> translate;
   int threads = 0;
+  std::string profile;
   bool json = false;
   bool train = true;
 };
@@ -75,6 +77,7 @@ void add_options(CLI::App& app, Flags& f) {
   app.add_option("--save", f.save, "write the trained model here (safetensors)");
   app.add_option("--load", f.load, "start from this model; trains further only with --epochs")->check(CLI::ExistingFile);
   app.add_option("--translate", f.translate, "translate this sentence (may be given more than once)");
+  app.add_option("--profile", f.profile, "write a Chrome trace of the training here, and print the costliest operations");
   app.add_flag("--json", f.json, "end with one line of JSON");
 }
 
@@ -292,7 +295,14 @@ int train_and_report(const Flags& f) {
                static_cast<long long>(unseen.size()), static_cast<long long>(t.corpus.source.size()),
                static_cast<long long>(t.corpus.target.size()));
 
+  std::optional<gradus::Profiler> profiler;
+  if (!f.profile.empty()) profiler.emplace();
   const Report report = train(t, data, s);
+  if (profiler) {
+    profiler->stop();
+    profiler->write_chrome_trace(f.profile);
+    std::fprintf(stderr, "%strace in %s\n", profiler->table().c_str(), f.profile.c_str());
+  }
   if (!f.save.empty()) {
     save(t, f.save);
     std::fprintf(stderr, "saved to %s\n", f.save.c_str());

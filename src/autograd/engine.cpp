@@ -6,6 +6,7 @@
 #include "autograd/record.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
+#include "core/span.h"
 #include "gradus/autograd.h"
 #include "gradus/ops.h"
 
@@ -125,6 +126,7 @@ class Pass {
 
   void visit(Pending& task) {
     Node& node = *task.node;
+    const profiling::Span span(profiling::Kind::Backward, node.name);
     run_hooks(task);
     if (const auto found = captures_.find(&node); found != captures_.end()) {
       for (const auto& [slot, result] : found->second) results_[result] = task.dy[slot];

@@ -87,8 +87,8 @@ std::string node_display_name(const char* name) {
     text += capital ? static_cast<char>(std::toupper(static_cast<unsigned char>(*c))) : *c;
     capital = false;
   }
-  // PyTorch's node for a write through a view is no derivative of a function, and so is named alone.
-  return text == "CopySlices" ? text : text + "Backward" + number;
+  // PyTorch's nodes for a write through a view and for a leaf are no derivatives of functions, and so are named alone.
+  return text == "CopySlices" || text == "AccumulateGrad" ? text : text + "Backward" + number;
 }
 
 }  // namespace gradus

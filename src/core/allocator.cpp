@@ -95,6 +95,11 @@ MemoryStats memory_stats() noexcept {
   return cache().stats;
 }
 
+void reset_peak_memory() noexcept {
+  std::lock_guard lock(cache().mutex);
+  cache().stats.peak_bytes = cache().stats.live_bytes;
+}
+
 void release_cached_memory() noexcept {
   std::lock_guard lock(cache().mutex);
   cache().drop();

@@ -1,8 +1,10 @@
 #include "core/random.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
+#include "core/isa.h"
 #include "gradus/random.h"
 
 namespace gradus {
@@ -15,16 +17,44 @@ void Generator::reseed(uint64_t seed) noexcept {
   seed_ = seed;
   state_[0] = static_cast<uint32_t>(seed);
   for (uint32_t i = 1; i < N; ++i) state_[i] = 1812433253U * (state_[i - 1] ^ (state_[i - 1] >> 30)) + i;
-  next_ = N;
+  next_ = drawn_.size();
   second_normal_.reset();
 }
 
-void Generator::twist() noexcept {
-  for (int i = 0; i < N; ++i) {
-    const uint32_t y = (state_[static_cast<size_t>(i)] & 0x80000000U) | (state_[static_cast<size_t>((i + 1) % N)] & 0x7FFFFFFFU);
-    state_[static_cast<size_t>(i)] = state_[static_cast<size_t>((i + M) % N)] ^ (y >> 1) ^ ((y & 1U) ? 0x9908B0DFU : 0U);
-  }
+void Generator::draw() noexcept {
+  isa::run([s = state_.data(), out = drawn_.data()] {
+    const auto next = [](uint32_t high, uint32_t low, uint32_t far) {
+      const uint32_t y = (high & 0x80000000U) | (low & 0x7FFFFFFFU);
+      return far ^ (y >> 1) ^ (0x9908B0DFU & (0U - (y & 1U)));
+    };
+    // A number depends on one M places on, or N - M back: far enough for vectors.
+    GRADUS_INDEPENDENT
+    for (int i = 0; i < N - M; ++i) s[i] = next(s[i], s[i + 1], s[i + M]);
+    GRADUS_INDEPENDENT
+    for (int i = N - M; i < N - 1; ++i) s[i] = next(s[i], s[i + 1], s[i + M - N]);
+    s[N - 1] = next(s[N - 1], s[0], s[M - 1]);
+    for (int i = 0; i < N; ++i) {
+      uint32_t y = s[i];
+      y ^= y >> 11;
+      y ^= (y << 7) & 0x9D2C5680U;
+      y ^= (y << 15) & 0xEFC60000U;
+      out[i] = y ^ (y >> 18);
+    }
+  });
   next_ = 0;
+}
+
+void Generator::uniform_double(int64_t n, double* to) noexcept {
+  while (n > 0) {
+    const auto pairs = std::min(n, static_cast<int64_t>((drawn_.size() - next_) / 2));
+    isa::run([from = drawn_.data() + next_, to, pairs] {
+      for (int64_t i = 0; i < pairs; ++i) to[i] = to_double(uint64_t{from[2 * i]} << 32 | from[2 * i + 1]);
+    });
+    next_ += static_cast<size_t>(2 * pairs);
+    to += pairs;
+    n -= pairs;
+    if (n-- > 0) *to++ = uniform_double();
+  }
 }
 
 double Generator::normal() noexcept {

@@ -15,12 +15,8 @@ class Generator {
   uint64_t seed() const noexcept { return seed_; }
 
   uint32_t random() noexcept {
-    if (next_ == 624) twist();
-    uint32_t y = state_[static_cast<size_t>(next_++)];
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9D2C5680U;
-    y ^= (y << 15) & 0xEFC60000U;
-    return y ^ (y >> 18);
+    if (next_ == drawn_.size()) draw();
+    return drawn_[next_++];
   }
   uint64_t random64() noexcept {
     const uint64_t high = random();
@@ -29,7 +25,9 @@ class Generator {
   /// Uniform on [0, 1): 24 bits of one draw, as PyTorch fills float32.
   float uniform_float() noexcept { return static_cast<float>(random() & 0xFFFFFF) * 0x1p-24F; }
   /// Uniform on [0, 1): 53 bits of two draws, as PyTorch fills float64.
-  double uniform_double() noexcept { return static_cast<double>(random64() & ((uint64_t{1} << 53) - 1)) * 0x1p-53; }
+  double uniform_double() noexcept { return to_double(random64()); }
+  /// The next n of them.
+  void uniform_double(int64_t n, double* to) noexcept;
   template <class T>
   T uniform() noexcept {
     if constexpr (sizeof(T) == 4) return uniform_float();
@@ -39,11 +37,14 @@ class Generator {
   double normal() noexcept;
 
  private:
-  void twist() noexcept;
+  static double to_double(uint64_t bits) noexcept { return static_cast<double>(bits & ((uint64_t{1} << 53) - 1)) * 0x1p-53; }
+  /// Makes the next 624 numbers.
+  void draw() noexcept;
 
   uint64_t seed_ = 0;
   std::array<uint32_t, 624> state_{};
-  int next_ = 624;
+  std::array<uint32_t, 624> drawn_{};
+  size_t next_ = 624;  // of drawn_
   std::optional<double> second_normal_;
 };
 

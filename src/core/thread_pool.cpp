@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/span.h"
 #include "gradus/parallel.h"
 
 namespace gradus {
@@ -54,6 +55,7 @@ class Pool {
       call_ = call;
       body_ = body;
       pieces_ = pieces;
+      operation_ = profiling::current_name();
       next_piece_.store(0, std::memory_order_relaxed);
       working_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
       error_ = nullptr;
@@ -71,6 +73,7 @@ class Pool {
  private:
   void take_pieces() noexcept {
     inside_pool = true;
+    const profiling::Span span(profiling::Kind::Piece, operation_);
     for (int64_t piece; (piece = next_piece_.fetch_add(1, std::memory_order_relaxed)) < pieces_;) {
       try {
         call_(body_, piece);
@@ -83,6 +86,7 @@ class Pool {
   }
 
   void work(uint64_t seen) noexcept {
+    profiling::name_this_thread("pool thread");
     for (;;) {
       for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spin) std::this_thread::yield();
       {
@@ -127,6 +131,7 @@ class Pool {
   void (*call_)(const void*, int64_t) = nullptr;
   const void* body_ = nullptr;
   int64_t pieces_ = 0;
+  const char* operation_ = nullptr;  // whose pieces they are, for a profile
   std::atomic<int64_t> next_piece_{0};
   std::atomic<int> working_{0};
   std::exception_ptr error_;

@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/isa.h"
+#include "core/span.h"
 #include "core/thread_pool.h"
 #include "kernels/blocked_gemm.h"
 
@@ -119,6 +120,7 @@ template <class T>
 void gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, T alpha, const T* a, int64_t lda, const T* b, int64_t ldb, T beta,
           T* c, int64_t ldc) {
   prepared();
+  const profiling::Span span(profiling::Kind::Kernel, "gemm");
   if (M == 0 || N == 0) return;
   lda = std::max<int64_t>(lda, 1), ldb = std::max<int64_t>(ldb, 1);
   if (K == 0) {

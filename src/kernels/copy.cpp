@@ -5,6 +5,7 @@
 
 #include "core/dispatch.h"
 #include "core/isa.h"
+#include "core/span.h"
 #include "core/thread_pool.h"
 #include "kernels/strided.h"
 
@@ -88,6 +89,7 @@ size_t transposed_loop(const Walk<2>& walk) {
 }  // namespace
 
 void copy(DType x_dtype, const void* x, const Layout& from, DType y_dtype, void* y, const Layout& to) {
+  const profiling::Span span(profiling::Kind::Kernel, "copy");
   const Walk<2> walk({&to, &from});
   const int64_t n = walk.row_length();
   const auto [dy, dx] = walk.row_strides();
@@ -99,7 +101,9 @@ void copy(DType x_dtype, const void* x, const Layout& from, DType y_dtype, void*
     });
   dispatch(x_dtype, [&, dx = dx, dy = dy]<class From>() {
     dispatch(y_dtype, [&]<class To>() {
-      walk.for_each_row([&](const auto& at) { copy_row(n, static_cast<const From*>(x) + at[1], dx, static_cast<To*>(y) + at[0], dy); });
+      walk.parallel_pieces([&](const auto& at, int64_t count) {
+        copy_row(count, static_cast<const From*>(x) + at[1], dx, static_cast<To*>(y) + at[0], dy);
+      });
     });
   });
 }

@@ -4,13 +4,10 @@
 
 #include "core/isa.h"
 #include "core/layout.h"
-#include "core/thread_pool.h"
 #include "kernels/strided.h"
 
 /// y[i] = f(a[i], b[i], …) over strided operands of one shape. Pointers are the starts of the storages; layouts say where elements lie.
 namespace gradus::kernels {
-
-inline constexpr int64_t pointwise_grain = 1 << 15;  // elements a thread takes at a time
 
 namespace detail {
 
@@ -63,36 +60,22 @@ template <class Y, class A, class F>
 void map(Y* y, const Layout& ly, const A* a, const Layout& la, F f) {
   const Walk<2> walk({&ly, &la});
   const auto [dy, da] = walk.row_strides();
-  const int64_t n = walk.row_length();
-  if (walk.single_row()) {
-    parallel_for(n, pointwise_grain, [&, dy = dy, da = da](int64_t begin, int64_t end) {
-      detail::row(end - begin, y + ly.offset + begin * dy, dy, a + la.offset + begin * da, da, f);
-    });
-    return;
-  }
-  walk.for_each_row([&, dy = dy, da = da](const auto& at) { detail::row(n, y + at[0], dy, a + at[1], da, f); });
+  walk.parallel_pieces([=, dy = dy, da = da](const auto& at, int64_t n) { detail::row(n, y + at[0], dy, a + at[1], da, f); });
 }
 
 template <class Y, class A, class B, class F>
 void map(Y* y, const Layout& ly, const A* a, const Layout& la, const B* b, const Layout& lb, F f) {
   const Walk<3> walk({&ly, &la, &lb});
   const auto [dy, da, db] = walk.row_strides();
-  const int64_t n = walk.row_length();
-  if (walk.single_row()) {
-    parallel_for(n, pointwise_grain, [&, dy = dy, da = da, db = db](int64_t begin, int64_t end) {
-      detail::row(end - begin, y + ly.offset + begin * dy, dy, a + la.offset + begin * da, da, b + lb.offset + begin * db, db, f);
-    });
-    return;
-  }
-  walk.for_each_row([&, dy = dy, da = da, db = db](const auto& at) { detail::row(n, y + at[0], dy, a + at[1], da, b + at[2], db, f); });
+  walk.parallel_pieces(
+      [=, dy = dy, da = da, db = db](const auto& at, int64_t n) { detail::row(n, y + at[0], dy, a + at[1], da, b + at[2], db, f); });
 }
 
 template <class Y, class A, class B, class C, class F>
 void map(Y* y, const Layout& ly, const A* a, const Layout& la, const B* b, const Layout& lb, const C* c, const Layout& lc, F f) {
   const Walk<4> walk({&ly, &la, &lb, &lc});
   const auto [dy, da, db, dc] = walk.row_strides();
-  const int64_t n = walk.row_length();
-  walk.for_each_row([&, dy = dy, da = da, db = db, dc = dc](const auto& at) {
+  walk.parallel_pieces([=, dy = dy, da = da, db = db, dc = dc](const auto& at, int64_t n) {
     detail::row(n, y + at[0], dy, a + at[1], da, b + at[2], db, c + at[3], dc, f);
   });
 }

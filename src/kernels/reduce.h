@@ -12,7 +12,7 @@
 /// Reductions of a dense array seen as (outer, length, inner), over the middle.
 namespace gradus::kernels {
 
-/// What sums are kept in: double for real numbers, so that their error does not grow with length; integers wrap around.
+/// What sums are kept in: double for real numbers, so that their error hardly grows with length; integers wrap around.
 template <class T>
 using Accumulator = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
 
@@ -23,24 +23,51 @@ inline constexpr int64_t strip = 256;             // columns that are reduced si
 
 inline int64_t pieces_a_task(int64_t elements) noexcept { return std::max<int64_t>(reduce_grain / std::max<int64_t>(elements, 1), 1); }
 
+/// What a few terms f(x) are added up in before their sum goes to the accumulator A: real numbers in their own type, of which a register
+/// holds more, and a short sum loses little.
+template <class A, class Term>
+using Partial = std::conditional_t<std::is_floating_point_v<Term>, Term, A>;
+
+inline constexpr int64_t depth = 16;  // terms that meet in one partial sum
+
 /// to (rows) = the sums of f(x) over n neighbours each.
 template <class A, class X, class Out, class F>
 void sum_neighbours(int64_t rows, int64_t n, const X* from, Out* to, F f) {
+  using P = Partial<A, decltype(f(*from))>;
   isa::run([=] {
     for (int64_t r = 0; r < rows; ++r) {
       const X* row = from + r * n;
       A total = 0;
       int64_t i = 0;
-      if (n >= lanes) {
-        A lane[lanes] = {};
-        for (; i + lanes <= n; i += lanes)
-          for (int64_t k = 0; k < lanes; ++k) lane[k] += static_cast<A>(f(row[i + k]));
-        total = fold(lane, [](A a, A b) { return a + b; });
+      while (i + lanes <= n) {
+        P lane[lanes] = {};
+        for (const int64_t end = std::min(n, i + depth * lanes); i + lanes <= end; i += lanes)
+          for (int64_t k = 0; k < lanes; ++k) lane[k] += static_cast<P>(f(row[i + k]));
+        total += static_cast<A>(fold(lane, [](P a, P b) { return a + b; }));
       }
       for (; i < n; ++i) total += static_cast<A>(f(row[i]));
       to[r] = static_cast<Out>(total);
     }
   });
+}
+
+/// total (width) += the sums of f(x) over n rows of `width` numbers, `stride` apart.
+template <class A, class X, class F>
+void add_rows(int64_t n, int64_t width, int64_t stride, const X* from, A* total, F f) {
+  using P = Partial<A, decltype(f(*from))>;
+  constexpr int64_t tile = 2 * lanes;
+  for (int64_t i = 0; i < n; i += depth) {
+    const int64_t end = std::min(n, i + depth);
+    int64_t j = 0;
+    for (; j + tile <= width; j += tile) {
+      P part[tile] = {};
+      for (int64_t r = i; r < end; ++r)
+        for (int64_t k = 0; k < tile; ++k) part[k] += static_cast<P>(f(from[r * stride + j + k]));
+      for (int64_t k = 0; k < tile; ++k) total[j + k] += static_cast<A>(part[k]);
+    }
+    for (int64_t r = i; r < end; ++r)
+      for (int64_t k = j; k < width; ++k) total[k] += static_cast<A>(f(from[r * stride + k]));
+  }
 }
 
 /// to (width) = the sum of f(x) over n rows of `width` numbers, `stride` apart.
@@ -50,11 +77,9 @@ void sum_rows(int64_t n, int64_t width, int64_t stride, const X* from, Out* to, 
     A total[strip] = {};
     // Short rows without gaps are taken several at a time, which makes one long row of them.
     const int64_t together = stride == width ? std::clamp<int64_t>(strip / 2 / width, 1, std::max<int64_t>(n / 4, 1)) : 1;
-    int64_t i = 0;
-    for (; i + together <= n; i += together)
-      for (int64_t j = 0; j < together * width; ++j) total[j] += static_cast<A>(f(from[i * stride + j]));
-    for (; i < n; ++i)
-      for (int64_t j = 0; j < width; ++j) total[j] += static_cast<A>(f(from[i * stride + j]));
+    const int64_t whole = n / together * together;
+    add_rows<A>(n / together, together * width, together * stride, from, total, f);
+    add_rows<A>(n - whole, width, stride, from + whole * stride, total, f);
     for (int64_t g = 1; g < together; ++g)
       for (int64_t j = 0; j < width; ++j) total[j] += total[g * width + j];
     for (int64_t j = 0; j < width; ++j) to[j] = static_cast<Out>(total[j]);

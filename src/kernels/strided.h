@@ -41,6 +41,12 @@ class Walk {
   size_t rank() const noexcept { return rank_; }
   int64_t size(size_t d) const noexcept { return sizes_[d]; }
   const Places& strides(size_t d) const noexcept { return strides_[d]; }
+  /// How many rows there are; none where there are no elements.
+  int64_t rows() const noexcept {
+    int64_t count = sizes_[0] == 0 ? 0 : 1;
+    for (size_t d = 1; d < rank_; ++d) count *= sizes_[d];
+    return count;
+  }
   /// True when all elements are one row.
   bool single_row() const noexcept { return rank_ == 1; }
   const Places& start() const noexcept { return start_; }
@@ -55,11 +61,20 @@ class Walk {
   /// Calls row(places) with the place of each row's first element in each layout.
   template <class Row>
   void for_each_row(Row row) const {
-    for (size_t d = 0; d < rank_; ++d)
-      if (sizes_[d] == 0) return;
+    for_each_row(0, rows(), row);
+  }
+
+  /// The same for rows [begin, end) of rows().
+  template <class Row>
+  void for_each_row(int64_t begin, int64_t end, Row row) const {
     Places places = start_;
     std::array<int64_t, Shape::max_rank + 1> count{};
-    for (;;) {
+    int64_t rest = begin;
+    for (size_t d = 1; d < rank_ && rest > 0; rest /= sizes_[d++]) {
+      count[d] = rest % sizes_[d];
+      for (size_t k = 0; k < N; ++k) places[k] += strides_[d][k] * count[d];
+    }
+    for (int64_t left = end - begin; left > 0; --left) {
       row(places);
       size_t d = 1;
       for (; d < rank_; ++d) {
@@ -68,11 +83,20 @@ class Walk {
         for (size_t k = 0; k < N; ++k) places[k] -= strides_[d][k] * sizes_[d];
         count[d] = 0;
       }
-      if (d >= rank_) return;
     }
   }
 
+  /// Calls piece(places, n) for runs of n elements of a row, which together make all of them, on the pool's threads. No two elements may
+  /// be written to one place.
+  template <class Piece>
+  void parallel_pieces(const Piece& piece) const {
+    run(&piece, [](const void* p, const Places& places, int64_t n) { (*static_cast<const Piece*>(p))(places, n); });
+  }
+
  private:
+  /// Behind a pointer, so that the loops are there once for all operations: they would make up a fifth of the library.
+  void run(const void* piece, void (*call)(const void* piece, const Places& places, int64_t n)) const;
+
   bool continues(const Places& stride) const {
     for (size_t k = 0; k < N; ++k)
       if (stride[k] != strides_[rank_ - 1][k] * sizes_[rank_ - 1]) return false;

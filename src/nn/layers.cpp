@@ -37,6 +37,15 @@ Tensor new_weight(int64_t out, int64_t in) {
   return init::kaiming_uniform_(empty({out, in}), std::sqrt(5.0));
 }
 
+Tensor new_bias(int64_t out, int64_t in) {
+  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  return init::uniform_(empty(out), -bound, bound);
+}
+
+std::string linear_details(int64_t in, int64_t out, bool with_bias) {
+  return fmt::format("in_features={}, out_features={}, bias={}", in, out, with_bias ? "True" : "False");
+}
+
 }  // namespace
 
 Embedding::Embedding(int64_t num_embeddings, int64_t embedding_dim, const EmbeddingOptions& options)
@@ -63,11 +72,9 @@ Embedding Embedding::from_pretrained(const Tensor& weight, bool freeze, const Em
 Tensor Embedding::operator()(const Tensor& indices) const { return gradus::embedding(indices, weight, options_.padding_idx); }
 
 Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias)
-    : Module("Linear", fmt::format("in_features={}, out_features={}, bias={}", in_features, out_features, python_bool(with_bias))),
+    : Module("Linear", linear_details(in_features, out_features, with_bias)),
       weight(register_parameter("weight", new_weight(out_features, in_features))) {
-  if (!with_bias) return;
-  const double bound = 1 / std::sqrt(static_cast<double>(in_features));
-  bias = register_parameter("bias", init::uniform_(empty(out_features), -bound, bound));
+  if (with_bias) bias = register_parameter("bias", new_bias(out_features, in_features));
 }
 
 Tensor Linear::operator()(const Tensor& x) const { return gradus::linear(x, weight, bias); }
@@ -90,5 +97,23 @@ Dropout::Dropout(double p) : Module("Dropout", fmt::format("p={}, inplace=False"
 }
 
 Tensor Dropout::operator()(const Tensor& x) const { return gradus::dropout(x, p_, is_training()); }
+
+LinearCrossEntropy::LinearCrossEntropy(int64_t in_features, int64_t num_classes, bool with_bias, const CrossEntropyOptions& options)
+    : Module("LinearCrossEntropy", linear_details(in_features, num_classes, with_bias)),
+      weight(register_parameter("weight", new_weight(num_classes, in_features))),
+      options_(options) {
+  check<ValueError>(options.label_smoothing >= 0 && options.label_smoothing <= 1, "LinearCrossEntropy: label_smoothing {} is not in 0 to 1",
+                    options.label_smoothing);
+  if (with_bias) bias = register_parameter("bias", new_bias(num_classes, in_features));
+  if (options.weight.defined()) class_weight_ = register_buffer("class_weight", options.weight);
+}
+
+Tensor LinearCrossEntropy::operator()(const Tensor& input, const Tensor& target) const {
+  CrossEntropyOptions options = options_;
+  options.weight = class_weight_;
+  return gradus::linear_cross_entropy(input, weight, bias, target, options);
+}
+
+Tensor LinearCrossEntropy::logits(const Tensor& input) const { return gradus::linear(input, weight, bias); }
 
 }  // namespace gradus::nn

@@ -178,7 +178,7 @@ void write_picked(const char* op, const Tensor& x, const Pick& p, const Tensor& 
   NoGradGuard no_grad;
   const Tensor rows = permute(values.detach(), p.inverse_order()).contiguous();
   check<DTypeError>(!accumulate || x.dtype() != DType::Bool, "{}: bool holds no sums; convert with .to(gradus::int64)", op);
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch(op, x.dtype(), [&]<class T>() {
     if (!accumulate) return for_each_picked(x, p, rows.data<T>(), [](T& to, T from) { to = from; });
     if constexpr (!std::is_same_v<T, bool>) for_each_picked(x, p, rows.data<T>(), [](T& to, T from) { to += from; });
   });

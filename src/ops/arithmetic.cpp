@@ -76,7 +76,7 @@ T floor_remainder(T a, T b) {
 
 template <class F>
 Tensor map_pair(const char* op, const Pair& p, F f) {
-  return dispatch(p.dtype, [&]<class T>() {
+  return dispatch(op, p.dtype, [&]<class T>() {
     if constexpr (std::is_same_v<T, bool>) return Tensor();
     else return map_new<T, T, T>(op, p.x, p.y, f);
   });
@@ -139,7 +139,7 @@ Tensor choose(const char* op, const Tensor& x, const Tensor& y, Better better) {
   const DType dtype = result_type(x, y);
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
   Tensor z = dispatch(
-      dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, [better](T p, T q) { return ((p != p) | better(p, q)) ? p : q; }); });
+      op, dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, [better](T p, T q) { return ((p != p) | better(p, q)) ? p : q; }); });
   const auto pull = [better](const Tensor& own, const Tensor& other) {
     return [own = Saved(own), other = Saved(other), better](const Tensor& dz) {
       return where(better(*other, *own), 0.0, where(eq(*own, *other), mul(dz, 0.5), dz));

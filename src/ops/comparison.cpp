@@ -12,7 +12,7 @@ Tensor compare(const char* op, const Tensor& x, const Tensor& y, F f) {
   impl_of(op, y);
   const DType dtype = result_type(x, y);
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
-  return dispatch(dtype, [&]<class T>() { return map_new<bool, T, T>(op, a, b, f); });
+  return dispatch(op, dtype, [&]<class T>() { return map_new<bool, T, T>(op, a, b, f); });
 }
 
 template <class F>
@@ -20,14 +20,14 @@ Tensor compare(const char* op, const Tensor& x, Scalar y, F f) {
   impl_of(op, x);
   const DType dtype = result_type(x, y);
   const Tensor a = converted(x, dtype);
-  return dispatch(dtype, [&]<class T>() { return map_new<bool, T>(op, a, y.to<T>(), f); });
+  return dispatch(op, dtype, [&]<class T>() { return map_new<bool, T>(op, a, y.to<T>(), f); });
 }
 
 /// A property of each element.
 template <class F>
 Tensor test(const char* op, const Tensor& x, F f) {
   impl_of(op, x);
-  return dispatch(x.dtype(), [&]<class T>() { return map_new<bool, T>(op, x, f); });
+  return dispatch(op, x.dtype(), [&]<class T>() { return map_new<bool, T>(op, x, f); });
 }
 
 constexpr auto equals = []<class T>(T a, T b) { return a == b; };

@@ -32,7 +32,7 @@ void check_fits(const char* op, Scalar value, DType dtype) {
 
 Tensor filled(const char* op, const Shape& shape, Scalar value, DType dtype, const Options& options) {
   check_fits(op, value, dtype);
-  return finish(dispatch(dtype, [&]<class T>() { return filled(op, shape, value.to<T>()); }), options);
+  return finish(dispatch(op, dtype, [&]<class T>() { return filled(op, shape, value.to<T>()); }), options);
 }
 
 Options like(const Tensor& x, Options options) {

@@ -1,10 +1,10 @@
-#include <cmath>
+#include <algorithm>
 
 #include "autograd/record.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/ops.h"
-#include "kernels/softmax.h"
+#include "kernels/cross_entropy.h"
 #include "ops/class_targets.h"
 
 namespace gradus {
@@ -87,62 +87,45 @@ struct Tape {
   int64_t ignore_index;
   Reduction reduction;
   double denominator;
+  Tensor lse = {};  // (N, 2): each row's LogSumExp
 };
 
 template <class T>
-T weight_at(const T* weight, int64_t c) {
-  return weight ? weight[c] : T(1);
+kernels::LogSumExp<T>* lse_of(const Tape& tape) {
+  return reinterpret_cast<kernels::LogSumExp<T>*>(tape.lse.data<T>());
 }
 
-/// losses[i] = (1 - e) w_t (lse - x_t) + e / C sum_c w_c (lse - x_c)
 template <class T>
-void forward_rows(const Tape& tape, const Tensor& losses, double weight_sum) {
-  const int64_t N = tape.logits->size(0), C = tape.logits->size(1);
-  const T *x = tape.logits->data<T>(), *w = tape.weight.defined() ? tape.weight.data<T>() : nullptr;
+kernels::ClassLoss<T> class_loss(const Tape& tape, double weight_sum) {
+  return {tape.logits->size(1), tape.weight.defined() ? tape.weight.data<T>() : nullptr, static_cast<T>(weight_sum),
+          static_cast<T>(tape.smoothing)};
+}
+
+/// The losses of rows, and the log-sum-exp of each for backward.
+template <class T>
+void forward_rows(const Tape& tape, const Tensor& losses, double weight_sum, kernels::LogSumExp<T>* lse) {
+  const auto all = class_loss<T>(tape, weight_sum);
+  const T* x = tape.logits->data<T>();
   const int64_t* target = tape.target->data<int64_t>();
   T* out = losses.data<T>();
-  const T e = static_cast<T>(tape.smoothing), spread = e / static_cast<T>(C);
-  kernels::for_each_row(N, C, [=, ignored = tape.ignore_index](int64_t i) {
-    const int64_t t = target[i];
-    if (t == ignored) {
-      out[i] = 0;
-      return;
-    }
-    const T* row = x + i * C;
-    const T top = kernels::row_max(C, row);
-    const T rest = std::log(kernels::row_sum<T>(C, [row, top](int64_t c) { return kernels::vexp(row[c] - top); }));
-    T loss = (1 - e) * weight_at(w, t) * (rest - (row[t] - top));
-    if (e > 0) {
-      const T all = kernels::row_sum<T>(C, [row, top, w](int64_t c) { return weight_at(w, c) * (row[c] - top); });
-      loss += spread * (static_cast<T>(weight_sum) * rest - all);
-    }
-    out[i] = loss;
+  kernels::for_each_row(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
+    const bool counts = target[i] != ignored;
+    if (counts) lse[i] = kernels::log_sum_exp(all.C, x + i * all.C);
+    out[i] = counts ? kernels::row_loss(all, x + i * all.C, target[i], lse[i]) : 0;
   });
 }
 
-/// dx[i, c] = scale_i * (softmax[c] * mass - (1 - e) w_t [c = t] - e / C w_c), mass = (1 - e) w_t + e / C sum w.
 template <class T>
-void backward_rows(const Tape& tape, const T* dy, bool per_row, double weight_sum, T* dx) {
-  const int64_t N = tape.logits->size(0), C = tape.logits->size(1);
-  const T *x = tape.logits->data<T>(), *w = tape.weight.defined() ? tape.weight.data<T>() : nullptr;
+void backward_rows(const Tape& tape, const T* dy, double weight_sum, const kernels::LogSumExp<T>* lse, T* dx) {
+  const auto all = class_loss<T>(tape, weight_sum);
+  const T* x = tape.logits->data<T>();
   const int64_t* target = tape.target->data<int64_t>();
-  const T e = static_cast<T>(tape.smoothing), spread = e / static_cast<T>(C);
   const T divisor = tape.reduction == Reduction::Mean ? static_cast<T>(tape.denominator) : T(1);
-  kernels::for_each_row(N, C, [=, ignored = tape.ignore_index](int64_t i) {
-    const int64_t t = target[i];
-    const T* row = x + i * C;
-    T* d = dx + i * C;
-    if (t == ignored) {
-      for (int64_t c = 0; c < C; ++c) d[c] = 0;
-      return;
-    }
-    const T top = kernels::row_max(C, row), own = (1 - e) * weight_at(w, t), scale = (per_row ? dy[i] : dy[0]) / divisor;
-    for (int64_t c = 0; c < C; ++c) d[c] = kernels::vexp(row[c] - top);
-    const T factor = scale * (own + spread * static_cast<T>(weight_sum)) / kernels::row_sum<T>(C, [d](int64_t c) { return d[c]; });
-    for (int64_t c = 0; c < C; ++c) d[c] *= factor;
-    if (e > 0)
-      for (int64_t c = 0; c < C; ++c) d[c] -= scale * spread * weight_at(w, c);
-    d[t] -= scale * own;
+  const bool per_row = tape.reduction == Reduction::None;
+  kernels::for_each_row(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
+    T* d = dx + i * all.C;
+    if (target[i] == ignored) std::fill_n(d, all.C, T(0));
+    else kernels::row_gradient(all, x + i * all.C, target[i], lse[i], (per_row ? dy[i] : dy[0]) / divisor, d);
   });
 }
 
@@ -194,16 +177,16 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
   {
     NoGradGuard no_grad;
     Tensor losses = new_tensor("cross_entropy", x.size(0), x.dtype());
-    dispatch_floating("cross_entropy", x.dtype(), [&]<class T>() { forward_rows<T>(tape, losses, weight_sum); });
+    tape.lse = new_tensor("cross_entropy", {x.size(0), 2}, x.dtype());
+    dispatch_floating("cross_entropy", x.dtype(), [&]<class T>() { forward_rows(tape, losses, weight_sum, lse_of<T>(tape)); });
     loss = reduce(reshape(losses, rows.losses), options.reduction, full({}, tape.denominator, {.dtype = x.dtype()}));
   }
   return record("nll_loss", loss.detach(), wrt(x, [tape, weight_sum](const Tensor& dy) -> Tensor {
                   if (recording_backward()) return composed_gradient(tape, dy);
                   Tensor dx = new_tensor("cross_entropy", tape.logits->shape(), tape.logits->dtype());
                   const Tensor d = dy.contiguous();
-                  dispatch_floating("cross_entropy", dx.dtype(), [&]<class T>() {
-                    backward_rows<T>(tape, d.data<T>(), tape.reduction == Reduction::None, weight_sum, dx.data<T>());
-                  });
+                  dispatch_floating("cross_entropy", dx.dtype(),
+                                    [&]<class T>() { backward_rows<T>(tape, d.data<T>(), weight_sum, lse_of<T>(tape), dx.data<T>()); });
                   return dx;
                 }));
 }

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <array>
+#include <iterator>
+
 #include "autograd/record.h"
 #include "core/check.h"
 #include "core/dispatch.h"
@@ -19,7 +23,12 @@ Tensor dropout(const Tensor& x, double p, bool training) {
     dispatch_floating("dropout", x.dtype(), [&]<class T>() {
       const T kept = static_cast<T>(1 / (1 - p));
       T* to = scale.data<T>();
-      for (int64_t i = 0; i < x.numel(); ++i) to[i] = generator->uniform_double() < 1 - p ? kept : T(0);
+      std::array<double, 512> draws;
+      for (int64_t i = 0, n = x.numel(); i < n; i += std::ssize(draws)) {
+        const int64_t count = std::min(n - i, std::ssize(draws));
+        generator->uniform_double(count, draws.data());
+        for (int64_t k = 0; k < count; ++k) to[i + k] = draws[static_cast<size_t>(k)] < 1 - p ? kept : T(0);
+      }
     });
   }
   return mul(x, scale);

@@ -45,7 +45,8 @@ Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<int6
   Shape shape = indices.shape();
   shape.push_back(width);
   Tensor y = new_tensor("embedding", shape, weight.dtype());
-  dispatch(weight.dtype(), [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
+  dispatch("embedding", weight.dtype(),
+           [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
   return record("embedding", y, wrt(weight, [at = Saved(at), rows, padding_idx](const Tensor& dy) {
                   return embedding_gradient(dy, *at, rows, padding_idx);
                 }));

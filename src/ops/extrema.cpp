@@ -16,7 +16,7 @@ ValuesIndices extremum(const char* op, const Tensor& x, const Dims& dims, bool k
   const Shape shape = keepdim ? r.keep : r.squeezed;
   ValuesIndices y{new_tensor(op, shape, x.dtype()), new_tensor(op, shape, DType::Int64)};
   const Folded a = fold(x, r);
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch(op, x.dtype(), [&]<class T>() {
     kernels::extremum(a.outer, a.length, a.inner, a.dense.data<T>(), y.values.data<T>(), y.indices.data<int64_t>(), Better());
   });
   return y;

@@ -72,7 +72,7 @@ void add_along(const Tensor& y, int64_t dim, const Tensor& at, const Tensor& sou
   const Split3 s = around(y.shape(), dim);
   const Tensor from = source.detach().contiguous();
   const int64_t n = at.numel();
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch("index_add", y.dtype(), [&]<class T>() {
     const int64_t* index = at.data<int64_t>();
     const T* rows = from.data<T>();
     T* to = y.data<T>();
@@ -102,7 +102,7 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
   const Split3 s = around(shape, dim);
   const Tensor dense = x.detach().contiguous();
   Tensor y = new_tensor("index_select", out, x.dtype());
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch("index_select", x.dtype(), [&]<class T>() {
     T* to = y.data<T>();
     const T* from = dense.data<T>();
     const int64_t* rows = at.data<int64_t>();
@@ -139,7 +139,7 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   check_scatter("gather", shape, at, dim);
   const Tensor dense = x.detach().contiguous();
   Tensor y = new_tensor("gather", at.shape(), x.dtype());
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch("gather", x.dtype(), [&]<class T>() {
     for_each_gathered(shape, at, dim, [from = dense.data<T>(), to = y.data<T>()](int64_t in_x, int64_t i) { to[i] = from[in_x]; });
   });
   return record("gather", y, wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) {
@@ -167,7 +167,7 @@ Tensor scattered(const char* op, const Tensor& x, int64_t dim, const Tensor& at,
   check<DTypeError>(source.dtype() == x.dtype(), "{}: x is {} and source {}; they must agree", op, name(x.dtype()), name(source.dtype()));
   const Tensor from = source.detach().contiguous();
   Tensor y = clone(x.detach());
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch(op, x.dtype(), [&]<class T>() {
     for_each_gathered(x.shape(), at, dim,
                       [values = from.data<T>(), to = y.data<T>(), f](int64_t in_x, int64_t i) { to[in_x] = f(to[in_x], values[i]); });
   });

@@ -75,7 +75,7 @@ void multiply(int64_t M, int64_t N, int64_t K, const Operand& a, const T* x, con
 template <class F>
 void dispatch_numbers(DType dtype, F&& f) {
   check<DTypeError>(dtype != DType::Bool, "matmul: not defined for bool; convert with .to(gradus::int64)");
-  dispatch(dtype, [&]<class T>() {
+  dispatch("matmul", dtype, [&]<class T>() {
     if constexpr (!std::is_same_v<T, bool>) f.template operator()<T>();
   });
 }

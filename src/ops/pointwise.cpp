@@ -22,19 +22,19 @@ constexpr auto times = []<class T>(T x, T y) { return wrapping<T>([](auto a, aut
 template <class F>
 Tensor arithmetic(const char* op, const Tensor& x, const Tensor& y, DType dtype, F f) {
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
-  return dispatch(dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, f); });
+  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, f); });
 }
 
 template <class F>
 Tensor arithmetic(const char* op, const Tensor& x, Scalar y, DType dtype, F f) {
   const Tensor a = converted(x, dtype);
-  return dispatch(dtype, [&]<class T>() { return map_new<T, T>(op, a, y.to<T>(), f); });
+  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T>(op, a, y.to<T>(), f); });
 }
 
 /// f on x in a dtype of its own choice.
 template <class F>
 Tensor unary(const char* op, const Tensor& x, F f) {
-  return dispatch(x.dtype(), [&]<class T>() { return map_new<T, T>(op, x, f); });
+  return dispatch(op, x.dtype(), [&]<class T>() { return map_new<T, T>(op, x, f); });
 }
 
 /// The dtype in which an operation on real numbers works: float32 for integers.
@@ -100,8 +100,10 @@ Tensor mul(const Tensor& x, const Tensor& y) {
   impl_of("mul", x);
   impl_of("mul", y);
   Tensor z = arithmetic("mul", x, y, result_type(x, y), times);
-  return record("mul", z, wrt(x, [y = Saved(y)](const Tensor& dz) { return mul(dz, *y); }),
-                wrt(y, [x = Saved(x)](const Tensor& dz) { return mul(dz, *x); }));
+  // A factor is kept only for the sake of the other's gradient: keeping one that has a history takes a handle of its own.
+  const auto kept = [](const Tensor& factor, const Tensor& other) { return other.requires_grad() ? Saved(factor) : Saved(); };
+  return record("mul", z, wrt(x, [y = kept(y, x)](const Tensor& dz) { return mul(dz, *y); }),
+                wrt(y, [x = kept(x, y)](const Tensor& dz) { return mul(dz, *x); }));
 }
 
 Tensor mul(const Tensor& x, Scalar y) {
@@ -271,7 +273,7 @@ Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) {
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
   const Shape shape = broadcast_shapes("where", broadcast_shapes("where", condition.shape(), x.shape()), y.shape());
   Tensor z = new_tensor("where", shape, dtype);
-  dispatch(dtype, [&]<class T>() {
+  dispatch("where", dtype, [&]<class T>() {
     kernels::map(z.data<T>(), z.impl()->layout, storage_of<bool>(condition), broadcast_to("where", condition, shape), storage_of<T>(a),
                  broadcast_to("where", a, shape), storage_of<T>(b), broadcast_to("where", b, shape),
                  [](bool c, T p, T q) { return c ? p : q; });
@@ -297,7 +299,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value) {
   check<DTypeError>(kind(value.dtype()) <= kind(x.dtype()),
                     "masked_fill: a floating-point value does not fit into {}; convert the tensor first", name(x.dtype()));
   const Tensor v = x.detach();
-  Tensor y = dispatch(x.dtype(), [&]<class T>() {
+  Tensor y = dispatch("masked_fill", x.dtype(), [&]<class T>() {
     return map_new<T, T, bool>("masked_fill", v, mask, [f = value.to<T>()](T a, bool m) { return m ? f : a; });
   });
   return record("masked_fill", y, wrt(x, [mask = Saved(mask)](const Tensor& dy) { return masked_fill(dy, *mask, 0); }));

@@ -102,7 +102,7 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, const Options& opt
   check<DTypeError>(x.dtype() != DType::Bool, "randint: not defined for bool; compare, as in rand(shape) < 0.5");
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   LockedGenerator generator;
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch("randint", x.dtype(), [&]<class T>() {
     T* to = x.data<T>();
     for (int64_t i = 0; i < x.numel(); ++i) {
       const uint64_t draw = range >= (uint64_t{1} << 32) ? generator->random64() : generator->random();

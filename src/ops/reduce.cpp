@@ -29,7 +29,7 @@ Tensor sum(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType>
   const DType out = dtype.value_or(is_floating_point(x.dtype()) ? x.dtype() : DType::Int64);
   check<DTypeError>(out != DType::Bool, "sum: bool holds no sums; use any, or dtype int64");
   const Tensor v = x.dtype() == out ? x : to(x, out);
-  Tensor y = dispatch(out, [&]<class T>() { return sum_of<T>("sum", v, r, keepdim); });
+  Tensor y = dispatch("sum", out, [&]<class T>() { return sum_of<T>("sum", v, r, keepdim); });
   return record(dims.empty() ? "sum" : "sum_1", y,
                 wrt(v, [keep = r.keep, shape = v.shape()](const Tensor& dy) { return expand(reshape(dy, keep), shape); }));
 }

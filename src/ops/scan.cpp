@@ -24,7 +24,7 @@ template <class F>
 Tensor scanned(const char* op, const Tensor& x, int64_t dim, double start, F f) {
   Tensor y = new_tensor(op, x.shape(), x.dtype());
   const Folded a = folded_along(op, x, dim);
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch(op, x.dtype(), [&]<class T>() {
     using A = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
     const T* from = a.dense.data<T>();
     T* to = y.data<T>();
@@ -106,7 +106,7 @@ Tensor product(const Tensor& x, int64_t dim, bool keepdim) {
   const Reduced r = reduced("prod", x, dim);
   const Folded a = fold(x, r);
   Tensor totals = new_tensor("prod", keepdim ? r.keep : r.squeezed, x.dtype());
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch("prod", x.dtype(), [&]<class T>() {
     using A = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
     const T* from = a.dense.data<T>();
     T* to = totals.data<T>();
@@ -148,7 +148,7 @@ Tensor order(const char* op, const Tensor& x, int64_t dim, int64_t k, bool desce
   if (!shape.empty()) shape[dim] = k;
   Tensor places = new_tensor(op, shape, DType::Int64);
   int64_t* to = places.data<int64_t>();
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch(op, x.dtype(), [&]<class T>() {
     std::vector<int64_t> run(static_cast<size_t>(a.length));
     for (int64_t o = 0; o < a.outer; ++o)
       for (int64_t i = 0; i < a.inner; ++i) {

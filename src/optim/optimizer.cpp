@@ -6,6 +6,7 @@
 #include "autograd/strided.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
+#include "core/span.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/ops.h"
@@ -75,6 +76,7 @@ void Optimizer::zero_grad(bool set_to_none) const {
 }
 
 void Optimizer::step() {
+  const profiling::Span span(profiling::Kind::Operation, name());
   NoGradGuard no_grad;
   // All that can fail comes first, so that a step is made whole or not at all.
   struct Turn {

@@ -151,12 +151,12 @@ Task embedding_backward(const std::vector<int64_t>& s) {
           }};
 }
 
-/// Output layer and cross-entropy, forward and backward. Sizes: rows, hidden, vocabulary.
-Task output_layer(const std::vector<int64_t>& s) {
+/// Output layer and cross-entropy, forward and backward, by way of all logits or in chunks. Sizes: rows, hidden, vocabulary.
+Task output_layer(const std::vector<int64_t>& s, bool chunks) {
   const Tensor weight = values({s[2], s[1]}, 0.1f, 1, true), target = indices({s[0]}, s[2], 2), x = values({s[0], s[1]}, 1, 3, true);
   return {[=] {
     weight.set_grad({}), x.set_grad({});
-    gradus::cross_entropy(gradus::linear(x, weight), target).backward();
+    (chunks ? gradus::linear_cross_entropy(x, weight, {}, target) : gradus::cross_entropy(gradus::linear(x, weight), target)).backward();
   }};
 }
 
@@ -202,7 +202,7 @@ Task make_task(const Job& job) {
   if (job.kind == "rnn") return stateful<Recurrent<nn::RNN>>(s);
   if (job.kind == "step") return stateful<Step>(s);
   if (job.kind == "sgemm") return sgemm(s[0]);
-  if (job.kind == "output layer") return output_layer(s);
+  if (job.kind == "output layer" || job.kind == "linear_cross_entropy") return output_layer(s, job.kind != "output layer");
   for (const bool backward : {false, true}) {
     const std::string pass = backward ? " backward" : " forward";
     if (job.kind == "tanh chain" + pass) return chain(s[0], backward, [](const Tensor& y) { return gradus::tanh(y); });

@@ -128,3 +128,15 @@ TEST_CASE("threads allocate and free beside each other") {
   CHECK(wrong == 0);
   CHECK(memory_stats().live_bytes == before);
 }
+
+TEST_CASE("reset_peak_memory lets the peak start from what is live") {
+  const Tensor kept = zeros({1 << 16});
+  { const Tensor passing = zeros({1 << 20}); }
+  CHECK(memory_stats().peak_bytes >= memory_stats().live_bytes + (size_t{4} << 20));
+  reset_peak_memory();
+  CHECK(memory_stats().peak_bytes == memory_stats().live_bytes);
+  { const Tensor passing = zeros({1 << 18}); }
+  const MemoryStats after = memory_stats();
+  CHECK(after.peak_bytes >= after.live_bytes + (size_t{1} << 20));
+  CHECK(after.peak_bytes < after.live_bytes + (size_t{2} << 20));
+}

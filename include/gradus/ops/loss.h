@@ -178,6 +178,14 @@ struct TripletMarginWithDistanceLossOptions {
 GRADUS_API Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
                                                     const TripletMarginWithDistanceLossOptions& options = {});
 
+/// cross_entropy(linear(input, weight, bias), target) without ever holding all logits: they are made for a few rows at a time, at most
+/// 8 MiB or 16 rows, so that a large vocabulary V costs little memory. For a mean or a sum the forward pass makes the gradients as well.
+/// input (…, I), weight (V, I), bias (V) or undefined, target (…) int64 class indices; one float dtype. Options are cross_entropy's.
+/// Losses are (…), their mean or their sum. A recorded backward pass (create_graph) makes all logits. Throws as linear and cross_entropy
+/// do.
+GRADUS_API Tensor linear_cross_entropy(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& target,
+                                       const CrossEntropyOptions& options = {});
+
 /// x / (1 - p), with each element set to 0 with probability p, when training; x itself otherwise. p in [0, 1].
 GRADUS_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true);
 

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/math.h"
+#include "kernels/rows.h"
+
+/// One row of C logits x with target t: its loss (1 - e) w_t (lse - x_t) + e / C sum_c w_c (lse - x_c), and the gradient.
+namespace gradus::kernels {
+
+/// What all rows have in common.
+template <class T>
+struct ClassLoss {
+  int64_t C;
+  const T* weight;  // (C) w, or null: 1
+  T weight_sum;     // of all classes
+  T smoothing;      // e
+
+  T weight_at(int64_t c) const { return weight ? weight[c] : T(1); }
+  T own(int64_t t) const { return (1 - smoothing) * weight_at(t); }
+  T spread() const { return smoothing / static_cast<T>(C); }
+};
+
+/// lse = top + log(total), in the parts that keep small differences.
+template <class T>
+struct LogSumExp {
+  T top, total;
+};
+
+template <class T>
+LogSumExp<T> log_sum_exp(int64_t C, const T* x) {
+  const T top = row_max(C, x);
+  return {top, row_sum<T>(C, [x, top](int64_t c) { return vexp(x[c] - top); })};
+}
+
+template <class T>
+T row_loss(const ClassLoss<T>& all, const T* x, int64_t t, LogSumExp<T> lse) {
+  const T rest = std::log(lse.total);
+  T loss = all.own(t) * (rest - (x[t] - lse.top));
+  if (all.smoothing > 0) {
+    const T sum = row_sum<T>(all.C, [&](int64_t c) { return all.weight_at(c) * (x[c] - lse.top); });
+    loss += all.spread() * (all.weight_sum * rest - sum);
+  }
+  return loss;
+}
+
+/// d[c] = scale * (softmax[c] * mass - (1 - e) w_t [c = t] - e / C w_c), mass = (1 - e) w_t + e / C sum w. d may be x.
+template <class T>
+void row_gradient(const ClassLoss<T>& all, const T* x, int64_t t, LogSumExp<T> lse, T scale, T* d) {
+  const T own = all.own(t), factor = scale * (own + all.spread() * all.weight_sum) / lse.total, shift = scale * all.spread();
+  GRADUS_INDEPENDENT
+  for (int64_t c = 0; c < all.C; ++c) d[c] = vexp(x[c] - lse.top) * factor;
+  if (all.smoothing > 0)
+    for (int64_t c = 0; c < all.C; ++c) d[c] -= shift * all.weight_at(c);
+  d[t] -= scale * own;
+}
+
+}  // namespace gradus::kernels
