@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gradus/nn/clip.h"
+#include "gradus/nn/embedding.h"
 #include "gradus/nn/init.h"
 #include "gradus/nn/layers.h"
 #include "gradus/nn/module.h"

@@ -4,6 +4,7 @@
 #include "gradus/ops/activation.h"
 #include "gradus/ops/arithmetic.h"
 #include "gradus/ops/comparison.h"
+#include "gradus/ops/embedding.h"
 #include "gradus/ops/functional.h"
 #include "gradus/ops/functions.h"
 #include "gradus/ops/gru.h"

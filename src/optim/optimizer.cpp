@@ -3,6 +3,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "autograd/row_sparse.h"
 #include "autograd/strided.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
@@ -66,11 +67,8 @@ void Optimizer::set_lr(double lr, size_t group) {
 void Optimizer::zero_grad(bool set_to_none) const {
   NoGradGuard no_grad;
   for (const Parameter& p : parameters_) {
-    const Tensor grad = p.tensor.grad();
-    if (!grad.defined()) continue;
     if (set_to_none) p.tensor.set_grad({});
-    else if (grad.requires_grad()) p.tensor.set_grad(zeros_like(grad.detach()));
-    else grad.zero_();
+    else zero_gradient(p.tensor);
   }
 }
 
@@ -87,7 +85,7 @@ void Optimizer::step() {
     if (!grad.defined()) continue;
     check<AutogradError>(p.tensor.is_leaf(), "{}: a parameter of shape {} has become the output of {}; optimizers change leaves only",
                          name(), p.tensor.shape(), p.tensor.grad_fn());
-    grad = grad.detach();
+    grad = grad.detach().to_dense();
     grad = grad.shares_storage_with(p.tensor) ? grad.clone() : grad.contiguous();
     std::vector<Tensor> buffers = p.buffers;
     const size_t wanted = buffer_names(p.group).size();
