@@ -78,7 +78,7 @@ class Pass {
     Node* node = edge.node.get();
     if (!node || !dy.defined() || !wanted(node)) return;
     const OutputMeta& meta = node->outputs()[edge.slot];
-    if (!node->edges().empty()) dy = dy.to_dense();
+    if (dy.is_sparse() && !node->edges().empty()) dy = dy.to_dense();
     if (dy.shape() != meta.shape) dy = sum_to(dy, meta.shape);
     if (dy.dtype() != meta.dtype) dy = dy.to(meta.dtype);
 

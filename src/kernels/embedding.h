@@ -18,6 +18,12 @@ void take_rows(int64_t n, int64_t width, const int64_t* index, const T* table, T
   });
 }
 
+/// table[index[i]] = x[i], x (n, width)
+template <class T>
+void put_rows(int64_t n, int64_t width, const int64_t* index, const T* x, T* table) {
+  for (int64_t i = 0; i < n; ++i) std::copy_n(x + i * width, width, table + index[i] * width);
+}
+
 /// table[index[i]] += alpha * x[i], x (n, width). Threads share the columns, so that every element is added up in the order of i whatever
 /// their number.
 template <class T>

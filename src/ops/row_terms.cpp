@@ -37,7 +37,8 @@ Tensor inverse_frequency(const Tensor& indices, DType dtype) {
   for (int64_t i = 0; i < n; ++i) ++count[index[i]];
   Tensor share = new_tensor("embedding", Shape(n), dtype);
   dispatch_floating("embedding", dtype, [&]<class T>() {
-    for (int64_t i = 0; i < n; ++i) share.data<T>()[i] = T(1) / static_cast<T>(count[index[i]]);
+    T* to = share.data<T>();
+    for (int64_t i = 0; i < n; ++i) to[i] = T(1) / static_cast<T>(count[index[i]]);
   });
   return share;
 }
