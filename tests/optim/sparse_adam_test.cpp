@@ -40,7 +40,7 @@ TEST_CASE("SparseAdam gives PyTorch's numbers; rows that were not seen keep thei
   // torch.optim.SparseAdam, PyTorch 1.13
   CHECK(gradus::allclose(
       p.detach(),
-      gradus::from_vector({0.923482443817, 1.924378496146, 2.942023532367, 3.803588990295, 5.0, 6.0, 6.843274825374, 7.812413925464},
+      gradus::from_vector(Values{0.923482443817, 1.924378496146, 2.942023532367, 3.803588990295, 5.0, 6.0, 6.843274825374, 7.812413925464},
                           {4, 2}, {.dtype = gradus::float64}),
       1e-12, 1e-12));
   const auto state = adam.state_dict();
