@@ -83,4 +83,9 @@ GRADUS_API Tensor rand_like(const Tensor& x, const Options& options = {});
 GRADUS_API Tensor randn_like(const Tensor& x, const Options& options = {});
 GRADUS_API Tensor randint_like(const Tensor& x, int64_t low, int64_t high, const Options& options = {});
 
+/// A row-sparse gradient, for hooks and set_grad: row indices[i] of a tensor of shape `size` is values[i], summed where an index is there
+/// more than once, and the others are 0. indices (N) or (1, N) int64, values (N, ...) float32 or float64, shared, not copied. Throws
+/// DTypeError, ShapeError or IndexError for what does not fit. Only rows can be left out, not single elements as in PyTorch.
+GRADUS_API Tensor sparse_coo_tensor(const Tensor& indices, const Tensor& values, const Shape& size);
+
 }  // namespace gradus

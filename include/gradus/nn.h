@@ -3,6 +3,7 @@
 #include "gradus/nn/activation.h"
 #include "gradus/nn/clip.h"
 #include "gradus/nn/convolution.h"
+#include "gradus/nn/embedding.h"
 #include "gradus/nn/init.h"
 #include "gradus/nn/layers.h"
 #include "gradus/nn/loss.h"

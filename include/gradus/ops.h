@@ -5,6 +5,7 @@
 #include "gradus/ops/arithmetic.h"
 #include "gradus/ops/comparison.h"
 #include "gradus/ops/convolution.h"
+#include "gradus/ops/embedding.h"
 #include "gradus/ops/functional.h"
 #include "gradus/ops/functions.h"
 #include "gradus/ops/gru.h"

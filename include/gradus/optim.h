@@ -29,6 +29,8 @@ class GRADUS_API Optimizer {
   Optimizer& operator=(Optimizer&&) noexcept = default;
 
   /// One update of every parameter that has a gradient. Nothing is recorded. When it throws, nothing was changed.
+  /// A row-sparse gradient (Tensor::is_sparse) gives the numbers of the dense one. Where an optimizer leaves parameters without gradient as
+  /// they are (SGD without momentum and weight decay), time is spent on its rows alone; elsewhere it is made dense.
   void step();
 
   /// Takes the gradients away, or, with set_to_none = false, sets them to zero.
@@ -60,6 +62,10 @@ class GRADUS_API Optimizer {
     int64_t step;                 ///< 1 at the first
   };
 
+  /// What an optimizer does with a row-sparse gradient: makes it dense; updates its rows alone, the numbers being the same; takes no other.
+  enum class RowSparseGradients { Densified, ByRows, Required };
+  virtual RowSparseGradients row_sparse_gradients(size_t) const noexcept { return RowSparseGradients::Densified; }
+
   /// Appends a group. Throws ValueError when it is empty, a parameter is there twice or is not a leaf, StateError when one is
   /// undefined, DTypeError when one is not floating-point.
   void add_params(const std::vector<Tensor>& params);
@@ -79,7 +85,9 @@ class GRADUS_API Optimizer {
     int64_t steps = 0;
     std::vector<Tensor> buffers = {};
   };
+  struct Turn;
   void check_group(size_t group) const;
+  Turn turn_of(Parameter& p, Tensor grad) const;
 
   std::vector<std::vector<Tensor>> groups_;
   std::vector<Parameter> parameters_;
@@ -108,6 +116,7 @@ class GRADUS_API SGD final : public Optimizer {
   const char* name() const noexcept override { return "SGD"; }
   std::vector<std::string> buffer_names(size_t group) const override;
   double& lr_of(size_t group) override { return options_[group].lr; }
+  RowSparseGradients row_sparse_gradients(size_t group) const noexcept override;
   void update(size_t group, const Update& u) const noexcept override;
 
   SGDOptions defaults_;

@@ -112,6 +112,21 @@ class GRADUS_API Tensor {
   /// The same elements, outside the graph.
   Tensor detach() const;
 
+  // ---- row-sparse gradients
+  /// True for the gradient that an embedding with `sparse` leaves: it holds only the rows that were looked up. Optimizers, clipping,
+  /// zero_grad and hooks take it, and so do shape, dtype and detach; every other operation throws StateError and names to_dense().
+  bool is_sparse() const;
+  /// Which rows it holds, (1, N) int64; one may be there more than once, until coalesce(). This and the next three throw StateError on a
+  /// dense tensor.
+  Tensor indices() const;
+  /// The rows (N, ...). They are the gradient's own: changing them changes it.
+  Tensor values() const;
+  /// The same with ascending indices, each there once, with the sum of its rows.
+  Tensor coalesce() const;
+  bool is_coalesced() const;
+  /// All the elements, 0 outside the rows. A dense tensor is returned as it is.
+  Tensor to_dense() const;
+
   // ---- copies and conversions
   /// A contiguous copy with its own storage.
   Tensor clone() const;

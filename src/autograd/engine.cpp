@@ -74,11 +74,12 @@ class Pass {
 
   bool wanted(Node* node) const { return captures_.empty() || on_path_.contains(node); }
 
-  /// Adds dy to what waits at an edge, brought to the shape and dtype of the tensor there.
+  /// Adds dy to what waits at an edge, brought to the shape and dtype of the tensor there; only a leaf takes a row-sparse one.
   void deliver(const Edge& edge, Tensor dy) {
     Node* node = edge.node.get();
     if (!node || !dy.defined() || !wanted(node)) return;
     const OutputMeta& meta = node->outputs()[edge.slot];
+    if (dy.is_sparse() && !node->edges().empty()) dy = dy.to_dense();
     if (dy.shape() != meta.shape) dy = sum_to(dy, meta.shape);
     if (dy.dtype() != meta.dtype) dy = dy.to(meta.dtype);
 
@@ -94,10 +95,8 @@ class Pass {
     Tensor& sum = task.dy[edge.slot];
     if (!sum.defined()) {
       sum = std::move(dy);
-    } else if (task.owned[edge.slot] && !grad_mode_) {
-      sum.add_(dy);
     } else {
-      sum = sum + dy;
+      sum = sum_of_gradients(sum, dy, task.owned[edge.slot] && !grad_mode_);
       task.owned[edge.slot] = true;
     }
   }
@@ -147,7 +146,7 @@ class Pass {
   static void refuse_nan(Node& node, const std::vector<Tensor>& dx) {
     NoGradGuard no_grad;
     for (size_t i = 0; i < dx.size(); ++i) {
-      if (!dx[i].defined() || !any(isnan(dx[i])).item<bool>()) continue;
+      if (!dx[i].defined() || !any(isnan(held_values(dx[i]))).item<bool>()) continue;
       const Node::Hooks* known = node.hooks_if_any();
       fail<AutogradError>("backward: {} gave NaN in the gradient of its input {} of shape {}; \"{}\" was called at:{}",
                           node_display_name(node.name), i, dx[i].shape(), node.name,

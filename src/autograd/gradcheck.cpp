@@ -144,7 +144,7 @@ class Checker {
     }
     std::vector<Tensor> result = grad(used, wrt, weights, {.retain_graph = true, .allow_unused = true});
     for (size_t k = 0; k < wrt.size(); ++k)
-      result[k] = result[k].defined() ? result[k].detach().contiguous() : zeros_like(wrt[k].detach()).contiguous();
+      result[k] = result[k].defined() ? result[k].detach().to_dense().contiguous() : zeros_like(wrt[k].detach()).contiguous();
     return result;
   }
 

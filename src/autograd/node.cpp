@@ -49,16 +49,11 @@ void GradSink::pull(std::span<Tensor> dy, std::span<Tensor>) {
 void GradSink::accumulate(const Tensor& dy) {
   std::lock_guard lock(mutex_);
   if (!grad_.defined()) {
-    // The gradient is taken over when nobody else holds it, so that adding to it later changes nothing else.
-    const bool exclusive =
-        dy.impl()->references.load(std::memory_order_acquire) == 1 && dy.impl()->storage->unshared() && dy.is_contiguous();
-    if (is_grad_enabled()) grad_ = exclusive ? dy : dy.clone();
-    else grad_ = exclusive ? alias_of(dy) : dy.detach().clone();
+    grad_ = own_gradient(dy);
   } else if (is_grad_enabled()) {
-    grad_ = grad_ + dy;
+    grad_ = sum_of_gradients(grad_, dy, false);
   } else {
-    grad_ = grad_.requires_grad() ? grad_.detach().clone() : grad_;
-    grad_.add_(dy);
+    grad_ = sum_of_gradients(grad_.requires_grad() ? grad_.detach().clone() : grad_, dy, true);
   }
 }
 

@@ -13,7 +13,7 @@ void set_data(const Tensor& x, const Tensor& value) {
   NoGradGuard no_grad;
   if (target.sink) {
     Tensor grad = target.sink->grad();
-    if (grad.defined()) grad = grad.shape() == value.shape() ? grad.detach().to(value.dtype()) : Tensor();
+    if (grad.defined()) grad = grad.shape() == value.shape() ? grad.detach().to_dense().to(value.dtype()) : Tensor();
     target.sink = Ref<GradSink>(new GradSink(source.layout.shape, source.dtype));
     target.sink->set(grad);
   }

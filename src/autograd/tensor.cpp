@@ -18,9 +18,16 @@ void release(TensorImpl* impl) noexcept {
   if (impl->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete impl;
 }
 
-TensorImpl& impl_of(const char* op, const Tensor& x) {
+TensorImpl& any_impl_of(const char* op, const Tensor& x) {
   check<StateError>(x.defined(), "{}: the tensor is undefined; give it a value first", op);
   return *x.impl();
+}
+
+TensorImpl& impl_of(const char* op, const Tensor& x) {
+  TensorImpl& impl = any_impl_of(op, x);
+  check<StateError>(!impl.rows, "{}: the tensor of shape {} is a row-sparse gradient, which has no elements; call to_dense() first", op,
+                    impl.layout.shape);
+  return impl;
 }
 
 Tensor new_tensor(const char* op, const Shape& shape, DType dtype) {
@@ -41,17 +48,18 @@ Tensor view_of(const Tensor& x, const Layout& layout) {
 
 Tensor alias_of(const Tensor& x) {
   const TensorImpl& source = *x.impl();
+  if (source.rows) return row_sparse(*source.rows, source.layout.shape);
   return Tensor(Ref<TensorImpl>(new TensorImpl(source.storage, source.layout, source.dtype)));
 }
 
-const Shape& Tensor::shape() const { return impl_of("shape", *this).layout.shape; }
+const Shape& Tensor::shape() const { return any_impl_of("shape", *this).layout.shape; }
 int64_t Tensor::size(int64_t dim) const {
   const Shape& s = shape();
   check<IndexError>(!s.empty(), "size: a scalar has no dimension {}", dim);
   return s[wrap_dim("size", dim, s.size())];
 }
 int64_t Tensor::dim() const { return shape().size(); }
-int64_t Tensor::numel() const { return impl_of("numel", *this).numel; }
+int64_t Tensor::numel() const { return any_impl_of("numel", *this).numel; }
 const Strides& Tensor::strides() const { return impl_of("strides", *this).layout.strides; }
 int64_t Tensor::stride(int64_t dim) const {
   const Strides& s = strides();
@@ -60,7 +68,7 @@ int64_t Tensor::stride(int64_t dim) const {
 }
 int64_t Tensor::storage_offset() const { return impl_of("storage_offset", *this).layout.offset; }
 bool Tensor::is_contiguous() const { return impl_of("is_contiguous", *this).contiguous; }
-DType Tensor::dtype() const { return impl_of("dtype", *this).dtype; }
+DType Tensor::dtype() const { return any_impl_of("dtype", *this).dtype; }
 bool Tensor::shares_storage_with(const Tensor& other) const {
   return impl_of("shares_storage_with", *this).storage == impl_of("shares_storage_with", other).storage;
 }
@@ -95,7 +103,7 @@ template GRADUS_API std::vector<float> Tensor::to_vector() const;
 template GRADUS_API std::vector<double> Tensor::to_vector() const;
 
 bool Tensor::requires_grad() const {
-  const TensorImpl& impl = impl_of("requires_grad", *this);
+  const TensorImpl& impl = any_impl_of("requires_grad", *this);
   if (impl.base && impl.base->history != impl.base_history) return static_cast<bool>(gradient_edge(*this).node);
   return impl.grad_fn || impl.sink;
 }
@@ -116,18 +124,18 @@ const Tensor& Tensor::requires_grad_(bool requires_grad) const {
 }
 
 bool Tensor::is_leaf() const {
-  impl_of("is_leaf", *this);
+  any_impl_of("is_leaf", *this);
   const Edge edge = gradient_edge(*this);
   return !edge.node || edge.node.get() == impl_->sink.get();
 }
 
 Tensor Tensor::grad() const {
-  const TensorImpl& impl = impl_of("grad", *this);
+  const TensorImpl& impl = any_impl_of("grad", *this);
   return impl.sink ? impl.sink->grad() : Tensor();
 }
 
 void Tensor::set_grad(const Tensor& grad) const {
-  TensorImpl& impl = impl_of("set_grad", *this);
+  TensorImpl& impl = any_impl_of("set_grad", *this);
   if (!grad.defined()) {
     if (impl.sink) impl.sink->set(grad);
     return;
@@ -188,7 +196,7 @@ void Tensor::remove_hook(int64_t id) const {
 }
 
 Tensor Tensor::detach() const {
-  impl_of("detach", *this);
+  any_impl_of("detach", *this);
   return alias_of(*this);
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 
 #include "autograd/node.h"
+#include "autograd/row_sparse.h"
 #include "core/layout.h"
 #include "core/storage.h"
 #include "gradus/tensor.h"
@@ -29,6 +31,9 @@ struct TensorImpl {
   /// Counts in-place operations that gave this tensor a new history; views of it follow.
   uint32_t history = 0;
 
+  /// What a row-sparse gradient has in place of elements.
+  std::unique_ptr<RowSparse> rows;
+
   std::atomic<int64_t> references{0};
 
   TensorImpl(Ref<Storage> s, const Layout& l, DType d)
@@ -40,8 +45,10 @@ struct TensorImpl {
   }
 };
 
-/// The impl of x; throws StateError, naming op, when x is undefined.
+/// The impl of x, whose elements op is going to use; throws StateError, naming op, when x is undefined or row-sparse.
 TensorImpl& impl_of(const char* op, const Tensor& x);
+/// The same for what does not touch elements: x may be row-sparse.
+TensorImpl& any_impl_of(const char* op, const Tensor& x);
 
 /// A new contiguous tensor, elements not initialised.
 Tensor new_tensor(const char* op, const Shape& shape, DType dtype);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/row_sparse.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/dispatch.h"
@@ -97,11 +98,11 @@ double clip(const std::vector<Tensor>& parameters, double max_norm, double norm_
   NoGradGuard no_grad;
   std::vector<Gradient> gradients;
   for (size_t i = 0; i < parameters.size(); ++i)
-    if (const Tensor grad = parameters[i].grad(); grad.defined()) gradients.push_back({grad.detach().contiguous(), i});
+    if (const Tensor grad = gradient_values(parameters[i]); grad.defined()) gradients.push_back({grad.contiguous(), i});
   const double norm = total_norm(gradients, norm_type, describe);
   const double factor = max_norm / (norm + 1e-6);
   if (factor < 1)
-    for (const Gradient& g : gradients) scale(parameters[g.parameter].grad(), factor);
+    for (const Gradient& g : gradients) scale(gradient_values(parameters[g.parameter]), factor);
   return norm;
 }
 
@@ -123,7 +124,7 @@ void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) 
                     clip_value);
   NoGradGuard no_grad;
   for (const Tensor& p : parameters)
-    if (const Tensor grad = p.grad(); grad.defined()) grad.detach().clamp_(-clip_value, clip_value);
+    if (const Tensor grad = gradient_values(p); grad.defined()) grad.clamp_(-clip_value, clip_value);
 }
 
 }  // namespace gradus::nn

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "autograd/row_sparse.h"
 #include "autograd/set_data.h"
 #include "core/check.h"
 #include "gradus/autograd.h"
@@ -274,7 +275,7 @@ void Module::to(DType dtype) const {
 void Module::zero_grad(bool set_to_none) const {
   for (const Tensor& parameter : parameters()) {
     if (set_to_none) parameter.set_grad({});
-    else if (parameter.grad().defined()) parameter.grad().detach().zero_();
+    else zero_gradient(parameter);
   }
 }
 

@@ -15,7 +15,7 @@ Tensor clone(const Tensor& x) {
   return record("clone", y, wrt(x, [](const Tensor& dy) { return dy; }));
 }
 
-Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
+Tensor contiguous(const Tensor& x) { return impl_of("contiguous", x).contiguous ? x : clone(x); }
 
 Tensor to(const Tensor& x, DType dtype) {
   if (impl_of("to", x).dtype == dtype) return x;

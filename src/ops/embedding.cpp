@@ -3,52 +3,46 @@
 #include "autograd/record.h"
 #include "core/check.h"
 #include "core/dispatch.h"
-#include "core/layout.h"
 #include "gradus/ops.h"
 #include "kernels/embedding.h"
 #include "ops/index_check.h"
+#include "ops/row_terms.h"
 
 namespace gradus {
 
 namespace {
 
-/// The adjoint of the lookup: dy (..., E) added into the rows of zeros (V, E), those of padding_idx left out.
-Tensor embedding_gradient(const Tensor& dy, const Tensor& indices, int64_t rows, std::optional<int64_t> padding_idx) {
-  const int64_t width = dy.size(-1);
-  Tensor dw = zeros({rows, width}, {.dtype = dy.dtype()});
-  const Tensor dense = dy.detach().contiguous();
-  dispatch_floating("embedding", dy.dtype(), [&]<class T>() {
-    kernels::add_rows<T>(indices.numel(), width, indices.data<int64_t>(), dense.data<T>(), 1, dw.data<T>(), padding_idx.value_or(-1));
-  });
-  return record("embedding_gradient", dw, wrt(dy, [indices = Saved(indices), padding_idx](const Tensor& d) {
-                  const Tensor picked = embedding(*indices, d);
-                  return padding_idx ? masked_fill(picked, unsqueeze(eq(*indices, *padding_idx), -1), 0) : picked;
-                }));
+/// Row i of the result adds to row at[i] of the weight, but for those of padding_idx.
+RowTerms lookup_terms(const Tensor& at, std::optional<int64_t> padding_idx, bool by_frequency, DType dtype) {
+  RowTerms terms{reshape(at, {at.numel()}), {}, {}, at.numel()};
+  if (padding_idx) {
+    terms.from = reshape(nonzero(ne(terms.to, *padding_idx)), {-1});
+    terms.to = index_select(terms.to, 0, terms.from);
+    terms.n = terms.to.numel();
+  }
+  if (by_frequency) terms.scale = inverse_frequency(terms.to, dtype);
+  return terms;
 }
 
 }  // namespace
 
-Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<int64_t> padding_idx) {
+Tensor embedding(const Tensor& indices, const Tensor& weight, const EmbeddingOptions& options) {
   impl_of("embedding", indices);
-  check<ShapeError>(impl_of("embedding", weight).layout.rank() == 2, "embedding: weight has shape {}, expected (rows, features)",
-                    weight.shape());
+  check_table("embedding", weight);
   check_index_dtype("embedding", indices);
   const int64_t rows = weight.size(0), width = weight.size(1);
-  if (padding_idx) {
-    check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, "embedding: padding_idx {} is out of range for {} rows", *padding_idx,
-                      rows);
-    if (*padding_idx < 0) *padding_idx += rows;
-  }
+  const std::optional<int64_t> padding_idx = checked_padding("embedding", options.padding_idx, rows);
   const Tensor at = indices.contiguous();
   check_indices("embedding", at, 0, rows, "rows");
+  if (options.max_norm) renormalize("embedding", weight, at, *options.max_norm, options.norm_type);
   const Tensor table = weight.detach().contiguous();
   Shape shape = indices.shape();
   shape.push_back(width);
   Tensor y = new_tensor("embedding", shape, weight.dtype());
-  dispatch("embedding", weight.dtype(),
-           [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
-  return record("embedding", y, wrt(weight, [at = Saved(at), rows, padding_idx](const Tensor& dy) {
-                  return embedding_gradient(dy, *at, rows, padding_idx);
+  dispatch("embedding", weight.dtype(), [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
+  return record("embedding", y, wrt(weight, [at = Saved(at), rows, width, padding_idx, options](const Tensor& dy) {
+                  const RowTerms terms = lookup_terms(*at, padding_idx, options.scale_grad_by_freq, dy.dtype());
+                  return table_gradient(reshape(dy, {at->numel(), width}), terms, rows, options.sparse);
                 }));
 }
 

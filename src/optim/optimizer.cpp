@@ -3,14 +3,17 @@
 #include <map>
 #include <unordered_set>
 
+#include "autograd/row_sparse.h"
 #include "autograd/strided.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
+#include "core/dispatch.h"
 #include "core/span.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/ops.h"
 #include "gradus/optim.h"
+#include "kernels/embedding.h"
 #include "optim/validate.h"
 
 namespace gradus::optim {
@@ -67,42 +70,76 @@ void Optimizer::set_lr(double lr, size_t group) {
 void Optimizer::zero_grad(bool set_to_none) const {
   NoGradGuard no_grad;
   for (const Parameter& p : parameters_) {
-    const Tensor grad = p.tensor.grad();
-    if (!grad.defined()) continue;
     if (set_to_none) p.tensor.set_grad({});
-    else if (grad.requires_grad()) p.tensor.set_grad(zeros_like(grad.detach()));
-    else grad.zero_();
+    else zero_gradient(p.tensor);
   }
+}
+
+/// One parameter's update, and where it goes: into the tensors themselves or, for the rows that a row-sparse gradient names, into these
+/// rows of them.
+struct Optimizer::Turn {
+  Parameter& parameter;
+  Update update;
+  Tensor param;                 // contiguous; the parameter itself, if it is
+  std::vector<Tensor> buffers;  // what the parameter keeps
+  Tensor rows;                  // undefined: all of them
+
+  void take_rows(const Tensor& grad) {
+    rows = reshape(grad.indices(), {-1});
+    update.grad = grad.values().contiguous();
+    update.param = index_select(param, 0, rows);
+    for (Tensor& buffer : update.buffers) buffer = index_select(buffer, 0, rows);
+  }
+  void put_back() {
+    if (rows.defined()) {
+      put_rows(update.param, param);
+      for (size_t b = 0; b < buffers.size(); ++b) put_rows(update.buffers[b], buffers[b]);
+    }
+    if (!parameter.tensor.is_contiguous()) copy_elements(param, parameter.tensor);
+    parameter.tensor.impl()->storage->bump_version();
+    parameter.buffers = std::move(buffers);
+    parameter.steps = update.step;
+  }
+  void put_rows(const Tensor& from, const Tensor& to) const {
+    dispatch_floating("step", to.dtype(), [&]<class T>() {
+      const int64_t n = rows.numel();
+      kernels::put_rows(n, n == 0 ? 0 : from.numel() / n, rows.data<int64_t>(), from.data<T>(), to.data<T>());
+    });
+  }
+};
+
+Optimizer::Turn Optimizer::turn_of(Parameter& p, Tensor grad) const {
+  const RowSparseGradients kind = row_sparse_gradients(p.group);
+  check<AutogradError>(p.tensor.is_leaf(), "{}: a parameter of shape {} has become the output of {}; optimizers change leaves only", name(),
+                       p.tensor.shape(), p.tensor.grad_fn());
+  check<ValueError>(grad.is_sparse() || kind != RowSparseGradients::Required,
+                    "{}: the gradient of a parameter of shape {} is dense; give this optimizer the weights of embeddings with sparse, and "
+                    "the others to Adam",
+                    name(), p.tensor.shape());
+  Turn turn{p, {p.tensor.contiguous(), {}, p.buffers, p.steps + 1}, {}, {}, {}};
+  const size_t wanted = buffer_names(p.group).size();
+  while (turn.update.buffers.size() < wanted) turn.update.buffers.push_back(zeros(p.tensor.shape(), {.dtype = p.tensor.dtype()}));
+  turn.param = turn.update.param;
+  turn.buffers = turn.update.buffers;
+  if (grad.is_sparse() && kind != RowSparseGradients::Densified) {
+    turn.take_rows(grad.coalesce());
+  } else {
+    grad = grad.detach().to_dense();
+    turn.update.grad = grad.shares_storage_with(p.tensor) ? grad.clone() : grad.contiguous();
+  }
+  return turn;
 }
 
 void Optimizer::step() {
   const profiling::Span span(profiling::Kind::Operation, name());
   NoGradGuard no_grad;
   // All that can fail comes first, so that a step is made whole or not at all.
-  struct Turn {
-    Parameter& parameter;
-    Update update;
-  };
   std::vector<Turn> turns;
-  for (Parameter& p : parameters_) {
-    Tensor grad = p.tensor.grad();
-    if (!grad.defined()) continue;
-    check<AutogradError>(p.tensor.is_leaf(), "{}: a parameter of shape {} has become the output of {}; optimizers change leaves only",
-                         name(), p.tensor.shape(), p.tensor.grad_fn());
-    grad = grad.detach();
-    grad = grad.shares_storage_with(p.tensor) ? grad.clone() : grad.contiguous();
-    std::vector<Tensor> buffers = p.buffers;
-    const size_t wanted = buffer_names(p.group).size();
-    while (buffers.size() < wanted) buffers.push_back(zeros(p.tensor.shape(), {.dtype = p.tensor.dtype()}));
-    turns.push_back({p, {p.tensor.contiguous(), grad, std::move(buffers), p.steps + 1}});
-  }
+  for (Parameter& p : parameters_)
+    if (const Tensor grad = p.tensor.grad(); grad.defined()) turns.push_back(turn_of(p, grad));
   for (Turn& turn : turns) {
-    Parameter& p = turn.parameter;
-    update(p.group, turn.update);
-    if (!p.tensor.is_contiguous()) copy_elements(turn.update.param, p.tensor);
-    p.tensor.impl()->storage->bump_version();
-    p.buffers = std::move(turn.update.buffers);
-    p.steps = turn.update.step;
+    update(turn.parameter.group, turn.update);
+    turn.put_back();
   }
 }
 

@@ -38,6 +38,11 @@ std::vector<std::string> SGD::buffer_names(size_t group) const {
   return {"momentum_buffer"};
 }
 
+Optimizer::RowSparseGradients SGD::row_sparse_gradients(size_t group) const noexcept {
+  const SGDOptions& o = options_[group];
+  return o.momentum == 0 && o.weight_decay == 0 ? RowSparseGradients::ByRows : RowSparseGradients::Densified;
+}
+
 void SGD::update(size_t group, const Update& u) const noexcept {
   const SGDOptions& o = options_[group];
   const bool first = u.step == 1;

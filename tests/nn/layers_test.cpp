@@ -91,6 +91,29 @@ TEST_CASE("a table from given vectors is frozen unless told otherwise") {
   CHECK_THROWS_AS(nn::Embedding::from_pretrained({}), gradus::StateError);
 }
 
+TEST_CASE("EmbeddingBag joins rows of its table, with the options it was made with") {
+  const Tensor vectors = gradus::tensor({{1.0, 2.0}, {3.0, 5.0}, {30.0, 40.0}});
+  const nn::EmbeddingBag bag = nn::EmbeddingBag::from_pretrained(vectors, true, {.mode = gradus::BagMode::Sum, .padding_idx = 2});
+  CHECK_FALSE(bag.weight.requires_grad());
+  CHECK(values(bag(gradus::tensor({{0, 1, 2}}))) == Values{4, 7});
+  CHECK(values(bag(gradus::tensor({0, 1}), gradus::tensor({0, 1}), gradus::tensor({2.0, 3.0}))) == Values{2, 4, 9, 15});
+  const nn::EmbeddingBag fresh(4, 3, {.padding_idx = -1});
+  CHECK(values(fresh.weight[3]) == Values{0, 0, 0});
+  CHECK(fresh.named_parameters()[0].first == "weight");
+  CHECK_THROWS_AS(nn::EmbeddingBag(3, 2, {.padding_idx = 3}), gradus::IndexError);
+  CHECK_THROWS_AS(nn::EmbeddingBag(0, 2), gradus::ValueError);
+  CHECK_THROWS_AS(nn::EmbeddingBag::from_pretrained(gradus::ones(3)), gradus::ShapeError);
+}
+
+TEST_CASE("Embedding and EmbeddingBag print as PyTorch's do") {
+  CHECK(nn::Embedding(5, 3).str() == "Embedding(5, 3)");
+  CHECK(nn::Embedding(5, 3, {.padding_idx = -1, .max_norm = 1, .norm_type = 1, .scale_grad_by_freq = true, .sparse = true}).str() ==
+        "Embedding(5, 3, padding_idx=4, max_norm=1.0, norm_type=1.0, scale_grad_by_freq=True, sparse=True)");
+  CHECK(nn::EmbeddingBag(5, 3).str() == "EmbeddingBag(5, 3, mode=mean)");
+  CHECK(nn::EmbeddingBag(5, 3, {.max_norm = 0.5, .mode = gradus::BagMode::Max, .padding_idx = 1}).str() ==
+        "EmbeddingBag(5, 3, max_norm=0.5, mode=max, padding_idx=1)");
+}
+
 TEST_CASE("Embedding names what is out of range") {
   CHECK(error_of<gradus::IndexError>([] {
           nn::Embedding(3, 2)(gradus::tensor({{0, 1}, {2, 3}}));

@@ -35,7 +35,7 @@ TEST_CASE("derivatives of embedding, rows looked up more than once among them") 
   gradus::manual_seed(2);
   const Tensor indices = gradus::tensor({{0, 3, 3}, {1, 3, 0}});
   for (std::optional<int64_t> padding : {std::optional<int64_t>(), std::optional<int64_t>(3), std::optional<int64_t>(-4)}) {
-    const auto f = [&](const Tensors& in) { return gradus::embedding(indices, in[0], padding); };
+    const auto f = [&](const Tensors& in) { return gradus::embedding(indices, in[0], {.padding_idx = padding}); };
     if (!padding) check_gradients([&](const Tensors& in) { return f(in).exp(); }, {input({4, 2})});
     const Tensor weight = input({4, 2}), dy = gradus::randn({2, 3, 2}, {.dtype = gradus::float64});
     Tensor kept = dy;
@@ -50,9 +50,9 @@ TEST_CASE("derivatives of embedding, rows looked up more than once among them") 
 
 TEST_CASE("rows of padding_idx are looked up, but get no gradient, of the second order neither") {
   const Tensor weight = input({4, 2}), indices = gradus::tensor({1, 2, 1});
-  check_equal(gradus::embedding(indices, weight, 1), gradus::embedding(indices, weight));
+  check_equal(gradus::embedding(indices, weight, {.padding_idx = 1}), gradus::embedding(indices, weight));
   const Tensor dy = input({3, 2});
-  const Tensor dw = gradient(gradus::embedding(indices, weight, -3), weight, dy, true);
+  const Tensor dw = gradient(gradus::embedding(indices, weight, {.padding_idx = -3}), weight, dy, true);
   CHECK(values(dw.select(0, 1)) == Values{0, 0});
   check_equal(dw.select(0, 2), dy.select(0, 1));
   const Tensor ddy = gradient(dw, dy, gradus::ones({4, 2}, {.dtype = gradus::float64}));
@@ -88,11 +88,41 @@ TEST_CASE("embedding checks the table, the indices' dtype and padding_idx") {
         "embedding: indices must be int64, got float32; convert with .to(gradus::int64)");
   CHECK(error_of<gradus::ShapeError>([&] { gradus::embedding(indices, gradus::zeros({3})); }) ==
         "embedding: weight has shape [3], expected (rows, features)");
-  CHECK(error_of<gradus::IndexError>([&] { gradus::embedding(indices, weight, 10); }) ==
+  CHECK(error_of<gradus::IndexError>([&] { gradus::embedding(indices, weight, {.padding_idx = 10}); }) ==
         "embedding: padding_idx 10 is out of range for 10 rows");
-  CHECK_THROWS_AS(gradus::embedding(indices, weight, -11), gradus::IndexError);
+  CHECK_THROWS_AS(gradus::embedding(indices, weight, {.padding_idx = -11}), gradus::IndexError);
   CHECK_THROWS_AS(gradus::embedding(indices, Tensor()), gradus::StateError);
   CHECK_THROWS_AS(gradus::embedding(Tensor(), weight), gradus::StateError);
+}
+
+TEST_CASE("max_norm scales the rows beyond it that are looked up, in the weight itself and unrecorded") {
+  for (const Tensor& weight :
+       {gradus::tensor({{3.0, 4.0}, {0.3, 0.4}, {6.0, 8.0}}), gradus::tensor({{3.0, 0.3, 6.0}, {4.0, 0.4, 8.0}}).t()}) {
+    const Tensor y = gradus::embedding(gradus::tensor({0, 1, 0}), weight, {.max_norm = 1});
+    CHECK(gradus::allclose(y, gradus::tensor({{0.6, 0.8}, {0.3, 0.4}, {0.6, 0.8}}), 1e-6, 0));
+    CHECK(gradus::equal(weight.select(0, 0), y.select(0, 0)));
+    CHECK(values(weight.select(0, 1)) == values(gradus::tensor({0.3, 0.4})));
+    CHECK(values(weight.select(0, 2)) == Values{6, 8});
+  }
+  const Tensor leaf = gradus::tensor({{3.0, 4.0}}).requires_grad_();
+  CHECK(values(gradient(gradus::embedding(gradus::tensor({0, 0}), leaf, {.max_norm = 7, .norm_type = 1}), leaf, gradus::ones({2, 2}))) ==
+        Values{2, 2});
+}
+
+TEST_CASE("what embedding refuses leaves the weight as it was") {
+  const Tensor weight = gradus::tensor({{3.0, 4.0}, {6.0, 8.0}});
+  CHECK_THROWS_AS(gradus::embedding(gradus::tensor({0, 2}), weight, {.max_norm = 1}), gradus::IndexError);
+  CHECK_THROWS_AS(gradus::embedding_bag(gradus::tensor({{0, 1}}), weight, gradus::tensor({0}), {.max_norm = 1}), gradus::ValueError);
+  CHECK(error_of<gradus::ValueError>([&] { gradus::embedding(gradus::tensor({0}), weight, {.max_norm = -1}); }) ==
+        "embedding: max_norm is -1, but must not be negative");
+  CHECK_THROWS_AS(gradus::embedding(gradus::tensor({0}), gradus::ones({1, 2}).expand({4, 2}), {.max_norm = 1}), gradus::ValueError);
+  CHECK(values(weight) == Values{3, 4, 6, 8});
+}
+
+TEST_CASE("scale_grad_by_freq divides each row's gradient by how often it was looked up") {
+  const Tensor weight = input({3, 2}), dy = gradus::ones({4, 2}, {.dtype = gradus::float64});
+  const Tensor y = gradus::embedding(gradus::tensor({2, 0, 2, 2}), weight, {.scale_grad_by_freq = true});
+  CHECK(gradus::allclose(gradient(y, weight, dy).reshape(-1), gradus::tensor({1.0, 1.0, 0.0, 0.0, 1.0, 1.0}).to(gradus::float64)));
 }
 
 TEST_CASE("an index changed after the lookup is reported by backward") {

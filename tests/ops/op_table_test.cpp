@@ -43,7 +43,11 @@ bool any_zero(const json&, const Inputs& x) { return std::any_of(x.begin(), x.en
 bool any_equals(const json&, const Inputs& x) { return std::any_of(x.begin(), x.end(), has_equals); }
 bool always(const json&, const Inputs&) { return true; }
 bool to_float32(const json& test, const Inputs&) { return test["args"][1] == json{{"$dtype", "float32"}}; }
-bool with_padding(const json& test, const Inputs&) { return test.contains("kwargs") && test["kwargs"].contains("padding_idx"); }
+bool decided(const json& test, const Inputs&) {
+  const json options = test.value("kwargs", json::object());
+  const bool padded = options.contains("padding_idx") && test["op"] == "nn.functional.embedding";
+  return padded || options.contains("max_norm") || options.contains("scale_grad_by_freq");
+}
 
 /// Where finite differences say nothing about the gradient of an operation.
 struct Rough {
@@ -57,7 +61,7 @@ const std::vector<Rough> rough = {
      any_equals,
      "a small step breaks a tie"},
     {{"norm", "linalg.vector_norm", "nn.functional.normalize", "nn.functional.cosine_similarity"}, any_zero, "a norm has a corner at 0"},
-    {{"nn.functional.embedding"}, with_padding, "the row of padding_idx is kept from learning by decision"},
+    {{"nn.functional.embedding", "nn.functional.embedding_bag"}, decided, "options make it another number than the derivative"},
     {{"to"}, to_float32, "float32 is too coarse for differences"},
     {{"view", "view_as"}, always, "the strides decide whether it can be done, and gradcheck changes them"},
 };
@@ -131,6 +135,31 @@ TEST_CASE("every operation passes gradcheck and gradgradcheck, contiguous and st
     CAPTURE(op);
     if (test.contains("grads") && op != "view" && op != "view_as") CHECK(ops.contains(op));
   }
+}
+
+TEST_CASE("every operation refuses a row-sparse gradient, and names to_dense") {
+  std::set<std::string> refused;
+  for (const json& test : folder().cases()) {
+    const std::string op = test["op"];
+    const bool only_shape = op.ends_with("_like");
+    if (only_shape || refused.contains(op) || !test.contains("outs")) continue;
+    Inputs inputs = folder().inputs(test);
+    for (Tensor& x : inputs) {
+      if (x.dim() == 0 || !is_floating_point(x.dtype())) continue;
+      x = sparse_coo_tensor(arange(x.size(0)), x.detach().contiguous(), x.shape());
+      refused.insert(op);
+    }
+    if (!refused.contains(op)) continue;
+    CAPTURE(op);
+    std::string text;
+    try {
+      call(*find_row(op), test, inputs);
+    } catch (const StateError& e) {
+      text = e.what();
+    }
+    CHECK(text.ends_with("call to_dense() first"));
+  }
+  CHECK(refused.size() > 150);
 }
 
 TEST_CASE("every declared operation is called by a row of the table, or has a reason not to be") {

@@ -109,7 +109,10 @@ std::vector<Tensor> gradients(Folder& folder, const json& test, const std::vecto
   const std::vector<Tensor> found = autograd::grad(weighted, wanted, cotangents, {.allow_unused = true});
   std::vector<Tensor> all(inputs.size());
   for (size_t i = 0, next = 0; i < inputs.size(); ++i)
-    if (inputs[i].requires_grad()) all[i] = found[next++];
+    if (inputs[i].requires_grad()) {
+      all[i] = found[next++];
+      if (all[i].defined()) all[i] = all[i].to_dense();
+    }
   return all;
 }
 

@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True  # no __pycache__ among the sources
 import torch
 
 from generator import activations, functions, indexing, layers, losses, pointwise, products, rearranging, reductions
+from generator import embeddings, functions, indexing, layers, pointwise, products, rearranging, reductions
 from generator.writer import Writer
 
 
@@ -24,6 +25,7 @@ def main():
     torch.set_num_threads(1)
     writer = Writer(options.seed)
     for family in (pointwise, reductions, products, rearranging, indexing, functions, layers, activations, losses):
+    for family in (pointwise, reductions, products, rearranging, indexing, embeddings, functions, layers):
         writer.family(family.__name__.rpartition(".")[2])
         family.write(writer)
     writer.save(options.out)

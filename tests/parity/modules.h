@@ -28,6 +28,7 @@ struct ModuleRow {
 /// Null when there is none.
 const ModuleRow* find_module(std::string_view name);
 std::vector<ModuleRow> recurrent_rows();
+std::vector<ModuleRow> embedding_layer_rows();
 std::vector<ModuleRow> layer_rows();
 std::vector<ModuleRow> loss_rows();
 std::vector<ModuleRow> activation_layer_rows();

@@ -16,6 +16,13 @@ std::vector<Tensor> stored_list(Folder& folder, const json& test, const char* ke
   return list;
 }
 
+/// A stored gradient as the optimizer takes it: SparseAdam's without the rows that are 0.
+Tensor gradient_for(const json& test, const Tensor& dense) {
+  if (test.at("optimizer") != "SparseAdam") return dense.clone();
+  const Tensor rows = nonzero(any(ne(dense, 0).reshape({dense.size(0), -1}), {1})).reshape(-1);
+  return sparse_coo_tensor(rows, index_select(dense, 0, rows), dense.shape());
+}
+
 bool holds(const json& test, const char* key, int64_t step) {
   if (!test.contains(key)) return false;
   for (const json& v : test[key])
@@ -31,7 +38,8 @@ Verdict given_gradients(Folder& folder, const json& test) {
   const std::vector<Tensor> gradients = stored_list(folder, test, "gradients"), trajectory = stored_list(folder, test, "trajectory");
   for (int64_t step = 0; step < test.at("steps").get<int64_t>(); ++step) {
     if (test.value("lr_times_0_1_before_step", int64_t{-1}) == step) optimizer->set_lr(optimizer->lr() * 0.1);
-    for (size_t i = 0; i < params.size(); ++i) params[i].set_grad(holds(test, "none_steps", step) ? Tensor() : gradients[i][step].clone());
+    for (size_t i = 0; i < params.size(); ++i)
+      params[i].set_grad(holds(test, "none_steps", step) ? Tensor() : gradient_for(test, gradients[i][step]));
     optimizer->step();
     for (size_t i = 0; i < params.size(); ++i)
       if (const std::string text = difference(params[i].detach(), {trajectory[i][step]}); !text.empty())

@@ -26,6 +26,13 @@ Options adam(const json& j, Options o) {
           .amsgrad = j.value("amsgrad", o.amsgrad)};
 }
 
+optim::SparseAdamOptions sparse_adam(const json& j, optim::SparseAdamOptions o) {
+  return {.lr = j.value("lr", o.lr),
+          .betas = pair_of(j, "betas", o.betas),
+          .eps = j.value("eps", o.eps),
+          .maximize = j.value("maximize", o.maximize)};
+}
+
 /// One optimizer with the options that `read` makes of JSON over others; with "group1" the second parameter is a group of its own.
 template <class Optimizer, class Options, class Read>
 std::unique_ptr<optim::Optimizer> make(const json& test, const std::vector<Tensor>& params, Options defaults, Read read) {
@@ -43,6 +50,7 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const json& test, const std::ve
   if (name == "SGD") return make<optim::SGD>(test, params, optim::SGDOptions{}, sgd);
   if (name == "Adam") return make<optim::Adam>(test, params, optim::AdamOptions{}, adam<optim::AdamOptions>);
   if (name == "AdamW") return make<optim::AdamW>(test, params, optim::AdamWOptions{}, adam<optim::AdamWOptions>);
+  if (name == "SparseAdam") return make<optim::SparseAdam>(test, params, optim::SparseAdamOptions{}, sparse_adam);
   throw NoSuchCall("optimizer " + name);
 }
 

@@ -26,8 +26,6 @@ std::vector<Row> function_rows() {
        [](const A& a) { return Outputs(linear(a.tensor("input"), a.tensor("weight"), a.optional_tensor("bias"))); }},
       {"nn.functional.dropout", "input, p, training, inplace",
        [](const A& a) { return Outputs(dropout(a.tensor("input"), a.real("p", 0.5), a.flag("training", true))); }},
-      {"nn.functional.embedding", "input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse",
-       [](const A& a) { return Outputs(embedding(a.tensor("input"), a.tensor("weight"), a.optional_integer("padding_idx"))); }},
   };
 }
 

@@ -12,6 +12,8 @@ const std::vector<Row>& table() {
          {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), function_rows(), layer_function_rows(), pooling_rows()})
     for (const auto& part : {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), function_rows(),
                              layer_function_rows(), activation_rows(), criterion_rows()})
+    for (const auto& part : {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), embedding_rows(), function_rows(),
+                             layer_function_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

@@ -39,6 +39,7 @@ std::vector<Row> pointwise_rows();
 std::vector<Row> reduction_rows();
 std::vector<Row> rearranging_rows();
 std::vector<Row> indexing_rows();
+std::vector<Row> embedding_rows();
 std::vector<Row> function_rows();
 std::vector<Row> layer_function_rows();
 std::vector<Row> pooling_rows();

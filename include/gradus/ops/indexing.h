@@ -35,9 +35,6 @@ GRADUS_API Tensor masked_select(const Tensor& x, const Tensor& mask);
 /// x with rows of source added in: y[index[i]] += alpha * source[i] along dim; the adjoint of index_select.
 GRADUS_API Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = 1);
 
-/// Rows of a table: y[..., :] = weight[indices[...], :]. weight (V, E), indices (...), result (..., E).
-/// Rows looked up through padding_idx get no gradient; a negative one counts from the end.
-GRADUS_API Tensor embedding(const Tensor& indices, const Tensor& weight, std::optional<int64_t> padding_idx = {});
 /// 1 at each index, 0 elsewhere: int64, (...) to (..., num_classes). num_classes -1 means one more than the largest index.
 GRADUS_API Tensor one_hot(const Tensor& indices, int64_t num_classes = -1);
 

@@ -138,19 +138,6 @@ def masks(w):
 
 
 def words(w):
-    case = w.op("nn.functional.embedding")
-    for index in ((4,), (2, 3), (), (2, 1, 3), (0, 2)):
-        case(ints(5, *index), n(5, 3))
-    for padding_idx in (0, 2, -1):
-        case(i64(0, 2, 4, 2, 3, 0, 1, 4).view(2, 4), n(5, 3), padding_idx=padding_idx)
-    case(torch.zeros(6, dtype=I64), n(1, 2))
-    case(i64(1), n(4, 0))
-    for index in (4, -1, 2**40, -2**63):
-        case.refused(i64(index), n(4, 3))
-    case.refused(Fixed(f64(0.0)), n(4, 3))
-    case.refused(i64(0), n(0, 3))
-    case.refused(i64(0), n(4, 3), padding_idx=4)
-    case.refused(i64(0), n(4, 3), padding_idx=-5)
     case = w.op("nn.functional.one_hot")
     for shape in ((4,), (2, 3), (), (2, 1, 2)):
         case.only(ints(4, *shape), num_classes=5)

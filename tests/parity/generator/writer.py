@@ -85,7 +85,7 @@ class Data:
         self.tensors = []
 
     def put(self, tensor):
-        dense = tensor.detach().contiguous()
+        dense = tensor.detach().to_dense() if tensor.is_sparse else tensor.detach().contiguous()
         bytes_ = dense.numpy().tobytes()
         key = (SAFETENSORS[dense.dtype], tuple(dense.shape), bytes_)
         if key not in self.names:
@@ -188,9 +188,9 @@ class Operation:
     def only(self, *args, **kwargs):
         """One call as it stands."""
         case, tensors, args, kwargs = self.call(args, kwargs)
+        self.describe(case, tensors)  # before the call, which may change them
         outputs = self.function(*args, **kwargs)
         outputs = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
-        self.describe(case, tensors)
         case["outs"] = [{"name": self.put(y)} for y in outputs]
         recorded = [y if y.requires_grad else None for y in outputs]
         wanted = [x for x in tensors if x.requires_grad]

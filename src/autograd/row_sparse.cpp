@@ -1,0 +1,146 @@
+#include "autograd/row_sparse.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "autograd/tensor_impl.h"
+#include "core/check.h"
+#include "core/dispatch.h"
+#include "core/layout.h"
+#include "gradus/autograd.h"
+#include "gradus/ops.h"
+#include "kernels/embedding.h"
+
+namespace gradus {
+
+Tensor row_sparse(const RowSparse& rows, const Shape& shape) {
+  // The layout shows one zero as every element, so that nothing lies outside the storage for those who would look.
+  Layout layout = contiguous_layout("sparse_coo_tensor", shape);
+  for (int64_t d = 0; d < layout.rank(); ++d) layout.strides[d] = 0;
+  const Tensor zero = zeros({}, {.dtype = rows.values.dtype()});
+  auto* impl = new TensorImpl(zero.impl()->storage, layout, rows.values.dtype());
+  Tensor x{Ref<TensorImpl>(impl)};
+  impl->contiguous = false;
+  impl->rows = std::make_unique<RowSparse>(rows);
+  return x;
+}
+
+const RowSparse& rows_of(const char* op, const Tensor& x) {
+  const TensorImpl& impl = any_impl_of(op, x);
+  check<StateError>(static_cast<bool>(impl.rows), "{}: the tensor of shape {} is dense; only gradients of embeddings with sparse have rows",
+                    op, impl.layout.shape);
+  return *impl.rows;
+}
+
+Tensor held_values(const Tensor& x) { return x.is_sparse() ? rows_of("values", x).values : x; }
+
+Tensor gradient_values(const Tensor& parameter) {
+  const Tensor grad = parameter.grad();
+  if (!grad.defined()) return grad;
+  if (grad.is_sparse() && !grad.is_coalesced()) parameter.set_grad(grad.coalesce());
+  return held_values(parameter.grad()).detach();
+}
+
+void zero_gradient(const Tensor& parameter) {
+  NoGradGuard no_grad;
+  const Tensor grad = parameter.grad();
+  if (!grad.defined()) return;
+  if (grad.is_sparse()) {
+    const RowSparse& rows = rows_of("zero_grad", grad);
+    parameter.set_grad(row_sparse({narrow(rows.indices, 0, 0, 0).clone(), narrow(rows.values, 0, 0, 0).clone(), true}, grad.shape()));
+  } else if (grad.requires_grad()) {
+    parameter.set_grad(zeros_like(grad.detach()));
+  } else {
+    grad.zero_();
+  }
+}
+
+namespace {
+
+/// Whether x is the only handle to its elements.
+bool is_exclusive(const Tensor& x) {
+  const TensorImpl& impl = *x.impl();
+  return impl.references.load(std::memory_order_acquire) == 1 && impl.storage->unshared() && impl.contiguous;
+}
+
+}  // namespace
+
+Tensor own_gradient(const Tensor& dy) {
+  if (dy.is_sparse()) {
+    const RowSparse& rows = rows_of("backward", dy);
+    return row_sparse({rows.indices, is_exclusive(rows.values) ? rows.values : rows.values.detach().clone(), rows.coalesced}, dy.shape());
+  }
+  if (is_grad_enabled()) return is_exclusive(dy) ? dy : dy.clone();
+  return is_exclusive(dy) ? alias_of(dy) : dy.detach().clone();
+}
+
+Tensor sum_of_gradients(const Tensor& a, const Tensor& b, bool in_place) {
+  if (a.is_sparse() && b.is_sparse()) {
+    const RowSparse &x = rows_of("add", a), &y = rows_of("add", b);
+    return row_sparse({cat({x.indices, y.indices}), cat({x.values, y.values}), false}, a.shape());
+  }
+  const Tensor x = a.to_dense(), y = b.to_dense();
+  return in_place ? x.add_(y) : x + y;
+}
+
+bool Tensor::is_sparse() const { return static_cast<bool>(any_impl_of("is_sparse", *this).rows); }
+bool Tensor::is_coalesced() const { return rows_of("is_coalesced", *this).coalesced; }
+Tensor Tensor::indices() const { return rows_of("indices", *this).indices.unsqueeze(0); }
+Tensor Tensor::values() const { return rows_of("values", *this).values; }
+
+Tensor Tensor::coalesce() const {
+  NoGradGuard no_grad;
+  const RowSparse& rows = rows_of("coalesce", *this);
+  if (rows.coalesced) return *this;
+  const int64_t n = rows.indices.numel(), *index = rows.indices.data<int64_t>();
+  std::vector<int64_t> order(static_cast<size_t>(n)), group(static_cast<size_t>(n)), unique;
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::stable_sort(order.begin(), order.end(), [index](int64_t a, int64_t b) { return index[a] < index[b]; });
+  for (int64_t i : order) {
+    if (unique.empty() || unique.back() != index[i]) unique.push_back(index[i]);
+    group[static_cast<size_t>(i)] = static_cast<int64_t>(unique.size()) - 1;
+  }
+  const auto count = static_cast<int64_t>(unique.size()), width = n == 0 ? 0 : rows.values.numel() / n;
+  Shape shape = rows.values.shape();
+  shape[0] = count;
+  const Tensor sums = new_tensor("coalesce", shape, dtype()), dense = rows.values.contiguous();
+  dispatch_floating("coalesce", dtype(), [&]<class T>() {
+    kernels::sum_rows<T>({n, group.data(), nullptr, nullptr}, dense.data<T>(), count, width, sums.data<T>());
+  });
+  return row_sparse({from_vector(unique, Shape(count)), sums, true}, this->shape());
+}
+
+Tensor Tensor::to_dense() const {
+  if (!is_sparse()) return *this;
+  NoGradGuard no_grad;
+  const RowSparse& rows = rows_of("to_dense", *this);
+  const Tensor y = new_tensor("to_dense", shape(), dtype()), dense = rows.values.contiguous();
+  const int64_t width = size(0) == 0 ? 0 : numel() / size(0);
+  dispatch_floating("to_dense", dtype(), [&]<class T>() {
+    kernels::sum_rows<T>({rows.indices.numel(), rows.indices.data<int64_t>(), nullptr, nullptr}, dense.data<T>(), size(0), width,
+                         y.data<T>());
+  });
+  return y;
+}
+
+Tensor sparse_coo_tensor(const Tensor& indices, const Tensor& values, const Shape& size) {
+  const char* op = "sparse_coo_tensor";
+  check<DTypeError>(indices.dtype() == DType::Int64, "{}: indices must be int64, got {}", op, name(indices.dtype()));
+  check<DTypeError>(is_floating_point(values.dtype()), "{}: values must be float32 or float64, got {}", op, name(values.dtype()));
+  const bool row = indices.dim() == 2 && indices.size(0) == 1;
+  check<ShapeError>(indices.dim() == 1 || row, "{}: indices have shape {}, expected (1, rows): only rows can be left out", op,
+                    indices.shape());
+  Shape expected = size;
+  check<ShapeError>(!size.empty(), "{}: a scalar has no rows", op);
+  expected[0] = indices.numel();
+  check<ShapeError>(values.shape() == expected, "{}: values have shape {}, expected {} for {} rows of {}", op, values.shape(), expected,
+                    indices.numel(), size);
+  const Tensor at = indices.reshape(-1).clone();
+  for (int64_t i = 0; i < at.numel(); ++i) {
+    const int64_t index = at.data<int64_t>()[i];
+    check<IndexError>(index >= 0 && index < size[0], "{}: index {} at [{}] is out of range for {} rows", op, index, i, size[0]);
+  }
+  return row_sparse({at, values.detach(), false}, size);
+}
+
+}  // namespace gradus
