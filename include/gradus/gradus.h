@@ -11,7 +11,6 @@
 #include "gradus/nn.h"
 #include "gradus/ops.h"
 #include "gradus/optim.h"
-#include "gradus/optim/sparse_adam.h"
 #include "gradus/parallel.h"
 #include "gradus/profiler.h"
 #include "gradus/random.h"

@@ -39,14 +39,14 @@ double power_sum(const Tensor& g, double p, double unit) {
   });
 }
 
-/// The largest |g|; NaN when there is one, or an infinity.
+/// The largest |g|; NaN when there is one.
 double largest(const Tensor& g) {
   return dispatch_floating("clip_grad_norm_", g.dtype(), [&]<class T>() {
     const T* x = g.data<T>();
     double top = 0;
     for (int64_t i = 0; i < g.numel(); ++i) {
       const double v = std::fabs(static_cast<double>(x[i]));
-      if (!std::isfinite(v)) return std::nan("");
+      if (std::isnan(v)) return v;
       top = std::max(top, v);
     }
     return top;
@@ -54,8 +54,8 @@ double largest(const Tensor& g) {
 }
 
 /// The norm of all gradients together. Sums of powers that leave the range of numbers are formed again from gradients divided by the
-/// largest; on that way those that are not finite are found.
-double total_norm(const std::vector<Gradient>& gradients, double p, const auto& describe) {
+/// largest; on that way `found` is told of those that are not finite.
+double total_norm(const std::vector<Gradient>& gradients, double p, const auto& found) {
   const auto root = [&](double unit) {
     double total = 0;
     for (const Gradient& g : gradients) total += power_sum(g.values, p, unit);
@@ -68,11 +68,10 @@ double total_norm(const std::vector<Gradient>& gradients, double p, const auto& 
   double top = 0;
   for (const Gradient& g : gradients) {
     const double here = largest(g.values);
-    check<ValueError>(std::isfinite(here), "clip_grad_norm_: the gradient of {} (shape {}) is not finite; nothing was changed",
-                      describe(g.parameter), g.values.shape());
-    top = std::max(top, here);
+    if (!std::isfinite(here)) found(g);
+    top = std::isnan(here) || here > top ? here : top;
   }
-  return std::isinf(p) || top == 0 ? top : top * root(top);
+  return std::isinf(p) || top == 0 || !std::isfinite(top) ? top : top * root(top);
 }
 
 void scale(const Tensor& grad, double factor) {
@@ -92,31 +91,34 @@ void scale(const Tensor& grad, double factor) {
   grad.impl()->storage->bump_version();
 }
 
-double clip(const std::vector<Tensor>& parameters, double max_norm, double norm_type, const auto& describe) {
+double clip(const std::vector<Tensor>& parameters, double max_norm, double norm_type, bool error_if_nonfinite, const auto& describe) {
   check<ValueError>(max_norm >= 0, "clip_grad_norm_: max_norm {} must not be negative", max_norm);
   check<ValueError>(norm_type > 0, "clip_grad_norm_: norm_type {} must be positive", norm_type);
   NoGradGuard no_grad;
   std::vector<Gradient> gradients;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (const Tensor grad = gradient_values(parameters[i]); grad.defined()) gradients.push_back({grad.contiguous(), i});
-  const double norm = total_norm(gradients, norm_type, describe);
+  const double norm = total_norm(gradients, norm_type, [&](const Gradient& g) {
+    check<ValueError>(!error_if_nonfinite, "clip_grad_norm_: the gradient of {} (shape {}) is not finite; nothing was changed",
+                      describe(g.parameter), g.values.shape());
+  });
   const double factor = max_norm / (norm + 1e-6);
-  if (factor < 1)
+  if (factor < 1 || std::isnan(factor))
     for (const Gradient& g : gradients) scale(gradient_values(parameters[g.parameter]), factor);
   return norm;
 }
 
 }  // namespace
 
-double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type) {
-  return clip(parameters, max_norm, norm_type, [](size_t i) { return fmt::format("parameter {}", i); });
+double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type, bool error_if_nonfinite) {
+  return clip(parameters, max_norm, norm_type, error_if_nonfinite, [](size_t i) { return fmt::format("parameter {}", i); });
 }
 
-double clip_grad_norm_(const Module& module, double max_norm, double norm_type) {
+double clip_grad_norm_(const Module& module, double max_norm, double norm_type, bool error_if_nonfinite) {
   const StateDict named = module.named_parameters();
   std::vector<Tensor> parameters;
   for (const auto& [name, parameter] : named) parameters.push_back(parameter);
-  return clip(parameters, max_norm, norm_type, [&](size_t i) { return named[i].first; });
+  return clip(parameters, max_norm, norm_type, error_if_nonfinite, [&](size_t i) { return named[i].first; });
 }
 
 void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) {

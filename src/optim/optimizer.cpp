@@ -1,6 +1,6 @@
-#include <fmt/format.h>
+#include "gradus/optim/optimizer.h"
 
-#include <map>
+#include <cmath>
 #include <unordered_set>
 
 #include "autograd/row_sparse.h"
@@ -12,8 +12,8 @@
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/ops.h"
-#include "gradus/optim.h"
 #include "kernels/embedding.h"
+#include "optim/state_reader.h"
 #include "optim/validate.h"
 
 namespace gradus::optim {
@@ -38,7 +38,7 @@ void Optimizer::add_params(const std::vector<Tensor>& params) {
     added.push_back({.group = groups_.size(), .tensor = p});
   }
   parameters_.reserve(parameters_.size() + added.size());
-  groups_.push_back(params);
+  groups_.push_back({.params = params});
   for (Parameter& p : added) parameters_.push_back(std::move(p));
 }
 
@@ -48,7 +48,7 @@ void Optimizer::check_group(size_t group) const {
 
 const std::vector<Tensor>& Optimizer::params(size_t group) const {
   check_group(group);
-  return groups_[group];
+  return groups_[group].params;
 }
 
 double Optimizer::lr(size_t group) const {
@@ -67,12 +67,25 @@ void Optimizer::set_lr(double lr, size_t group) {
   lr_of(group) = lr;
 }
 
+std::optional<double> Optimizer::momentum(size_t group) const {
+  check_group(group);
+  auto* self = const_cast<Optimizer*>(this);
+  if (const double* momentum = self->momentum_of(group)) return *momentum;
+  if (const auto* betas = self->betas_of(group)) return (*betas)[0];
+  return {};
+}
+
 void Optimizer::zero_grad(bool set_to_none) const {
   NoGradGuard no_grad;
   for (const Parameter& p : parameters_) {
     if (set_to_none) p.tensor.set_grad({});
     else zero_gradient(p.tensor);
   }
+}
+
+std::pair<Shape, DType> Optimizer::form_of(const Parameter& p, const Buffer& buffer) {
+  if (buffer.scalar) return {Shape{}, DType::Float32};
+  return {p.tensor.shape(), p.tensor.dtype()};
 }
 
 /// One parameter's update, and where it goes: into the tensors themselves or, for the rows that a row-sparse gradient names, into these
@@ -116,9 +129,12 @@ Optimizer::Turn Optimizer::turn_of(Parameter& p, Tensor grad) const {
                     "{}: the gradient of a parameter of shape {} is dense; give this optimizer the weights of embeddings with sparse, and "
                     "the others to Adam",
                     name(), p.tensor.shape());
-  Turn turn{p, {p.tensor.contiguous(), {}, p.buffers, p.steps + 1}, {}, {}, {}};
-  const size_t wanted = buffer_names(p.group).size();
-  while (turn.update.buffers.size() < wanted) turn.update.buffers.push_back(zeros(p.tensor.shape(), {.dtype = p.tensor.dtype()}));
+  Turn turn{p, {p.tensor.contiguous(), {}, p.buffers, p.buffers.empty(), p.steps + 1}, {}, {}, {}};
+  const std::vector<Buffer> wanted = buffers(p.group);
+  for (size_t i = p.buffers.size(); i < wanted.size(); ++i) {
+    const auto [shape, dtype] = form_of(p, wanted[i]);
+    turn.update.buffers.push_back(full(shape, wanted[i].start, {.dtype = dtype}));
+  }
   turn.param = turn.update.param;
   turn.buffers = turn.update.buffers;
   if (grad.is_sparse() && kind != RowSparseGradients::Densified) {
@@ -143,91 +159,85 @@ void Optimizer::step() {
   }
 }
 
-std::vector<std::pair<std::string, Tensor>> Optimizer::state_dict() const {
+State Optimizer::state_dict() const {
   NoGradGuard no_grad;
-  std::vector<std::pair<std::string, Tensor>> state;
-  for (size_t group = 0; group < groups_.size(); ++group)
-    state.emplace_back(fmt::format("param_groups.{}.lr", group), full({}, lr(group), {.dtype = DType::Float64}));
+  auto* self = const_cast<Optimizer*>(this);
+  State state;
+  for (size_t group = 0; group < groups_.size(); ++group) {
+    const std::string prefix = fmt::format("param_groups.{}.", group);
+    state.emplace_back(prefix + "lr", number(lr(group)));
+    if (const double* momentum = self->momentum_of(group)) state.emplace_back(prefix + "momentum", number(*momentum));
+    if (const auto* betas = self->betas_of(group)) state.emplace_back(prefix + "betas", numbers({(*betas)[0], (*betas)[1]}));
+    if (groups_[group].initial_lr) state.emplace_back(prefix + "initial_lr", number(*groups_[group].initial_lr));
+  }
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Parameter& p = parameters_[i];
     if (p.steps == 0) continue;
-    state.emplace_back(fmt::format("state.{}.step", i), full({}, p.steps, {.dtype = DType::Int64}));
-    const std::vector<std::string> names = buffer_names(p.group);
-    for (size_t b = 0; b < p.buffers.size(); ++b) state.emplace_back(fmt::format("state.{}.{}", i, names[b]), p.buffers[b].clone());
+    state.emplace_back(fmt::format("state.{}.step", i), whole(p.steps));
+    const std::vector<Buffer> list = buffers(p.group);
+    for (size_t b = 0; b < std::min(list.size(), p.buffers.size()); ++b)
+      state.emplace_back(fmt::format("state.{}.{}", i, list[b].name), p.buffers[b].clone());
   }
   return state;
 }
 
-namespace {
-
-/// Takes entries out of a state, and collects what is wrong with it.
-class StateReader {
- public:
-  explicit StateReader(const std::vector<std::pair<std::string, Tensor>>& state) {
-    for (const auto& [name, tensor] : state)
-      if (!entries_.emplace(name, tensor).second) problems_.push_back(name + " is there twice");
-  }
-  bool has(const std::string& name) const { return entries_.contains(name); }
-
-  /// A contiguous copy of the entry; an undefined tensor when it is missing or does not fit.
-  Tensor take(const std::string& name, const Shape& shape, DType dtype) {
-    const auto found = entries_.find(name);
-    if (found == entries_.end()) {
-      problems_.push_back(name + " is missing");
-      return {};
-    }
-    const Tensor x = std::move(found->second);
-    entries_.erase(found);
-    if (x.defined() && x.shape() == shape && x.dtype() == dtype) return x.detach().clone();
-    problems_.push_back(x.defined() ? fmt::format("{} is {} of shape {}, expected {} of shape {}", name, gradus::name(x.dtype()), x.shape(),
-                                                  gradus::name(dtype), shape)
-                                    : name + " is undefined");
-    return {};
-  }
-  void refuse(std::string problem) { problems_.push_back(std::move(problem)); }
-
-  void finish(const char* op) {
-    for (const auto& [name, tensor] : entries_) problems_.push_back(name + " is unexpected");
-    std::string text;
-    for (const std::string& problem : problems_) text += (text.empty() ? "" : "; ") + problem;
-    check<ValueError>(problems_.empty(), "{}: load_state_dict: the state does not fit: {}", op, text);
-  }
-
- private:
-  std::map<std::string, Tensor> entries_;
-  std::vector<std::string> problems_;
+/// What load_state_dict takes over of a group.
+struct Optimizer::GroupState {
+  double lr;
+  std::optional<double> momentum, initial_lr;
+  std::optional<std::array<double, 2>> betas;
 };
 
-}  // namespace
+Optimizer::GroupState Optimizer::read_group(StateReader& reader, size_t group) {
+  const auto finite = [](double v) { return std::isfinite(v); };
+  const auto take = [&](const char* option, bool (*fits)(double)) {
+    const std::string entry = fmt::format("param_groups.{}.{}", group, option);
+    const Tensor x = reader.take(entry, {}, DType::Float64);
+    const double value = x.defined() ? x.item() : 0;
+    if (!fits(value)) reader.refuse(fmt::format("{} is {}", entry, value));
+    return value;
+  };
+  GroupState found{.lr = take("lr", finite), .momentum = {}, .initial_lr = groups_[group].initial_lr, .betas = {}};
+  if (momentum_of(group)) found.momentum = take("momentum", [](double v) { return std::isfinite(v) && v >= 0; });
+  if (betas_of(group)) {
+    const auto betas = reader.take_numbers(fmt::format("param_groups.{}.betas", group), 2, [](double v) { return v >= 0 && v < 1; });
+    found.betas = {betas[0], betas[1]};
+  }
+  if (reader.has(fmt::format("param_groups.{}.initial_lr", group))) found.initial_lr = take("initial_lr", finite);
+  return found;
+}
 
-void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
+Optimizer::Parameter Optimizer::read_parameter(StateReader& reader, size_t i) const {
+  Parameter p{.group = parameters_[i].group, .tensor = parameters_[i].tensor};
+  const std::string prefix = fmt::format("state.{}.", i);
+  const std::vector<Buffer> list = buffers(p.group);
+  bool started = reader.has(prefix + "step");
+  for (const Buffer& buffer : list) started = started || reader.has(prefix + buffer.name);
+  if (!started) return p;
+  p.steps = reader.take_whole(prefix + "step", 1);
+  for (const Buffer& buffer : list) {
+    const auto [shape, dtype] = form_of(p, buffer);
+    p.buffers.push_back(reader.take(prefix + buffer.name, shape, dtype));
+  }
+  return p;
+}
+
+void Optimizer::load_state_dict(const State& state) {
   NoGradGuard no_grad;
   StateReader reader(state);
-  std::vector<double> rates;
-  for (size_t group = 0; group < groups_.size(); ++group) {
-    const std::string entry = fmt::format("param_groups.{}.lr", group);
-    const Tensor lr = reader.take(entry, {}, DType::Float64);
-    rates.push_back(lr.defined() ? lr.item() : 0);
-    if (!std::isfinite(rates.back()) || rates.back() < 0) reader.refuse(fmt::format("{} is {}", entry, rates.back()));
-  }
-  std::vector<Parameter> loaded = parameters_;
-  for (size_t i = 0; i < loaded.size(); ++i) {
-    Parameter& p = loaded[i];
-    p.steps = 0;
-    p.buffers.clear();
-    const std::string prefix = fmt::format("state.{}.", i);
-    const std::vector<std::string> names = buffer_names(p.group);
-    bool started = reader.has(prefix + "step");
-    for (const std::string& buffer : names) started = started || reader.has(prefix + buffer);
-    if (!started) continue;
-    const Tensor steps = reader.take(prefix + "step", {}, DType::Int64);
-    p.steps = steps.defined() ? steps.item<int64_t>() : 1;
-    if (p.steps < 1) reader.refuse(fmt::format("{}step is {}", prefix, p.steps));
-    for (const std::string& buffer : names) p.buffers.push_back(reader.take(prefix + buffer, p.tensor.shape(), p.tensor.dtype()));
-  }
+  std::vector<GroupState> groups;
+  for (size_t group = 0; group < groups_.size(); ++group) groups.push_back(read_group(reader, group));
+  std::vector<Parameter> loaded;
+  for (size_t i = 0; i < parameters_.size(); ++i) loaded.push_back(read_parameter(reader, i));
   reader.finish(name());
   parameters_ = std::move(loaded);
-  for (size_t group = 0; group < groups_.size(); ++group) lr_of(group) = rates[group];
+  for (size_t group = 0; group < groups_.size(); ++group) {
+    const GroupState& found = groups[group];
+    lr_of(group) = found.lr;
+    if (found.momentum) *momentum_of(group) = *found.momentum;
+    if (found.betas) *betas_of(group) = *found.betas;
+    groups_[group].initial_lr = found.initial_lr;
+  }
 }
 
 }  // namespace gradus::optim

@@ -295,7 +295,9 @@ def draws(seed):
                        ("linear_40_20", lambda: nn.Linear(40, 20)), ("embedding", lambda: nn.Embedding(5, 3)),
                        ("embedding_4_3", lambda: nn.Embedding(4, 3)),
                        ("embedding_padding_idx_1", lambda: nn.Embedding(5, 3, padding_idx=1)),
-                       ("gru", lambda: nn.GRU(3, 4, 2, bidirectional=True)), ("gru_cell", lambda: nn.GRUCell(3, 4))):
+                       ("gru", lambda: nn.GRU(3, 4, 2, bidirectional=True)), ("gru_cell", lambda: nn.GRUCell(3, 4)),
+                       ("rnn", lambda: nn.RNN(3, 4, 2, bidirectional=True)), ("rnn_cell", lambda: nn.RNNCell(3, 4)),
+                       ("lstm", lambda: nn.LSTM(3, 4, 2, bidirectional=True)), ("lstm_cell", lambda: nn.LSTMCell(3, 4))):
         yield name, lambda make=make: make().state_dict()
     for name, fill, shape in initialisers():
         yield f"init.{name}", lambda fill=fill, shape=shape: fill(torch.empty(shape))

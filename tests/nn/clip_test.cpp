@@ -66,6 +66,31 @@ TEST_CASE("a gradient that is not finite is named by name or place, and nothing 
     }
 }
 
+TEST_CASE("without error_if_nonfinite, what is not finite is scaled as PyTorch scales it") {
+  const Tensor infinite = with_gradient(doubles({3, -kInf})), nan = with_gradient(doubles({3, kNan})),
+               fine = with_gradient(doubles({1, 2}));
+  for (double type : {1.0, 2.0, 3.0, kInf}) {
+    CAPTURE(type);
+    infinite.set_grad(doubles({3, -kInf}));
+    fine.set_grad(doubles({1, 2}));
+    CHECK(nn::clip_grad_norm_({fine, infinite}, 1, type, false) == kInf);
+    CHECK(values(fine.grad()) == Values{0, 0});
+    CHECK(values(infinite.grad())[0] == 0);
+    CHECK(std::isnan(values(infinite.grad())[1]));
+    nan.set_grad(doubles({3, kNan}));
+    fine.set_grad(doubles({1, 2}));
+    CHECK(std::isnan(nn::clip_grad_norm_({nan, fine}, 1, type, false)));
+    for (double v : values(fine.grad())) CHECK(std::isnan(v));
+  }
+}
+
+TEST_CASE("a norm of many float32 numbers has float64's precision") {
+  const Tensor p = with_gradient(gradus::full(3'000'000, 0.1f)), q = with_gradient(gradus::full(1, 3e4f));
+  const double element = static_cast<double>(0.1f);
+  CHECK(nn::clip_grad_norm_({p}, 1e9) == doctest::Approx(element * std::sqrt(3e6)).epsilon(1e-12));
+  CHECK(nn::clip_grad_norm_({q, p}, 1e9, 1) == doctest::Approx(3e4 + element * 3e6).epsilon(1e-12));
+}
+
 TEST_CASE("norms beyond the range of the squares come out right") {
   const Tensor large = with_gradient(doubles({3e200, 4e200})), small = with_gradient(doubles({3e-200, 4e-200}));
   CHECK(nn::clip_grad_norm_({large}, 1) == doctest::Approx(5e200));

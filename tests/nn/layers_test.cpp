@@ -31,6 +31,14 @@ TEST_CASE("layers start with PyTorch's numbers for the same seed") {
   check_drawn(
       "gru_cell", [] { return nn::GRUCell(3, 4); }, 0);
   check_drawn(
+      "rnn", [] { return nn::RNN(3, 4, {.num_layers = 2, .bidirectional = true}); }, 0);
+  check_drawn(
+      "rnn_cell", [] { return nn::RNNCell(3, 4); }, 0);
+  check_drawn(
+      "lstm", [] { return nn::LSTM(3, 4, {.num_layers = 2, .bidirectional = true}); }, 0);
+  check_drawn(
+      "lstm_cell", [] { return nn::LSTMCell(3, 4); }, 0);
+  check_drawn(
       "embedding", [] { return nn::Embedding(5, 3); }, 1e-6);
   check_drawn(
       "embedding_4_3", [] { return nn::Embedding(4, 3); }, 1e-6);

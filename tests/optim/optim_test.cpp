@@ -289,9 +289,9 @@ TEST_CASE("training goes on from a state_dict as if never interrupted") {
   const auto adam = resume([](const Tensor& p, const Tensor& q) { return optim::Adam({p, q}, {.lr = 0.1, .amsgrad = true}); });
   std::vector<std::string> names;
   for (const auto& [name, x] : adam) names.push_back(name);
-  CHECK(names ==
-        std::vector<std::string>{"param_groups.0.lr", "state.0.step", "state.0.exp_avg", "state.0.exp_avg_sq", "state.0.max_exp_avg_sq"});
-  CHECK(adam[1].second.item<int64_t>() == 3);
+  CHECK(names == std::vector<std::string>{"param_groups.0.lr", "param_groups.0.betas", "state.0.step", "state.0.exp_avg",
+                                          "state.0.exp_avg_sq", "state.0.max_exp_avg_sq"});
+  CHECK(adam[2].second.item<int64_t>() == 3);
   resume([](const Tensor& p, const Tensor& q) { return optim::SGD({p, q}, {.lr = 0.1, .momentum = 0.9, .dampening = 0.5}); });
   resume([](const Tensor& p, const Tensor& q) { return optim::AdamW({p, q}, {.lr = 0.1}); });
 }
@@ -301,12 +301,12 @@ TEST_CASE("a state_dict is a copy") {
   optim::Adam adam({p});
   run(adam, p, 1);
   const auto state = adam.state_dict();
-  const auto before = state[2].second.to_vector<double>();
+  const auto before = state[3].second.to_vector<double>();
   run(adam, p, 1);
-  CHECK(state[2].second.to_vector<double>() == before);
+  CHECK(state[3].second.to_vector<double>() == before);
   adam.load_state_dict(state);
   run(adam, p, 1);
-  CHECK(state[2].second.to_vector<double>() == before);
+  CHECK(state[3].second.to_vector<double>() == before);
 }
 
 TEST_CASE("a state that does not fit is refused with all that is wrong, and nothing is changed") {
@@ -315,13 +315,15 @@ TEST_CASE("a state that does not fit is refused with all that is wrong, and noth
   run(adam, p, 2);
   const auto good = adam.state_dict();
   auto bad = good;
-  bad[0].second = gradus::full({}, -1.0, {.dtype = gradus::float64});
-  bad[2].second = gradus::zeros({3});
-  bad[3].first = "state.0.surprise";
+  bad[0].second = gradus::full({}, std::nan(""), {.dtype = gradus::float64});
+  bad[1].second = gradus::full({2}, 1.0, {.dtype = gradus::float64});
+  bad[3].second = gradus::zeros({3});
+  bad[4].first = "state.0.surprise";
   const std::string text = message([&] { adam.load_state_dict(bad); });
   CAPTURE(text);
   CHECK(text.starts_with("Adam: load_state_dict: the state does not fit: "));
-  CHECK(text.find("param_groups.0.lr is -1") != std::string::npos);
+  CHECK(text.find("param_groups.0.lr is nan") != std::string::npos);
+  CHECK(text.find("param_groups.0.betas is [1, 1], out of range") != std::string::npos);
   CHECK(text.find("state.0.exp_avg is float32 of shape [3], expected float64 of shape [2]") != std::string::npos);
   CHECK(text.find("state.0.exp_avg_sq is missing") != std::string::npos);
   CHECK(text.find("state.0.surprise is unexpected") != std::string::npos);
@@ -330,10 +332,10 @@ TEST_CASE("a state that does not fit is refused with all that is wrong, and noth
   twice.push_back(good[0]);
   CHECK_THROWS_AS(adam.load_state_dict(twice), gradus::ValueError);
   auto negative = good;
-  negative[1].second = gradus::tensor(-3);
+  negative[2].second = gradus::tensor(-3);
   CHECK_THROWS_AS(adam.load_state_dict(negative), gradus::ValueError);
   auto undefined = good;
-  undefined[1].second = Tensor();
+  undefined[2].second = Tensor();
   CHECK_THROWS_AS(adam.load_state_dict(undefined), gradus::ValueError);
 
   const auto after = adam.state_dict();
@@ -399,5 +401,5 @@ TEST_CASE("a step that throws leaves every parameter as it was") {
   const auto before = p.to_vector<double>();
   CHECK(message([&] { sgd.step(); }).find("has become the output of AddBackward0") != std::string::npos);
   CHECK(p.to_vector<double>() == before);
-  CHECK(sgd.state_dict()[1].second.item<int64_t>() == 1);
+  CHECK(sgd.state_dict()[2].second.item<int64_t>() == 1);
 }

@@ -92,6 +92,15 @@ std::string orthogonal_difference(const json& law, const Tensor& x) {
   return allclose(product, eye(product.size(0), {}, {.dtype = DType::Float64}) * (gain * gain), 1e-4, 1e-5) ? "" : "not orthogonal";
 }
 
+/// What the case asks for, newly made.
+Tensor drawn(const json& test) {
+  const std::string name = test.at("init");
+  if (name.starts_with("default:")) return default_parameter(name);
+  const Tensor x = empty(Shape(test.at("shape").get<std::vector<int64_t>>()));
+  fill(name, test.at("kwargs"), x);
+  return x;
+}
+
 std::string case_difference(const json& test) {
   const std::string name = test.at("init");
   if (test.contains("property") && !test.contains("law")) {
@@ -102,17 +111,16 @@ std::string case_difference(const json& test) {
     const Tensor weight = default_parameter(name);
     return equal(weight, ones_like(weight)) ? "" : "weight is not 1";
   }
-  Tensor x;
-  if (name.starts_with("default:")) x = default_parameter(name);
-  else {
-    x = empty(Shape(test.at("shape").get<std::vector<int64_t>>()));
-    fill(name, test.at("kwargs"), x);
-  }
+  const Tensor x = drawn(test);
   const std::string law = test.at("law");
   if (law == "orthogonal") return orthogonal_difference(test, x);
   if (law == "constant") return equal(x, full_like(x, test.at("value").get<double>())) ? "" : "not constant";
   if (law == "eye") return equal(x, eye(x.size(0), x.size(1))) ? "" : "not the identity";
-  return random_difference(test, x.to_vector<double>());
+  // The test rejects numbers that do follow the law once in a thousand times, and a folder has hundreds of cases: with seed 0, PyTorch's
+  // own numbers are rejected in one. So a rejected case draws again, and is wrong when that is rejected too: once in a million times by
+  // chance.
+  const std::string text = random_difference(test, x.to_vector<double>());
+  return text.empty() ? "" : random_difference(test, drawn(test).to_vector<double>());
 }
 
 }  // namespace

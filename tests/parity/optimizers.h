@@ -8,6 +8,11 @@
 
 namespace gradus::parity {
 
+/// An option that is a type in C++, so that a wrong one does not compile.
+struct RefusedByCompiler : NoSuchCall {
+  using NoSuchCall::NoSuchCall;
+};
+
 /// The optimizer that a case names, with its options; with "group1" the second parameter is a group with options of its own.
 std::unique_ptr<optim::Optimizer> make_optimizer(const json& test, const std::vector<Tensor>& params);
 

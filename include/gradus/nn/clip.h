@@ -7,12 +7,15 @@
 namespace gradus::nn {
 
 /// Scales all gradients by min(1, max_norm / (norm + 1e-6)), where norm, which it returns, is the norm of all of them together as one
-/// vector: (sum |g|^p)^(1/p) for norm_type p, the largest |g| for infinity. PyTorch returns it as a tensor.
+/// vector: (sum |g|^p)^(1/p) for norm_type p, the largest |g| for infinity, summed in double precision. PyTorch returns it as a tensor.
 /// Parameters without a gradient are passed over. Throws ValueError that names the first parameter whose gradient is not finite, by its
-/// place in the list, and on a negative max_norm or a norm_type that is not positive; nothing is changed then.
-GRADUS_API double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type = 2);
+/// place in the list, unless error_if_nonfinite is false (PyTorch's default): then NaN and infinity are scaled like any other number, and
+/// leave nothing to train with. Throws ValueError on a negative max_norm or a norm_type that is not positive. When it throws, nothing was
+/// changed.
+GRADUS_API double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type = 2,
+                                  bool error_if_nonfinite = true);
 /// The same for all parameters of a module, which errors give by name.
-GRADUS_API double clip_grad_norm_(const Module& module, double max_norm, double norm_type = 2);
+GRADUS_API double clip_grad_norm_(const Module& module, double max_norm, double norm_type = 2, bool error_if_nonfinite = true);
 
 /// Clamps every element of every gradient to [-clip_value, clip_value]. Throws ValueError unless clip_value is finite and not negative.
 GRADUS_API void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value);

@@ -128,21 +128,28 @@ class Writer:
     def add(self, op, case):
         number = self.count.setdefault(op, 0)
         self.count[op] += 1
-        self.cases.append({"id": f"{op}.{number}", "op": op, **case, "file": self.file})
+        kind = {} if "kind" in case else {"op": op}
+        self.cases.append({"id": f"{op}.{number}", **kind, **case, "file": self.file})
+
+    def put(self, tensor):
+        """The name of a tensor in the current data file."""
+        return self.files[self.file].put(tensor)
 
     def cotangent(self, y):
         """Random numbers of y's shape, the same for every output of that shape."""
         source = torch.Generator().manual_seed(zlib.crc32(f"{self.seed}/cotangent/{tuple(y.shape)}".encode()))
         return torch.randn(y.shape, generator=source, dtype=torch.float64).to(y.dtype)
 
-    def save(self, folder):
+    def save(self, folder, **parts):
+        """The cases, and under their own names what stands beside them in the manifest."""
         os.makedirs(os.path.join(folder, "data"), exist_ok=True)
         for name, data in self.files.items():
             data.save(os.path.join(folder, "data", f"{name}.safetensors"))
         meta = {"pytorch": torch.__version__, "seed": self.seed}
         lines = ",\n".join(json.dumps(case, separators=(",", ":"), allow_nan=False) for case in self.cases)
+        parts = "".join(f'"{key}":[\n' + ",\n".join(map(json.dumps, part)) + "\n],\n" for key, part in parts.items())
         with open(os.path.join(folder, "manifest.json"), "w") as file:
-            file.write(f'{{"meta":{json.dumps(meta)},\n"cases":[\n{lines}\n]}}\n')
+            file.write(f'{{"meta":{json.dumps(meta)},\n{parts}"cases":[\n{lines}\n]}}\n')
         print(f"{folder}: {len(self.cases)} cases of {len(self.count)} operations")
 
 
@@ -250,4 +257,4 @@ class Operation:
             case.setdefault("tensors", []).append(description)
 
     def put(self, tensor):
-        return self.writer.files[self.writer.file].put(tensor)
+        return self.writer.put(tensor)
