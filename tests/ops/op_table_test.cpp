@@ -26,6 +26,8 @@ Folder& folder() {
 const std::map<std::string, std::string> without_a_row = {
     {"equal", "gives a bool, not a tensor"},
     {"allclose", "gives a bool, not a tensor"},
+    {"attention_weights", "the second output of the row of scaled_dot_product_attention"},
+    {"sequence_mask", "is not among PyTorch's; tests/ops/attention_test.cpp checks it"},
     {"gru_layer", "takes the weights of a layer: tests/nn/rnn_test.cpp compares it with PyTorch's GRU"},
     {"gru_cell", "takes the weights of a layer: tests/nn/rnn_test.cpp compares it with PyTorch's GRUCell"},
 };

@@ -41,5 +41,6 @@ std::vector<Row> rearranging_rows();
 std::vector<Row> indexing_rows();
 std::vector<Row> function_rows();
 std::vector<Row> layer_function_rows();
+std::vector<Row> attention_rows();
 
 }  // namespace gradus::parity
