@@ -33,7 +33,12 @@ T row_max(int64_t n, const T* x) {
 /// The sum of f(i) for i in [0, n): in lanes within a block, and the blocks in double, so that the error does not grow with n.
 template <class T, class F>
 T row_sum(int64_t n, F f) {
-  constexpr int64_t block = 16 * lanes;
+  constexpr int64_t block = 16 * lanes, few = 8;
+  if (n > 0 && n < few) {  // one after the other, as PyTorch adds a few
+    T total = f(0);
+    for (int64_t i = 1; i < n; ++i) total += f(i);
+    return total;
+  }
   double total = 0;
   for (int64_t begin = 0; begin < n; begin += block) {
     T values[block], lane[lanes] = {};

@@ -8,7 +8,7 @@ namespace gradus::parity {
 const ModuleRow* find_module(std::string_view name) {
   static const std::vector<ModuleRow> rows = [] {
     std::vector<ModuleRow> all;
-    for (const auto& part : {recurrent_rows(), layer_rows(), loss_rows(), normalization_rows()})
+    for (const auto& part : {recurrent_rows(), layer_rows(), loss_rows(), transformer_rows(), normalization_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();
