@@ -1,7 +1,11 @@
 #pragma once
 
 #include "gradus/nn/activation.h"
+#include "gradus/nn/any_module.h"
+#include "gradus/nn/attention.h"
+#include "gradus/nn/call.h"
 #include "gradus/nn/clip.h"
+#include "gradus/nn/containers.h"
 #include "gradus/nn/convolution.h"
 #include "gradus/nn/embedding.h"
 #include "gradus/nn/init.h"
@@ -12,3 +16,4 @@
 #include "gradus/nn/pooling.h"
 #include "gradus/nn/rnn.h"
 #include "gradus/nn/sequential.h"
+#include "gradus/nn/transformer.h"

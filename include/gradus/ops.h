@@ -3,6 +3,7 @@
 #include "gradus/creation.h"
 #include "gradus/ops/activation.h"
 #include "gradus/ops/arithmetic.h"
+#include "gradus/ops/attention.h"
 #include "gradus/ops/comparison.h"
 #include "gradus/ops/convolution.h"
 #include "gradus/ops/embedding.h"

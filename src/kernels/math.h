@@ -15,21 +15,23 @@ inline double vtanh(double x) { return std::tanh(x); }
 inline double verf(double x) { return std::erf(x); }
 inline double vsigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-/// e^x = 2^n e^f with n = round(x / ln 2). Beyond the range of float: 0 and infinity.
+/// e^x = 2^n e^f with n = round(x / ln 2), in the steps of N. Shibata's SLEEF (expf_u10), which PyTorch uses: with fused multiplications
+/// the bits are PyTorch's. Beyond the range of float: 0 and infinity.
 inline float vexp(float x) {
   constexpr float round_bits = 12582912.0F;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
   float v = x < -104.0F ? -104.0F : x;
   v = v > 89.0F ? 89.0F : v;
   const float shifted = v * 1.44269504088896341F + round_bits;
   const float n = shifted - round_bits;
-  const float f = v - n * 0.693359375F + n * 2.12194440e-4F;
-  float p = 1.9875691500e-4F;
-  p = p * f + 1.3981999507e-3F;
-  p = p * f + 8.3334519073e-3F;
-  p = p * f + 4.1665795894e-2F;
-  p = p * f + 1.6666665459e-1F;
-  p = p * f + 5.0000001201e-1F;
-  p = p * f * f + f + 1.0F;
+  float f = n * -0.693145751953125F + v;
+  f = n * -1.428606765330187045e-06F + f;
+  float p = 0.000198527617612853646278381F;
+  p = p * f + 0.00139304355252534151077271F;
+  p = p * f + 0.00833336077630519866943359F;
+  p = p * f + 0.0416664853692054748535156F;
+  p = p * f + 0.166666671633720397949219F;
+  p = p * f + 0.5F;
+  p = f * f * p + f + 1.0F;
   // 2^n in two factors: one alone would leave the range of normal numbers at both ends.
   const int32_t whole = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(round_bits);
   const int32_t half = whole >> 1;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/math.h"
 #include "kernels/rows.h"
@@ -9,16 +10,46 @@
 /// Rows of logits: their softmax, its logarithm, and the gradients. Arrays are dense, (rows, n).
 namespace gradus::kernels {
 
+/// b = softmax(a) for one row whose largest element is `top`; b may be a.
+template <class T>
+void softmax_row(int64_t n, const T* a, T top, T* b) {
+  for (int64_t i = 0; i < n; ++i) b[i] = vexp(a[i] - top);
+  const T scale = 1 / row_sum<T>(n, [b](int64_t i) { return b[i]; });
+  for (int64_t i = 0; i < n; ++i) b[i] *= scale;
+}
+
 /// y = softmax(x)
 template <class T>
 void softmax(int64_t rows, int64_t n, const T* x, T* y) {
   for_each_row(rows, n, [=](int64_t r) {
     const T* a = x + r * n;
+    softmax_row(n, a, row_max(n, a), y + r * n);
+  });
+}
+
+/// x where a bool mask is true; x + mask for a mask of numbers.
+template <class T>
+T let_through(T x, bool mask) {
+  return mask ? x : -std::numeric_limits<T>::infinity();
+}
+template <class T>
+T let_through(T x, T mask) {
+  return x + mask;
+}
+
+/// y = softmax of what the mask lets through, 0 where that is nothing; row r of the mask starts at mask[places[r]].
+template <class T, class M>
+void masked_softmax(int64_t rows, int64_t n, const T* x, const M* mask, const int64_t* places, T* y) {
+  for_each_row(rows, n, [=](int64_t r) {
+    const T* a = x + r * n;
+    const M* m = mask + places[r];
     T* b = y + r * n;
-    const T top = row_max(n, a);
-    for (int64_t i = 0; i < n; ++i) b[i] = vexp(a[i] - top);
-    const T scale = 1 / row_sum<T>(n, [b](int64_t i) { return b[i]; });
-    for (int64_t i = 0; i < n; ++i) b[i] *= scale;
+    for (int64_t i = 0; i < n; ++i) b[i] = let_through(a[i], m[i]);
+    const T top = row_max(n, b);
+    if (top != -std::numeric_limits<T>::infinity()) return softmax_row(n, b, top, b);
+    // Nothing but -infinity, or a NaN that the maximum passed over.
+    const T total = row_sum<T>(n, [b](int64_t i) { return b[i]; });
+    for (int64_t i = 0; i < n; ++i) b[i] = std::isnan(total) ? total : T(0);
   });
 }
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <ostream>
 #include <unordered_map>
@@ -15,19 +14,9 @@
 #include "core/check.h"
 #include "gradus/autograd.h"
 #include "gradus/ops.h"
+#include "nn/module_state.h"
 
 namespace gradus::nn {
-
-struct Module::State {
-  std::string name;                                      // what it prints under; empty: the C++ type
-  std::atomic<const std::type_info*> cpp_type{nullptr};  // found when it is first needed, by any thread
-  std::string details;
-  bool training = true;
-  StateDict parameters;
-  StateDict buffers;
-  std::vector<std::pair<std::string, Module>> children;
-  std::vector<std::function<Tensor(const Tensor&)>> steps;
-};
 
 // ---- deep copies
 
@@ -60,7 +49,7 @@ struct Cloner::Map {
     for (const auto& [name, tensor] : state->parameters) fresh->parameters.emplace_back(name, copy(tensor));
     for (const auto& [name, tensor] : state->buffers) fresh->buffers.emplace_back(name, copy(tensor));
     fresh->children = state->children;  // these copy modules, which asks this map again
-    fresh->steps = state->steps;
+    fresh->contents = state->contents;
     return fresh;
   }
 };
@@ -86,7 +75,7 @@ Module::State& Module::state() const {
   return *state_;
 }
 
-std::vector<std::function<Tensor(const Tensor&)>>& Module::steps() const { return state().steps; }
+std::any& Module::held_contents() const { return state().contents; }
 
 // ---- registration
 
@@ -145,12 +134,30 @@ Parameter Module::register_buffer(const std::string& name, const Tensor& tensor)
   return Parameter(tensor);
 }
 
-void Module::add_child(const std::string& name, const Module& child, const std::type_info& type) {
-  check_name("register_module", name, state().parameters, state().buffers, state().children);
-  child.name_after(type);
+void Module::check_child(const std::string& name, const Module& child, const std::vector<std::pair<std::string, Module>>& siblings) const {
+  check_name("register_module", name, state().parameters, state().buffers, siblings);
   for (const auto& [place, inside] : child.named_modules())
     check<ValueError>(inside.state_ != state_, "register_module: with '{}' the module would contain itself", name);
+}
+
+void Module::add_child(const std::string& name, const Module& child, const std::type_info& type) {
+  child.name_after(type);
+  check_child(name, child, state().children);
   state_->children.emplace_back(name, child);
+}
+
+void Module::set_children(std::vector<std::pair<std::string, Module>> children) const {
+  std::vector<std::pair<std::string, Module>> checked;
+  for (auto& [name, child] : children) {
+    check_child(name, child, checked);
+    checked.emplace_back(name, std::move(child));
+  }
+  state().children = std::move(checked);
+}
+
+const Module& Module::named(const Module& module) {
+  module.name_after(typeid(module));
+  return module;
 }
 
 // ---- walking the tree

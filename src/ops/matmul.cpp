@@ -45,16 +45,22 @@ void check_inner(const Tensor& a, const Tensor& b, int64_t k_a, int64_t k_b) {
   check<ShapeError>(k_a == k_b, "matmul: {} x {}: inner sizes differ ({} and {})", a.shape(), b.shape(), k_a, k_b);
 }
 
-void multiply(int64_t M, int64_t N, int64_t K, const Operand& a, const int64_t* x, const Operand& b, const int64_t* y, int64_t* z) {
-  const auto at = [](const Operand& o, const int64_t* p, int64_t i, int64_t j) {
-    return static_cast<uint64_t>(o.trans == Trans::No ? p[i * o.stride + j] : p[j * o.stride + i]);
+/// Element by element, added up as Sum.
+template <class Sum, class T>
+void multiply_plainly(int64_t M, int64_t N, int64_t K, const Operand& a, const T* x, const Operand& b, const T* y, T* z) {
+  const auto at = [](const Operand& o, const T* p, int64_t i, int64_t j) {
+    return static_cast<Sum>(o.trans == Trans::No ? p[i * o.stride + j] : p[j * o.stride + i]);
   };
   for (int64_t i = 0; i < M; ++i)
     for (int64_t j = 0; j < N; ++j) {
-      uint64_t sum = 0;
+      Sum sum = 0;
       for (int64_t k = 0; k < K; ++k) sum += at(a, x, i, k) * at(b, y, k, j);
-      z[i * N + j] = static_cast<int64_t>(sum);
+      z[i * N + j] = static_cast<T>(sum);
     }
+}
+
+void multiply(int64_t M, int64_t N, int64_t K, const Operand& a, const int64_t* x, const Operand& b, const int64_t* y, int64_t* z) {
+  multiply_plainly<uint64_t>(M, N, K, a, x, b, y, z);
 }
 
 /// Products with a single row or column are bound by memory, so they can afford to add up in double.
@@ -125,6 +131,10 @@ Shape batch_of(const Tensor& x) {
   return shape;
 }
 
+/// Batched products with fewer multiplications cost less without the call of BLAS. PyTorch draws the line here too and adds up in the same
+/// order, so that such products have the same bits.
+constexpr int64_t kSmallProduct = 400;
+
 /// (…, M, K) x (…, K, N) with equal batches.
 Tensor batch_product(const Tensor& a, const Tensor& b) {
   const int64_t M = a.size(-2), K = a.size(-1), N = b.size(-1);
@@ -137,9 +147,11 @@ Tensor batch_product(const Tensor& a, const Tensor& b) {
   const Tensor left = a.detach().reshape({count, M, K}), right = b.detach().reshape({count, K, N});
   const Operand x(left), y(right);
   dispatch_numbers(a.dtype(), [&]<class T>() {
-    const auto one = [&](int64_t i) {
-      multiply(M, N, K, x, x.tensor.data<T>() + i * x.tensor.stride(0), y, y.tensor.data<T>() + i * y.tensor.stride(0),
-               c.data<T>() + i * M * N);
+    const auto one = [&, small = M * N < kSmallProduct && M * N * K < kSmallProduct](int64_t i) {
+      const T *from_x = x.tensor.data<T>() + i * x.tensor.stride(0), *from_y = y.tensor.data<T>() + i * y.tensor.stride(0);
+      T* to = c.data<T>() + i * M * N;
+      if (small && !std::is_same_v<T, int64_t>) multiply_plainly<T>(M, N, K, x, from_x, y, from_y, to);
+      else multiply(M, N, K, x, from_x, y, from_y, to);
     };
     if (count > 0) parallel_pieces(count, one);
   });

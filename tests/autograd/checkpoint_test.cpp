@@ -45,3 +45,33 @@ TEST_CASE("checkpoint records nothing without gradients, and refuses a recorded 
   CHECK_THROWS_AS(y.backward({}, false, true), gradus::AutogradError);
   CHECK_THROWS_AS(autograd::checkpoint([](const std::vector<Tensor>&) { return Tensor(); }, {x}), gradus::StateError);
 }
+
+TEST_CASE("checkpoint works with modules: their dropout draws the same mask again, and their parameters get the same gradients") {
+  const auto run = [](bool checkpointed) {
+    gradus::manual_seed(5);
+    const nn::TransformerEncoderLayer layer(4, 2, {.dim_feedforward = 8, .dropout = 0.5});
+    const nn::Sequential head(nn::Linear(4, 4), nn::Dropout(0.5));
+    const Tensor x = gradus::randn({3, 2, 4}).requires_grad_();
+    const auto f = [&](const std::vector<Tensor>& in) { return head(layer(in[0])); };
+    const Tensor y = checkpointed ? autograd::checkpoint(f, {x}) : f({x});
+    (y * gradus::rand(y.shape())).sum().backward();
+    std::vector<Tensor> found{y.detach(), x.grad(), gradus::rand(2)};
+    for (const nn::Module& module : std::vector<nn::Module>{layer, head})
+      for (const Tensor& p : module.parameters()) found.push_back(p.grad());
+    return found;
+  };
+  const std::vector<Tensor> plain = run(false), again = run(true);
+  REQUIRE(plain.size() == again.size());
+  for (size_t i = 0; i < plain.size(); ++i) CHECK(gradus::equal(plain[i], again[i]));
+}
+
+TEST_CASE("checkpoint runs modules' hooks in both passes, and hooks see recorded tensors in the second alone") {
+  const nn::Linear layer(2, 2);
+  std::vector<bool> recorded;
+  layer.register_forward_hook([&](const nn::Module&, const std::vector<Tensor>&, const std::vector<Tensor>& outputs) {
+    recorded.push_back(outputs[0].requires_grad());
+    return std::vector<Tensor>{};
+  });
+  autograd::checkpoint([&](const std::vector<Tensor>& in) { return nn::call(layer, in[0]); }, {gradus::ones({1, 2})}).sum().backward();
+  CHECK(recorded == std::vector<bool>{false, true});
+}

@@ -163,13 +163,22 @@ void compare_gradients(Verdict& verdict, Folder& folder, const json& test, const
   }
 }
 
+/// Of dropout and of attention with dropout, whose weights are what it acts on.
+std::string stochastic_difference(const Row& row, const json& test, const Outputs& outputs, const std::vector<Tensor>& inputs) {
+  const json& options = test.at("kwargs");
+  if (!options.contains("dropout_p")) return dropout_difference(inputs.at(0), outputs.at(0), options.value("p", 0.5));
+  json certain = test;
+  certain["kwargs"]["dropout_p"] = 0;
+  const std::string text = dropout_difference(call(row, certain, inputs).at(1), outputs.at(1), options["dropout_p"]);
+  return text.empty() ? difference(outputs[0], {matmul(outputs[1], inputs.at(2)).detach()}) : text;
+}
+
 Verdict compare_values(Folder& folder, const Row& row, const json& test, const Outputs& outputs, const std::vector<Tensor>& inputs) {
   if (outputs.size() != test.at("outs").size())
     return {Verdict::Failed, std::to_string(outputs.size()) + " outputs instead of " + std::to_string(test["outs"].size())};
   Verdict verdict;
   if (test.value("stochastic", false)) {
-    const std::string text = dropout_difference(inputs.at(0), outputs.at(0), test.at("kwargs").value("p", 0.5));
-    add(verdict, "output", text, outputs[0], {});
+    add(verdict, "output", stochastic_difference(row, test, outputs, inputs), outputs[0], {});
     return verdict;
   }
   for (size_t i = 0; i < outputs.size(); ++i) {

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes cases of every operation as PyTorch computes it: calls, results, gradients, and calls that must be refused.
+"""Writes cases of every operation, and of modules, as PyTorch computes it: calls, results, gradients, and calls that must be refused.
 
 usage: generate.py [--seed N] [--out DIR]; needs Python 3 with PyTorch (Debian: python3-torch). README.md says what the files hold.
 """
@@ -11,8 +11,8 @@ import sys
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
 import torch
 
-from generator import activations, functions, indexing, layers, losses, pointwise, products, rearranging, reductions
-from generator import embeddings, functions, indexing, layers, pointwise, products, rearranging, reductions
+from generator import (activations, attention, embeddings, functions, indexing, layers, losses, pointwise, products, rearranging, reductions,
+                       transformer)
 from generator.writer import Writer
 
 
@@ -24,8 +24,8 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     writer = Writer(options.seed)
-    for family in (pointwise, reductions, products, rearranging, indexing, functions, layers, activations, losses):
-    for family in (pointwise, reductions, products, rearranging, indexing, embeddings, functions, layers):
+    for family in (pointwise, reductions, products, rearranging, indexing, embeddings, functions, layers, activations, losses, attention,
+                   transformer):
         writer.family(family.__name__.rpartition(".")[2])
         family.write(writer)
     writer.save(options.out)

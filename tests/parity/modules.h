@@ -32,6 +32,7 @@ std::vector<ModuleRow> embedding_layer_rows();
 std::vector<ModuleRow> layer_rows();
 std::vector<ModuleRow> loss_rows();
 std::vector<ModuleRow> activation_layer_rows();
+std::vector<ModuleRow> transformer_rows();
 std::vector<ModuleRow> normalization_rows();
 std::vector<ModuleRow> convolution_rows();
 std::vector<ModuleRow> pooling_module_rows();

@@ -8,12 +8,8 @@ namespace gradus::parity {
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = [] {
     std::vector<Row> all;
-    for (const auto& part :
-         {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), function_rows(), layer_function_rows(), pooling_rows()})
-    for (const auto& part : {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), function_rows(),
-                             layer_function_rows(), activation_rows(), criterion_rows()})
     for (const auto& part : {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), embedding_rows(), function_rows(),
-                             layer_function_rows()})
+                             layer_function_rows(), pooling_rows(), activation_rows(), criterion_rows(), attention_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

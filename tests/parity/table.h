@@ -45,5 +45,6 @@ std::vector<Row> layer_function_rows();
 std::vector<Row> pooling_rows();
 std::vector<Row> activation_rows();
 std::vector<Row> criterion_rows();
+std::vector<Row> attention_rows();
 
 }  // namespace gradus::parity

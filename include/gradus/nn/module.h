@@ -1,5 +1,6 @@
 #pragma once
 
+#include <any>
 #include <concepts>
 #include <functional>
 #include <iosfwd>
@@ -31,6 +32,18 @@ class GRADUS_API Parameter : public Tensor {
 
 /// Names and tensors, in the order of registration: what `state_dict` gives and `load_state_dict` takes.
 using StateDict = std::vector<std::pair<std::string, Tensor>>;
+
+class Module;
+
+/// A hook before a module is called: sees the inputs, and may give others in their place (an empty list keeps them).
+using ForwardPreHook = std::function<std::vector<Tensor>(const Module&, const std::vector<Tensor>& inputs)>;
+/// A hook after it: sees inputs and output, and may give another output.
+using ForwardHook =
+    std::function<std::vector<Tensor>(const Module&, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs)>;
+/// A hook in the backward pass: sees the gradients of inputs (undefined where none is needed) and output, and may give others for the
+/// inputs.
+using BackwardHook =
+    std::function<std::vector<Tensor>(const Module&, const std::vector<Tensor>& grad_input, const std::vector<Tensor>& grad_output)>;
 
 /// The base of all layers and models: a handle to shared state (parameters, buffers, child modules, the training flag), as a Tensor is a
 /// handle to elements. Modules copy, move and live in containers; a copy is the same module, with the same weights. `clone` makes an
@@ -92,6 +105,18 @@ class GRADUS_API Module {
   /// Sets whether the parameters collect gradients.
   void requires_grad_(bool requires_grad = true) const;
 
+  /// Hooks run, in the order of registration, when the module is called through `nn::call`, which says who does so. They belong to the
+  /// module, not to a handle; a clone has none. Each registration returns an id for remove_hook. A hook that gives a wrong number of
+  /// tensors makes the call throw ValueError.
+  int64_t register_forward_pre_hook(ForwardPreHook hook) const;
+  int64_t register_forward_hook(ForwardHook hook) const;
+  /// The hook runs when the gradients of the inputs are there; where no input requires one, when that of the output is.
+  int64_t register_full_backward_hook(BackwardHook hook) const;
+  void remove_hook(int64_t id) const;
+  bool has_hooks() const;
+  /// forward(inputs) between the hooks: what nn::call does.
+  Tensor call_with_hooks(std::vector<Tensor> inputs, const std::function<Tensor(const std::vector<Tensor>&)>& forward) const;
+
   /// The name it prints under: "GRU".
   std::string type_name() const;
   /// The tree of modules, as PyTorch prints it.
@@ -110,13 +135,25 @@ class GRADUS_API Module {
     return module;
   }
 
+  /// For containers: what they hold, whole, as a T. It stands with the shared state, so that all handles see what one of them adds, and a
+  /// clone has its own. The first call makes an empty one.
+  template <class T>
+  T& contents() const {
+    std::any& held = held_contents();
+    if (!held.has_value()) held = T();
+    return *std::any_cast<T>(&held);
+  }
+  /// For containers: these modules in the place of all inside. The rules of register_module hold; when it throws nothing was changed.
+  void set_children(std::vector<std::pair<std::string, Module>> children) const;
+  /// module, as a Module that knows the name of its C++ type.
+  static const Module& named(const Module& module);
+
  private:
   struct State;
   friend class Cloner;
-  friend class Sequential;
   State& state() const;
-  /// What a Sequential runs. It stands with the state so that all handles see what one of them adds.
-  std::vector<std::function<Tensor(const Tensor&)>>& steps() const;
+  std::any& held_contents() const;
+  void check_child(const std::string& name, const Module& child, const std::vector<std::pair<std::string, Module>>& siblings) const;
   void add_child(const std::string& name, const Module& child, const std::type_info& type);
   void name_after(const std::type_info& type) const;
 

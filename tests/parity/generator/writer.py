@@ -125,11 +125,16 @@ class Writer:
         torch.manual_seed(zlib.crc32(f"{self.seed}/{name}".encode()))
         return Operation(self, name)
 
-    def add(self, op, case):
-        number = self.count.setdefault(op, 0)
-        self.count[op] += 1
-        kind = {} if "kind" in case else {"op": op}
-        self.cases.append({"id": f"{op}.{number}", **kind, **case, "file": self.file})
+    def module(self, name):
+        """The same for a module of torch.nn."""
+        torch.manual_seed(zlib.crc32(f"{self.seed}/{name}".encode()))
+        return ModuleCase(self, name)
+
+    def add(self, name, case, kind="op"):
+        number = self.count.setdefault(name, 0)
+        self.count[name] += 1
+        kind = {} if kind == "op" and "kind" in case else {kind: name}
+        self.cases.append({"id": f"{name}.{number}", **kind, **case, "file": self.file})
 
     def put(self, tensor):
         """The name of a tensor in the current data file."""
@@ -255,6 +260,48 @@ class Operation:
                 description["strides"] = list(x.stride())
                 description["offset"] = x.storage_offset()
             case.setdefault("tensors", []).append(description)
+
+    def put(self, tensor):
+        return self.writer.put(tensor)
+
+
+class ModuleCase:
+    """Cases of one module of torch.nn."""
+
+    def __init__(self, writer, name):
+        self.writer = writer
+        self.name = name
+
+    def __call__(self, options, *args, **kwargs):
+        """A module made with `options` and its call: in float64 with gradients, and in float32 in evaluation without any."""
+        self.only(torch.float64, True, options, args, kwargs)
+        self.only(torch.float32, False, options, args, kwargs)
+
+    def only(self, dtype, training, options, args, kwargs):
+        module = getattr(torch.nn, self.name)(**options).to(dtype).train(training)
+        parameters = dict(module.named_parameters())
+        for p in parameters.values():
+            p.detach().normal_(0, 0.5)
+        args, kwargs = (replaced(v, lambda x: x.to(dtype) if x.is_floating_point() else x) for v in (args, list(kwargs.items())))
+        case, tensors, args, kwargs = Operation.call(self, args, dict(kwargs))
+        case = {"kind": "module_db", "dtype": str(dtype).removeprefix("torch."), "eval": not training,
+                "ctor": options, "params": {key: self.put(p) for key, p in parameters.items()},
+                "forward": {"args": case["args"], "kwargs": case.get("kwargs", {})}}
+        # A Transformer without gradients would cut padded steps off.
+        with torch.set_grad_enabled(training or self.name == "Transformer"):
+            outputs = module(*args, **kwargs)
+        outputs = [outputs] if isinstance(outputs, torch.Tensor) else [y for y in outputs if y is not None]
+        Operation.describe(self, case, tensors)
+        case["outs"] = [{"name": self.put(y)} for y in outputs]
+        if training:
+            cotangents = [self.writer.cotangent(y) for y in outputs]
+            wanted = [x for x in tensors if x.requires_grad] + list(parameters.values())
+            found = iter(torch.autograd.grad(outputs, wanted, cotangents, allow_unused=True))
+            put = lambda g: None if g is None else self.put(g)
+            case["cotangents"] = [self.put(v) for v in cotangents]
+            case["grads"] = [put(next(found)) if x.requires_grad else None for x in tensors]
+            case["param_grads"] = {key: put(g) for key, g in zip(parameters, found)}
+        self.writer.add(self.name, case, "module")
 
     def put(self, tensor):
         return self.writer.put(tensor)

@@ -1,0 +1,195 @@
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gradus/creation.h"
+#include "gradus/nn/attention.h"
+#include "gradus/nn/containers.h"
+#include "gradus/nn/normalization.h"
+
+/// The Transformer (Vaswani et al. 2017). N batch, S steps of the source, T of the target, E features. Sequences are (S, N, E), (N, S, E)
+/// if batch_first, or (S, E) for one; masks are those of MultiheadAttention: bool ones are true where nothing may be seen.
+namespace gradus::nn {
+
+/// The function between the linear layers of a feed-forward block: "relu", "gelu", or any function or module that takes a tensor and gives
+/// one. A module becomes part of the layer, under the name "activation".
+class GRADUS_API Activation {
+ public:
+  /// Throws ValueError unless name is "relu" or "gelu".
+  Activation(std::string_view name);
+  Activation(const char* name) : Activation(std::string_view(name)) {}
+  template <class F>
+  requires std::is_invocable_r_v<Tensor, const F&, const Tensor&> Activation(F f) {
+    if constexpr (TensorModule<F>) module_ = AnyModule(f);
+    else function_ = std::move(f);
+  }
+
+  Tensor operator()(const Tensor& x) const { return module_ ? (*module_)(x) : function_(x); }
+  const std::optional<AnyModule>& module() const noexcept { return module_; }
+
+ private:
+  std::function<Tensor(const Tensor&)> function_;
+  std::optional<AnyModule> module_;
+};
+
+/// How the layers of a Transformer are made. The defaults are PyTorch's.
+struct TransformerLayerOptions {
+  int64_t dim_feedforward = 2048;
+  double dropout = 0.1;  ///< on the attention's weights, between the linear layers, and on what each block adds, while training
+  Activation activation = "relu";
+  double layer_norm_eps = 1e-5;
+  bool batch_first = false;
+  bool norm_first = false;  ///< each block sees normalised numbers, x + block(norm(x)); false: norm(x + block(x))
+};
+
+/// Self-attention and a feed-forward block, linear2(dropout(activation(linear1(x)))), each with its residual and norm.
+class GRADUS_API TransformerEncoderLayer : public Module {
+ public:
+  /// Throws ValueError as MultiheadAttention and Linear do.
+  TransformerEncoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& options = {});
+  /// src to a tensor of its shape; src_mask (S, S) or (N * nhead, S, S), src_key_padding_mask (N, S) or (S).
+  Tensor operator()(const Tensor& src, const Tensor& src_mask = {}, const Tensor& src_key_padding_mask = {}) const;
+
+  MultiheadAttention self_attn;
+  Linear linear1;
+  Dropout dropout;
+  Linear linear2;
+  LayerNorm norm1, norm2;
+  Dropout dropout1, dropout2;
+
+ private:
+  Tensor attend(const Tensor& x, const Tensor& mask, const Tensor& key_padding_mask) const;
+  Tensor feed_forward(const Tensor& x) const;
+
+  Activation activation_;
+  bool norm_first_;
+};
+
+/// The masks of a decoder, each undefined for none.
+struct TransformerDecoderMasks {
+  Tensor tgt_mask = {};                 ///< (T, T) or (N * nhead, T, T)
+  Tensor memory_mask = {};              ///< (T, S) or (N * nhead, T, S)
+  Tensor tgt_key_padding_mask = {};     ///< (N, T) or (T)
+  Tensor memory_key_padding_mask = {};  ///< (N, S) or (S)
+};
+
+/// Self-attention, attention to the encoder's output, and a feed-forward block, each with its residual and norm.
+class GRADUS_API TransformerDecoderLayer : public Module {
+ public:
+  TransformerDecoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& options = {});
+  /// tgt (T, N, E) and memory, the encoder's output, (S, N, E) to a tensor of tgt's shape.
+  Tensor operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks = {}) const;
+
+  MultiheadAttention self_attn, multihead_attn;
+  Linear linear1;
+  Dropout dropout;
+  Linear linear2;
+  LayerNorm norm1, norm2, norm3;
+  Dropout dropout1, dropout2, dropout3;
+
+ private:
+  Tensor attend(const Tensor& x, const TransformerDecoderMasks& masks) const;
+  Tensor attend_to(const Tensor& x, const Tensor& memory, const TransformerDecoderMasks& masks) const;
+  Tensor feed_forward(const Tensor& x) const;
+
+  Activation activation_;
+  bool norm_first_;
+};
+
+/// Encoder layers one after the other.
+class GRADUS_API TransformerEncoder : public Module {
+ public:
+  /// num_layers clones of encoder_layer, all starting with its weights, and a norm of the output, if given. Throws ValueError on a negative
+  /// num_layers.
+  TransformerEncoder(const TransformerEncoderLayer& encoder_layer, int64_t num_layers, const std::optional<LayerNorm>& norm = {});
+  /// As TransformerEncoderLayer. In evaluation without gradients PyTorch may set padded steps to 0 and cut them off; here they are kept.
+  Tensor operator()(const Tensor& src, const Tensor& mask = {}, const Tensor& src_key_padding_mask = {}) const;
+
+  ModuleList<TransformerEncoderLayer> layers;
+  std::optional<LayerNorm> norm;
+};
+
+/// Decoder layers one after the other.
+class GRADUS_API TransformerDecoder : public Module {
+ public:
+  /// As TransformerEncoder.
+  TransformerDecoder(const TransformerDecoderLayer& decoder_layer, int64_t num_layers, const std::optional<LayerNorm>& norm = {});
+  /// As TransformerDecoderLayer.
+  Tensor operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks = {}) const;
+
+  ModuleList<TransformerDecoderLayer> layers;
+  std::optional<LayerNorm> norm;
+};
+
+/// How a Transformer is made. The defaults are PyTorch's.
+struct TransformerOptions {
+  int64_t d_model = 512;
+  int64_t nhead = 8;
+  int64_t num_encoder_layers = 6;
+  int64_t num_decoder_layers = 6;
+  int64_t dim_feedforward = 2048;
+  double dropout = 0.1;
+  Activation activation = "relu";
+  std::optional<TransformerEncoder> custom_encoder = {};  ///< takes the place of the encoder that the other options describe
+  std::optional<TransformerDecoder> custom_decoder = {};
+  double layer_norm_eps = 1e-5;
+  bool batch_first = false;
+  bool norm_first = false;
+};
+
+/// The masks of a Transformer, each undefined for none.
+struct TransformerMasks {
+  Tensor src_mask = {}, tgt_mask = {}, memory_mask = {};
+  Tensor src_key_padding_mask = {}, tgt_key_padding_mask = {}, memory_key_padding_mask = {};
+};
+
+/// An encoder and a decoder, each with a norm of its output. Weights with two or more dimensions start xavier-uniform.
+class GRADUS_API Transformer : public Module {
+ public:
+  explicit Transformer(const TransformerOptions& options = {});
+  /// src (S, N, E) and tgt (T, N, E) to a tensor of tgt's shape. Throws ShapeError unless both have d_model features and one batch size.
+  Tensor operator()(const Tensor& src, const Tensor& tgt, const TransformerMasks& masks = {}) const;
+
+  /// The mask with which step i sees steps 0 to i: (size, size), -infinity above the diagonal and 0 elsewhere.
+  static Tensor generate_square_subsequent_mask(int64_t size, const gradus::Options& options = {});
+
+  TransformerEncoder encoder;
+  TransformerDecoder decoder;
+
+ private:
+  int64_t d_model_;
+  bool batch_first_;
+};
+
+/// How a PositionalEncoding is made.
+struct PositionalEncodingOptions {
+  double dropout = 0.1;
+  int64_t max_len = 5000;  ///< the longest sequence
+  bool batch_first = false;
+};
+
+/// Tells a model where in the sequence it is, by adding waves of different lengths (Vaswani et al. 2017), and applies dropout:
+///
+///     pe(step, 2i) = sin(step / 10000^(2i / E)), pe(step, 2i + 1) = cos(step / 10000^(2i / E))
+///
+/// With an odd E the last wave has its sine alone. The table is the buffer "pe", (max_len, 1, E), as in PyTorch's tutorial.
+class GRADUS_API PositionalEncoding : public Module {
+ public:
+  /// Throws ValueError unless the sizes are positive and dropout is in [0, 1].
+  explicit PositionalEncoding(int64_t d_model, const PositionalEncodingOptions& options = {});
+  /// Throws ShapeError unless x has d_model features and at most max_len steps.
+  Tensor operator()(const Tensor& x) const;
+
+  Dropout dropout;
+  Parameter pe;
+
+ private:
+  bool batch_first_;
+};
+
+}  // namespace gradus::nn

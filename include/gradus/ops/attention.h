@@ -1,0 +1,31 @@
+#pragma once
+
+#include "gradus/tensor.h"
+
+/// Attention: weights that say how much of each value a query takes, and the values mixed by them. L queries, S keys and values, E features
+/// of queries and keys; "..." stands for batch dimensions, which broadcast.
+namespace gradus {
+
+/// softmax along dim of the elements that mask lets through; 0 for the others. A bool mask lets through where it is true; a mask of x's
+/// dtype is added, so that -infinity keeps out. It broadcasts to x's shape. Where nothing is let through, all is 0 and so is the gradient
+/// (PyTorch gives NaN). Throws ShapeError or DTypeError for a mask that does not fit.
+GRADUS_API Tensor masked_softmax(const Tensor& x, const Tensor& mask, int64_t dim = -1);
+
+/// softmax(query key^T / sqrt(E) + mask), with dropout: query (..., L, E) and key (..., S, E) to weights (..., L, S).
+/// attn_mask broadcasts to that shape; a bool one is true where a query may look (as in PyTorch's function; nn::MultiheadAttention, like
+/// PyTorch's, takes the opposite), one of the query's dtype is added. is_causal lets query i see keys 0 to i. A query that may look
+/// nowhere has weights of 0. dropout_p acts whenever it is above 0. Throws ShapeError, DTypeError or ValueError that says what does not
+/// fit, ValueError too for a mask beside is_causal.
+GRADUS_API Tensor attention_weights(const Tensor& query, const Tensor& key, const Tensor& attn_mask = {}, double dropout_p = 0,
+                                    bool is_causal = false);
+
+/// attention_weights(query, key, …) value, scaled dot-product attention (Vaswani et al. 2017): value (..., S, V) to (..., L, V).
+/// PyTorch 1.13 has it as torch.nn.functional._scaled_dot_product_attention, 2.0 without the underscore.
+GRADUS_API Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask = {},
+                                               double dropout_p = 0, bool is_causal = false);
+
+/// Which steps a sequence of a given length has: lengths (...), int64, to bool (..., max_len), true where the step is below the length.
+/// Throws ValueError for a length outside 0 to max_len.
+GRADUS_API Tensor sequence_mask(const Tensor& lengths, int64_t max_len);
+
+}  // namespace gradus

@@ -1,0 +1,227 @@
+#include "gradus/nn/transformer.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/check.h"
+#include "gradus/autograd.h"
+#include "gradus/nn/call.h"
+#include "gradus/nn/init.h"
+#include "gradus/ops.h"
+
+namespace gradus::nn {
+namespace {
+
+using Block = std::function<Tensor(const Tensor&)>;
+
+/// x with what a block makes of it, normalised before the block or after the sum.
+Tensor residual(const Tensor& x, const LayerNorm& norm, bool norm_first, const Block& block) {
+  return norm_first ? x + block(call(norm, x)) : call(norm, x + block(x));
+}
+
+MultiheadAttention attention(int64_t d_model, int64_t nhead, const TransformerLayerOptions& o) {
+  return {d_model, nhead, {.dropout = o.dropout, .batch_first = o.batch_first}};
+}
+
+template <class Layer>
+std::vector<Layer> clones(const char* module, const Layer& layer, int64_t count) {
+  check<ValueError>(count >= 0, "{}: num_layers {} is negative", module, count);
+  std::vector<Layer> layers;
+  for (int64_t i = 0; i < count; ++i) layers.push_back(clone(layer));
+  return layers;
+}
+
+TransformerLayerOptions layer_options(const TransformerOptions& o) {
+  return {.dim_feedforward = o.dim_feedforward,
+          .dropout = o.dropout,
+          .activation = o.activation,
+          .layer_norm_eps = o.layer_norm_eps,
+          .batch_first = o.batch_first,
+          .norm_first = o.norm_first};
+}
+
+}  // namespace
+
+Activation::Activation(std::string_view name) {
+  check<ValueError>(name == "relu" || name == "gelu", "Activation: \"{}\" is not \"relu\" or \"gelu\"; give another as a function", name);
+  if (name == "relu") function_ = [](const Tensor& x) { return relu(x); };
+  else function_ = [](const Tensor& x) { return gelu(x); };
+}
+
+TransformerEncoderLayer::TransformerEncoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& o)
+    : Module("TransformerEncoderLayer"),
+      self_attn(register_module("self_attn", attention(d_model, nhead, o))),
+      linear1(register_module("linear1", Linear(d_model, o.dim_feedforward))),
+      dropout(register_module("dropout", Dropout(o.dropout))),
+      linear2(register_module("linear2", Linear(o.dim_feedforward, d_model))),
+      norm1(register_module("norm1", LayerNorm(d_model, {.eps = o.layer_norm_eps}))),
+      norm2(register_module("norm2", LayerNorm(d_model, {.eps = o.layer_norm_eps}))),
+      dropout1(register_module("dropout1", Dropout(o.dropout))),
+      dropout2(register_module("dropout2", Dropout(o.dropout))),
+      activation_(o.activation),
+      norm_first_(o.norm_first) {
+  if (activation_.module()) register_module("activation", *activation_.module());
+}
+
+Tensor TransformerEncoderLayer::attend(const Tensor& x, const Tensor& mask, const Tensor& key_padding_mask) const {
+  return call(dropout1, self_attn(x, x, x, {.key_padding_mask = key_padding_mask, .need_weights = false, .attn_mask = mask}).output);
+}
+
+Tensor TransformerEncoderLayer::feed_forward(const Tensor& x) const {
+  return call(dropout2, call(linear2, call(dropout, activation_(call(linear1, x)))));
+}
+
+Tensor TransformerEncoderLayer::operator()(const Tensor& src, const Tensor& src_mask, const Tensor& src_key_padding_mask) const {
+  const Tensor x = residual(src, norm1, norm_first_, [&](const Tensor& seen) { return attend(seen, src_mask, src_key_padding_mask); });
+  return residual(x, norm2, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
+}
+
+TransformerDecoderLayer::TransformerDecoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& o)
+    : Module("TransformerDecoderLayer"),
+      self_attn(register_module("self_attn", attention(d_model, nhead, o))),
+      multihead_attn(register_module("multihead_attn", attention(d_model, nhead, o))),
+      linear1(register_module("linear1", Linear(d_model, o.dim_feedforward))),
+      dropout(register_module("dropout", Dropout(o.dropout))),
+      linear2(register_module("linear2", Linear(o.dim_feedforward, d_model))),
+      norm1(register_module("norm1", LayerNorm(d_model, {.eps = o.layer_norm_eps}))),
+      norm2(register_module("norm2", LayerNorm(d_model, {.eps = o.layer_norm_eps}))),
+      norm3(register_module("norm3", LayerNorm(d_model, {.eps = o.layer_norm_eps}))),
+      dropout1(register_module("dropout1", Dropout(o.dropout))),
+      dropout2(register_module("dropout2", Dropout(o.dropout))),
+      dropout3(register_module("dropout3", Dropout(o.dropout))),
+      activation_(o.activation),
+      norm_first_(o.norm_first) {
+  if (activation_.module()) register_module("activation", *activation_.module());
+}
+
+Tensor TransformerDecoderLayer::attend(const Tensor& x, const TransformerDecoderMasks& masks) const {
+  const MultiheadAttentionCall how{.key_padding_mask = masks.tgt_key_padding_mask, .need_weights = false, .attn_mask = masks.tgt_mask};
+  return call(dropout1, self_attn(x, x, x, how).output);
+}
+
+Tensor TransformerDecoderLayer::attend_to(const Tensor& x, const Tensor& memory, const TransformerDecoderMasks& masks) const {
+  const MultiheadAttentionCall how{
+      .key_padding_mask = masks.memory_key_padding_mask, .need_weights = false, .attn_mask = masks.memory_mask};
+  return call(dropout2, multihead_attn(x, memory, memory, how).output);
+}
+
+Tensor TransformerDecoderLayer::feed_forward(const Tensor& x) const {
+  return call(dropout3, call(linear2, call(dropout, activation_(call(linear1, x)))));
+}
+
+Tensor TransformerDecoderLayer::operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks) const {
+  const Tensor x = residual(tgt, norm1, norm_first_, [&](const Tensor& seen) { return attend(seen, masks); });
+  const Tensor y = residual(x, norm2, norm_first_, [&](const Tensor& seen) { return attend_to(seen, memory, masks); });
+  return residual(y, norm3, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
+}
+
+TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& encoder_layer, int64_t num_layers,
+                                       const std::optional<LayerNorm>& with_norm)
+    : Module("TransformerEncoder"),
+      layers(register_module("layers", ModuleList<TransformerEncoderLayer>(clones("TransformerEncoder", encoder_layer, num_layers)))),
+      norm(with_norm) {
+  if (norm) register_module("norm", *norm);
+}
+
+Tensor TransformerEncoder::operator()(const Tensor& src, const Tensor& mask, const Tensor& src_key_padding_mask) const {
+  Tensor x = src;
+  for (const TransformerEncoderLayer& layer : layers) x = call(layer, x, mask, src_key_padding_mask);
+  return norm ? call(*norm, x) : x;
+}
+
+TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& decoder_layer, int64_t num_layers,
+                                       const std::optional<LayerNorm>& with_norm)
+    : Module("TransformerDecoder"),
+      layers(register_module("layers", ModuleList<TransformerDecoderLayer>(clones("TransformerDecoder", decoder_layer, num_layers)))),
+      norm(with_norm) {
+  if (norm) register_module("norm", *norm);
+}
+
+Tensor TransformerDecoder::operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks) const {
+  Tensor x = tgt;
+  for (const TransformerDecoderLayer& layer : layers) x = layer(x, memory, masks);
+  return norm ? call(*norm, x) : x;
+}
+
+namespace {
+
+TransformerEncoder encoder_of(const TransformerOptions& o) {
+  if (o.custom_encoder) return *o.custom_encoder;
+  const TransformerEncoderLayer layer(o.d_model, o.nhead, layer_options(o));
+  return {layer, o.num_encoder_layers, LayerNorm(o.d_model, {.eps = o.layer_norm_eps})};
+}
+
+TransformerDecoder decoder_of(const TransformerOptions& o) {
+  if (o.custom_decoder) return *o.custom_decoder;
+  const TransformerDecoderLayer layer(o.d_model, o.nhead, layer_options(o));
+  return {layer, o.num_decoder_layers, LayerNorm(o.d_model, {.eps = o.layer_norm_eps})};
+}
+
+}  // namespace
+
+Transformer::Transformer(const TransformerOptions& options)
+    : Module("Transformer"),
+      encoder(register_module("encoder", encoder_of(options))),
+      decoder(register_module("decoder", decoder_of(options))),
+      d_model_(options.d_model),
+      batch_first_(options.batch_first) {
+  for (const Tensor& parameter : parameters())
+    if (parameter.dim() > 1) init::xavier_uniform_(parameter);
+}
+
+Tensor Transformer::operator()(const Tensor& src, const Tensor& tgt, const TransformerMasks& masks) const {
+  check<ShapeError>(src.dim() == tgt.dim() && (src.dim() == 2 || src.dim() == 3),
+                    "Transformer: src has shape {} and tgt {}; both must be {} or, for one sequence, (steps, features)", src.shape(),
+                    tgt.shape(), batch_first_ ? "(batch, steps, features)" : "(steps, batch, features)");
+  const int64_t batch = batch_first_ ? 0 : 1;
+  check<ShapeError>(src.dim() == 2 || src.size(batch) == tgt.size(batch), "Transformer: src {} and tgt {} have batches of {} and {}",
+                    src.shape(), tgt.shape(), src.size(batch), tgt.size(batch));
+  check<ShapeError>(src.size(-1) == d_model_ && tgt.size(-1) == d_model_, "Transformer: src {} and tgt {} must have d_model = {} features",
+                    src.shape(), tgt.shape(), d_model_);
+  const Tensor memory = encoder(src, masks.src_mask, masks.src_key_padding_mask);
+  return decoder(tgt, memory,
+                 {.tgt_mask = masks.tgt_mask,
+                  .memory_mask = masks.memory_mask,
+                  .tgt_key_padding_mask = masks.tgt_key_padding_mask,
+                  .memory_key_padding_mask = masks.memory_key_padding_mask});
+}
+
+Tensor Transformer::generate_square_subsequent_mask(int64_t size, const gradus::Options& options) {
+  return triu(full({size, size}, -std::numeric_limits<double>::infinity(), options), 1);
+}
+
+namespace {
+
+/// pe(step, feature), (max_len, 1, d_model).
+Tensor waves(int64_t d_model, int64_t max_len) {
+  check<ValueError>(d_model > 0 && max_len > 0, "PositionalEncoding: d_model {} and max_len {} must be positive", d_model, max_len);
+  const Tensor table = empty({max_len, 1, d_model});
+  float* to = table.data<float>();
+  for (int64_t step = 0; step < max_len; ++step)
+    for (int64_t i = 0; i < d_model; ++i) {
+      const double angle = static_cast<double>(step) / std::pow(10000.0, static_cast<double>(i / 2 * 2) / static_cast<double>(d_model));
+      to[step * d_model + i] = static_cast<float>(i % 2 == 0 ? std::sin(angle) : std::cos(angle));
+    }
+  return table;
+}
+
+}  // namespace
+
+PositionalEncoding::PositionalEncoding(int64_t d_model, const PositionalEncodingOptions& options)
+    : Module("PositionalEncoding"),
+      dropout(register_module("dropout", Dropout(options.dropout))),
+      pe(register_buffer("pe", waves(d_model, options.max_len))),
+      batch_first_(options.batch_first) {}
+
+Tensor PositionalEncoding::operator()(const Tensor& x) const {
+  const int64_t d_model = pe.size(2), steps_dim = x.dim() == 3 && batch_first_ ? 1 : 0;
+  check<ShapeError>((x.dim() == 2 || x.dim() == 3) && x.size(-1) == d_model,
+                    "PositionalEncoding: x has shape {}, expected ({}, {}), or (steps, {}) for one sequence", x.shape(),
+                    batch_first_ ? "batch, steps" : "steps, batch", d_model, d_model);
+  const int64_t steps = x.size(steps_dim);
+  check<ShapeError>(steps <= pe.size(0), "PositionalEncoding: x {} has {} steps, but max_len is {}", x.shape(), steps, pe.size(0));
+  const Tensor rows = pe.narrow(0, 0, steps);
+  return dropout(x + (x.dim() == 3 && !batch_first_ ? rows : rows.squeeze(1)));
+}
+
+}  // namespace gradus::nn
