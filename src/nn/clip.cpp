@@ -122,8 +122,7 @@ double clip_grad_norm_(const Module& module, double max_norm, double norm_type, 
 }
 
 void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) {
-  check<ValueError>(std::isfinite(clip_value) && clip_value >= 0, "clip_grad_value_: clip_value {} must be finite and not negative",
-                    clip_value);
+  check<ValueError>(clip_value >= 0, "clip_grad_value_: clip_value {} must not be negative", clip_value);
   NoGradGuard no_grad;
   for (const Tensor& p : parameters)
     if (const Tensor grad = gradient_values(p); grad.defined()) grad.clamp_(-clip_value, clip_value);

@@ -140,3 +140,15 @@ TEST_CASE("clip_grad_norm_ refuses norms that are none") {
   CHECK_THROWS_AS(nn::clip_grad_norm_({Tensor()}, 1), gradus::StateError);
   CHECK(values(p.grad()) == Values{3, 4});
 }
+
+TEST_CASE("clip_grad_value_ clamps every element, and changes nothing when its bound is none") {
+  const Tensor p = with_gradient(doubles({3, -4, 0.5})), none = gradus::zeros(2, {.requires_grad = true});
+  nn::clip_grad_value_({p, none}, kInf);
+  CHECK(values(p.grad()) == Values{3, -4, 0.5});
+  nn::clip_grad_value_({p, none}, 1);
+  CHECK(values(p.grad()) == Values{1, -1, 0.5});
+  CHECK_FALSE(none.grad().defined());
+  CHECK_THROWS_AS(nn::clip_grad_value_({p}, -1), gradus::ValueError);
+  CHECK_THROWS_AS(nn::clip_grad_value_({p}, kNan), gradus::ValueError);
+  CHECK(values(p.grad()) == Values{1, -1, 0.5});
+}

@@ -17,7 +17,7 @@ GRADUS_API double clip_grad_norm_(const std::vector<Tensor>& parameters, double 
 /// The same for all parameters of a module, which errors give by name.
 GRADUS_API double clip_grad_norm_(const Module& module, double max_norm, double norm_type = 2, bool error_if_nonfinite = true);
 
-/// Clamps every element of every gradient to [-clip_value, clip_value]. Throws ValueError unless clip_value is finite and not negative.
+/// Clamps every element of every gradient to [-clip_value, clip_value]. Throws ValueError when clip_value is negative or NaN.
 GRADUS_API void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value);
 
 }  // namespace gradus::nn
