@@ -151,12 +151,12 @@ Task embedding_backward(const std::vector<int64_t>& s) {
           }};
 }
 
-/// Output layer and cross-entropy, forward and backward, by way of all logits or in chunks. Sizes: rows, hidden, vocabulary.
-Task output_layer(const std::vector<int64_t>& s, bool chunks) {
+/// Output layer and cross-entropy, forward and backward, by way of all logits or in blocks. Sizes: rows, hidden, vocabulary.
+Task output_layer(const std::vector<int64_t>& s, bool blocks) {
   const Tensor weight = values({s[2], s[1]}, 0.1f, 1, true), target = indices({s[0]}, s[2], 2), x = values({s[0], s[1]}, 1, 3, true);
   return {[=] {
     weight.set_grad({}), x.set_grad({});
-    (chunks ? gradus::linear_cross_entropy(x, weight, {}, target) : gradus::cross_entropy(gradus::linear(x, weight), target)).backward();
+    (blocks ? gradus::linear_cross_entropy(x, weight, {}, target) : gradus::cross_entropy(gradus::linear(x, weight), target)).backward();
   }};
 }
 
