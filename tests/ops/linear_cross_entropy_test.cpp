@@ -80,7 +80,7 @@ TEST_CASE("a tensor that is both input and weight of linear_cross_entropy gets b
 
 TEST_CASE("many blocks of rows and classes give what one does") {
   gradus::manual_seed(3);
-  for (const auto [N, V] : {std::pair<int64_t, int64_t>{200, 30000}, {2100, 1500}}) {
+  for (const auto& [N, V] : {std::pair<int64_t, int64_t>{200, 30000}, {2100, 1500}}) {
     const Tensor x = gradus::randn({N, 8}, {.requires_grad = true}), weight = (gradus::randn({V, 8}) * 0.3).requires_grad_(),
                  bias = gradus::randn({V}, {.requires_grad = true}), target = gradus::randint(V, {N}), class_weight = gradus::rand({V});
     for (Reduction reduction : {Reduction::Mean, Reduction::None})
