@@ -87,7 +87,7 @@ int main() {
     return (gradus::memory_stats().peak_bytes - start) >> 20;
   };
   const auto whole = peak([&] { return gradus::cross_entropy(head.logits(states).reshape({-1, 50000}), words.reshape(-1)); });
-  const auto chunks = peak([&] { return head(states, words); });
-  std::printf("all logits at once: %zu MiB, in chunks: %zu MiB\n", whole, chunks);
+  const auto blocks = peak([&] { return head(states, words); });
+  std::printf("all logits at once: %zu MiB, in blocks: %zu MiB\n", whole, blocks);
   // [end:loss]
 }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/math.h"
 #include "kernels/rows.h"
@@ -45,15 +46,44 @@ T row_loss(const ClassLoss<T>& all, const T* x, int64_t t, LogSumExp<T> lse) {
   return loss;
 }
 
-/// d[c] = scale * (softmax[c] * mass - (1 - e) w_t [c = t] - e / C w_c), mass = (1 - e) w_t + e / C sum w. d may be x.
+/// d[c] = scale * (softmax[c] * mass - (1 - e) w_t [c = t] - e / C w_c), mass = (1 - e) w_t + e / C sum w, for the n classes from `first`
+/// on, whose logits are x. d may be x.
 template <class T>
-void row_gradient(const ClassLoss<T>& all, const T* x, int64_t t, LogSumExp<T> lse, T scale, T* d) {
+void row_gradient(const ClassLoss<T>& all, int64_t first, int64_t n, const T* x, int64_t t, LogSumExp<T> lse, T scale, T* d) {
   const T own = all.own(t), factor = scale * (own + all.spread() * all.weight_sum) / lse.total, shift = scale * all.spread();
   GRADUS_INDEPENDENT
-  for (int64_t c = 0; c < all.C; ++c) d[c] = vexp(x[c] - lse.top) * factor;
+  for (int64_t c = 0; c < n; ++c) d[c] = vexp(x[c] - lse.top) * factor;
   if (all.smoothing > 0)
-    for (int64_t c = 0; c < all.C; ++c) d[c] -= shift * all.weight_at(c);
-  d[t] -= scale * own;
+    for (int64_t c = 0; c < n; ++c) d[c] -= shift * all.weight_at(first + c);
+  if (t >= first && t < first + n) d[t - first] -= scale * own;
 }
+
+/// What is known of a row's loss when the classes before `seen` have been looked at.
+template <class T>
+struct PartialLoss {
+  T top = -std::numeric_limits<T>::infinity();
+  double total = 0;   // sum e^(x - top)
+  T picked = 0;       // x_t
+  double spread = 0;  // sum w_c (x_c - top)
+
+  /// Goes on to the n classes from `first` on; the weights of those before add up to `weight_before`.
+  void see(const ClassLoss<T>& all, int64_t first, int64_t n, const T* x, int64_t t, double weight_before) {
+    const T before = top, next = row_max(n, x);
+    top = next > top ? next : top;
+    if (first > 0) total *= std::exp(static_cast<double>(before - top));
+    total += static_cast<double>(row_sum<T>(n, [x, m = top](int64_t c) { return vexp(x[c] - m); }));
+    if (t >= first && t < first + n) picked = x[t - first];
+    if (all.smoothing == 0) return;
+    if (first > 0) spread -= weight_before * static_cast<double>(top - before);
+    spread += static_cast<double>(row_sum<T>(n, [&all, first, x, m = top](int64_t c) { return all.weight_at(first + c) * (x[c] - m); }));
+  }
+
+  T loss(const ClassLoss<T>& all, int64_t t) const {
+    const double rest = std::log(total);
+    const double smoothed = static_cast<double>(all.spread()) * (static_cast<double>(all.weight_sum) * rest - spread);
+    return static_cast<T>(static_cast<double>(all.own(t)) * (rest - static_cast<double>(picked - top)) +
+                          (all.smoothing > 0 ? smoothed : 0));
+  }
+};
 
 }  // namespace gradus::kernels

@@ -8,17 +8,16 @@ namespace gradus::kernels {
 
 template <size_t N>
 void Walk<N>::run(const void* piece, void (*call)(const void* piece, const Places& places, int64_t n)) const {
-  constexpr int64_t grain = 1 << 15;  // elements a thread takes at a time
   const int64_t n = row_length();
   if (single_row()) {
-    parallel_for(n, grain, [&](int64_t begin, int64_t end) {
+    parallel_for(n, pointwise_grain, [&](int64_t begin, int64_t end) {
       Places places = start_;
       for (size_t k = 0; k < N; ++k) places[k] += begin * strides_[0][k];
       call(piece, places, end - begin);
     });
     return;
   }
-  parallel_for(rows(), std::max<int64_t>(grain / std::max<int64_t>(n, 1), 1),
+  parallel_for(rows(), std::max<int64_t>(pointwise_grain / std::max<int64_t>(n, 1), 1),
                [&](int64_t begin, int64_t end) { for_each_row(begin, end, [&](const Places& places) { call(piece, places, n); }); });
 }
 template class Walk<2>;

@@ -7,6 +7,8 @@
 
 namespace gradus::kernels {
 
+inline constexpr int64_t pointwise_grain = 1 << 15;  // elements a thread takes at a time
+
 /// The walk over N layouts of one shape, with as few loops as it takes: dimensions of size 1 are left out, neighbours that lie evenly in
 /// every layout become one. The innermost loop is left to the caller, as a row.
 template <size_t N>

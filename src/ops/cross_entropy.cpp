@@ -125,7 +125,7 @@ void backward_rows(const Tape& tape, const T* dy, double weight_sum, const kerne
   kernels::for_each_row(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
     T* d = dx + i * all.C;
     if (target[i] == ignored) std::fill_n(d, all.C, T(0));
-    else kernels::row_gradient(all, x + i * all.C, target[i], lse[i], (per_row ? dy[i] : dy[0]) / divisor, d);
+    else kernels::row_gradient(all, 0, all.C, x + i * all.C, target[i], lse[i], (per_row ? dy[i] : dy[0]) / divisor, d);
   });
 }
 

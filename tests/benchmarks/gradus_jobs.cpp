@@ -151,12 +151,12 @@ Task embedding_backward(const std::vector<int64_t>& s) {
           }};
 }
 
-/// Output layer and cross-entropy, forward and backward, by way of all logits or in chunks. Sizes: rows, hidden, vocabulary.
-Task output_layer(const std::vector<int64_t>& s, bool chunks) {
+/// Output layer and cross-entropy, forward and backward, by way of all logits or in blocks. Sizes: rows, hidden, vocabulary.
+Task output_layer(const std::vector<int64_t>& s, bool blocks) {
   const Tensor weight = values({s[2], s[1]}, 0.1f, 1, true), target = indices({s[0]}, s[2], 2), x = values({s[0], s[1]}, 1, 3, true);
   return {[=] {
     weight.set_grad({}), x.set_grad({});
-    (chunks ? gradus::linear_cross_entropy(x, weight, {}, target) : gradus::cross_entropy(gradus::linear(x, weight), target)).backward();
+    (blocks ? gradus::linear_cross_entropy(x, weight, {}, target) : gradus::cross_entropy(gradus::linear(x, weight), target)).backward();
   }};
 }
 
@@ -175,6 +175,13 @@ std::optional<Task> op_task(const std::string& kind, const std::vector<int64_t>&
   if (kind == "softmax") return both(values({s[0], s[1]}, 4, 1), [](const Tensor& x) { return gradus::softmax(x, 1); });
   if (kind == "log_softmax forward") return forward([x = values({s[0], s[1]}, 4, 1)] { return gradus::log_softmax(x, 1); });
   if (kind == "log_softmax") return both(values({s[0], s[1]}, 4, 1), [](const Tensor& x) { return gradus::log_softmax(x, 1); });
+  if (kind.starts_with("layer_norm")) {
+    const auto norm = [n = s[1], weight = values({s[1]}, 1, 2), bias = values({s[1]}, 1, 3)](const Tensor& x) {
+      return gradus::layer_norm(x, {n}, weight, bias);
+    };
+    const Tensor x = values({s[0], s[1]}, 1, 1);
+    return kind == "layer_norm" ? both(x, norm) : forward([=] { return norm(x); });
+  }
   if (kind == "cross_entropy")
     return both(values({s[0], s[1]}, 4, 1), [t = indices({s[0]}, s[1], 2)](const Tensor& x) { return gradus::cross_entropy(x, t); });
   if (kind == "embedding backward") return embedding_backward(s);

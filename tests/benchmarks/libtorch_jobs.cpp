@@ -164,6 +164,13 @@ std::optional<Task> op_task(const std::string& kind, const std::vector<int64_t>&
   if (kind == "softmax") return both(values({s[0], s[1]}, 4, 1), [](const Tensor& x) { return torch::softmax(x, 1); });
   if (kind == "log_softmax forward") return forward([x = values({s[0], s[1]}, 4, 1)] { return torch::log_softmax(x, 1); });
   if (kind == "log_softmax") return both(values({s[0], s[1]}, 4, 1), [](const Tensor& x) { return torch::log_softmax(x, 1); });
+  if (kind.rfind("layer_norm", 0) == 0) {
+    const auto norm = [n = s[1], weight = values({s[1]}, 1, 2), bias = values({s[1]}, 1, 3)](const Tensor& x) {
+      return torch::layer_norm(x, {n}, weight, bias);
+    };
+    const Tensor x = values({s[0], s[1]}, 1, 1);
+    return kind == "layer_norm" ? both(x, norm) : forward([=] { return norm(x); });
+  }
   if (kind == "cross_entropy")
     return both(values({s[0], s[1]}, 4, 1), [t = indices({s[0]}, s[1], 2)](const Tensor& x) { return torch::cross_entropy_loss(x, t); });
   if (kind == "embedding backward") return embedding_backward(s);

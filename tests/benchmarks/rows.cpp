@@ -180,22 +180,22 @@ Results growth_rows(const Effort& effort) {
     results.push_back({7, what + ", memory a token", 1, "kB", fresh.peak_bytes() / 1e3 / tokens});
   };
   /// The output layer's two forms side by side.
-  const auto chunks = [&](const std::string& what, const std::vector<int64_t>& sizes, double tokens) {
+  const auto blocks = [&](const std::string& what, const std::vector<int64_t>& s, double tokens) {
     Worker ours("gradus"), plain("gradus");
-    ours.make({"linear_cross_entropy", 1, sizes});
-    plain.make({"output layer", 1, sizes});
+    ours.make({"linear_cross_entropy", 1, s});
+    plain.make({"output layer", 1, s});
     const Medians m = in_turn({running(ours, effort), running(plain, effort)}, {3, effort.seconds, effort.limit});
     const double bytes = ours.peak_bytes(), all = plain.peak_bytes();
     results.push_back(
         {7, what + ", time a token", 1, "us", m.values[0] * us / tokens, "linear + cross_entropy", m.values[1] * us / tokens, m.ratios[1]});
     results.push_back({7, what + ", memory a token", 1, "kB", bytes / 1e3 / tokens, "linear + cross_entropy", all / 1e3 / tokens,
-                       all / bytes, sizes[2] == 50000 ? 5.0 : 0.0});
+                       all / bytes, s[2] == 50000 ? 5.0 : 0.0});
   };
   for (const int64_t T : {10, 100, 1000, 10000})
     if (T <= effort.most_steps) row(fmt::format("{} steps", T), {"step", 1, {1000, 32, 64, 1, 16, T, 1000}}, 16.0 * static_cast<double>(T));
   for (const int64_t B : {1, 4, 16, 64, 256, 1024})
     row(fmt::format("batch {}", B), {"step", 1, {1000, 32, 64, 1, B, 20, 1000}}, 20.0 * static_cast<double>(B));
-  for (const int64_t V : {1000, 10000, 50000, 100000}) chunks(fmt::format("linear_cross_entropy, vocabulary {}", V), {640, 64, V}, 640);
+  for (const int64_t V : {1000, 10000, 50000, 100000}) blocks(fmt::format("linear_cross_entropy, vocabulary {}", V), {640, 64, V}, 640);
   return results;
 }
 
