@@ -42,8 +42,9 @@ TransformerLayerOptions layer_options(const TransformerOptions& o) {
 
 }  // namespace
 
-Activation::Activation(std::string_view name) {
-  check<ValueError>(name == "relu" || name == "gelu", "Activation: \"{}\" is not \"relu\" or \"gelu\"; give another as a function", name);
+TransformerActivation::TransformerActivation(std::string_view name) {
+  check<ValueError>(name == "relu" || name == "gelu",
+                    "Transformer: activation \"{}\" is not \"relu\" or \"gelu\"; give another as a function", name);
   if (name == "relu") function_ = [](const Tensor& x) { return relu(x); };
   else function_ = [](const Tensor& x) { return gelu(x); };
 }

@@ -125,8 +125,8 @@ TEST_CASE("an activation may be a name, a function or a module, whose parameters
   check_same(twin(x), y);
   nn::init::zeros_(twin.named_parameters().back().second);
   CHECK_FALSE(gradus::equal(twin(x).detach(), y));
-  CHECK(error_of<gradus::ValueError>([] { nn::Activation("tanh"); }) ==
-        "Activation: \"tanh\" is not \"relu\" or \"gelu\"; give another as a function");
+  CHECK(error_of<gradus::ValueError>([] { nn::TransformerActivation("tanh"); }) ==
+        "Transformer: activation \"tanh\" is not \"relu\" or \"gelu\"; give another as a function");
 }
 
 TEST_CASE("a Transformer takes encoders and decoders made elsewhere, and clones whole") {

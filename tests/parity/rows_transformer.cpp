@@ -6,7 +6,7 @@ namespace {
 using A = Arguments;
 
 /// PyTorch's activation of a Transformer: a name, or a function of torch.nn.functional by its name.
-nn::Activation activation(const A& a) {
+nn::TransformerActivation activation(const A& a) {
   if (!a.has("activation")) return "relu";
   const std::string given = a.raw("activation").dump();
   for (const char* name : {"relu", "gelu"})

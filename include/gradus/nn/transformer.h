@@ -3,6 +3,7 @@
 #include <concepts>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -18,13 +19,14 @@ namespace gradus::nn {
 
 /// The function between the linear layers of a feed-forward block: "relu", "gelu", or any function or module that takes a tensor and gives
 /// one. A module becomes part of the layer, under the name "activation".
-class GRADUS_API Activation {
+class GRADUS_API TransformerActivation {
  public:
   /// Throws ValueError unless name is "relu" or "gelu".
-  Activation(std::string_view name);
-  Activation(const char* name) : Activation(std::string_view(name)) {}
+  TransformerActivation(std::string_view name);
+  TransformerActivation(const char* name) : TransformerActivation(std::string_view(name)) {}
+  TransformerActivation(const std::string& name) : TransformerActivation(std::string_view(name)) {}
   template <class F>
-  requires std::is_invocable_r_v<Tensor, const F&, const Tensor&> Activation(F f) {
+  requires std::is_invocable_r_v<Tensor, const F&, const Tensor&> TransformerActivation(F f) {
     if constexpr (TensorModule<F>) module_ = AnyModule(f);
     else function_ = std::move(f);
   }
@@ -41,7 +43,7 @@ class GRADUS_API Activation {
 struct TransformerLayerOptions {
   int64_t dim_feedforward = 2048;
   double dropout = 0.1;  ///< on the attention's weights, between the linear layers, and on what each block adds, while training
-  Activation activation = "relu";
+  TransformerActivation activation = "relu";
   double layer_norm_eps = 1e-5;
   bool batch_first = false;
   bool norm_first = false;  ///< each block sees normalised numbers, x + block(norm(x)); false: norm(x + block(x))
@@ -66,7 +68,7 @@ class GRADUS_API TransformerEncoderLayer : public Module {
   Tensor attend(const Tensor& x, const Tensor& mask, const Tensor& key_padding_mask) const;
   Tensor feed_forward(const Tensor& x) const;
 
-  Activation activation_;
+  TransformerActivation activation_;
   bool norm_first_;
 };
 
@@ -97,7 +99,7 @@ class GRADUS_API TransformerDecoderLayer : public Module {
   Tensor attend_to(const Tensor& x, const Tensor& memory, const TransformerDecoderMasks& masks) const;
   Tensor feed_forward(const Tensor& x) const;
 
-  Activation activation_;
+  TransformerActivation activation_;
   bool norm_first_;
 };
 
@@ -134,7 +136,7 @@ struct TransformerOptions {
   int64_t num_decoder_layers = 6;
   int64_t dim_feedforward = 2048;
   double dropout = 0.1;
-  Activation activation = "relu";
+  TransformerActivation activation = "relu";
   std::optional<TransformerEncoder> custom_encoder = {};  ///< takes the place of the encoder that the other options describe
   std::optional<TransformerDecoder> custom_decoder = {};
   double layer_norm_eps = 1e-5;
