@@ -92,7 +92,7 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* x, const T* weight, c
     T* const dw = partial + begin / grain * 2 * n;
     std::fill_n(dw, 2 * n, T(0));
     isa::run([=] {
-      constexpr int64_t together = 4;  // so that the sums are loaded and stored once for several rows
+      constexpr int64_t together = 2;  // so that the sums are loaded and stored once for two rows
       for (int64_t r = begin; r < end; r += together) {
         const int64_t last = std::min(r + together, end);
         if (dx)

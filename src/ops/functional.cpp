@@ -56,7 +56,7 @@ Tensor bilinear(const Tensor& x1, const Tensor& x2, const Tensor& weight, const 
   y[y.size() - 1] = other[other.size() - 1] = w[0];
   check<ShapeError>(y == other, "bilinear: x1 of shape {} and x2 of shape {} must agree in all dimensions but the last", a, b);
   const bool alike = x1.dtype() == x2.dtype() && x1.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x1.dtype());
-  check<DTypeError>(alike && is_floating_point(x1.dtype()), "bilinear: x1 is {}, x2 {} and weight {}; all must be float32, or all float64",
+  check<DTypeError>(alike && x1.dtype() != DType::Bool, "bilinear: x1 is {}, x2 {} and weight {}; all must be alike, and no bool",
                     name(x1.dtype()), name(x2.dtype()), name(weight.dtype()));
   check<ShapeError>(!bias.defined() || bias.shape() == Shape(w[0]), "bilinear: bias has shape {}, expected [{}], one number an output",
                     bias.defined() ? bias.shape() : Shape(), w[0]);

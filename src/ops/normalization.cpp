@@ -176,6 +176,7 @@ void update_running(const Tensor& x, const Tensor& running_mean, const Tensor& r
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias,
                   bool training, double momentum, double eps) {
   const Shape& shape = impl_of("batch_norm", x).layout.shape;
+  if (shape == Shape(0)) return clone(x);  // nothing, without channels: PyTorch takes it
   check<ShapeError>(shape.size() >= 2, "batch_norm: x has shape {}, expected (batch, channels, …)", shape);
   check_floating("batch_norm", x);
   const int64_t channels = shape[1];

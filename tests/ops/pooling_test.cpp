@@ -12,7 +12,7 @@ TEST_CASE("max_pool takes the largest of each window and says where it was") {
   CHECK(values(gradus::max_pool1d(sequence(), 2)) == Values{5, 4});
   CHECK(values(gradus::max_pool1d(sequence(), 2, 1)) == Values{5, 5, 4, 4});
   CHECK(values(gradus::max_pool1d(sequence(), 2, {}, 0, 1, true)) == Values{5, 4, 3});
-  CHECK(values(gradus::max_pool1d(sequence(), 2, 2, 1, 3)) == Values{2, 4, 4});
+  CHECK(values(gradus::max_pool1d(sequence(), 2, 2, 1, 3)) == Values{2, 5});
   const gradus::ValuesIndices y = gradus::max_pool2d_with_indices(gradus::tensor({{{1.0, 2.0}, {7.0, 3.0}}}), 2);
   CHECK(values(y.values) == Values{7});
   CHECK(ints(y.indices) == Ints{2});
@@ -34,7 +34,7 @@ TEST_CASE("avg_pool counts padding as zeros, or not at all") {
 }
 
 TEST_CASE("adaptive pooling gives the size that was asked for") {
-  CHECK(values(gradus::adaptive_avg_pool1d(sequence(), 2)) == Values{8.0 / 3, 3});
+  CHECK(values(gradus::adaptive_avg_pool1d(sequence() * 3, 2)) == Values{8, 9});
   CHECK(values(gradus::adaptive_max_pool1d(sequence(), 3)) == Values{5, 5, 4});
   const Tensor image = gradus::randn({2, 3, 4, 5});
   check_equal(gradus::adaptive_avg_pool2d(image, {4, std::nullopt}), image);

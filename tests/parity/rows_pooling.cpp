@@ -88,10 +88,16 @@ std::vector<Row> pooling_rows() {
        [](const A& a) { return Outputs(adaptive_avg_pool1d(a.tensor("input"), only_size(a))); }},
       {"nn.functional.adaptive_avg_pool2d", "input, output_size",
        [](const A& a) { return Outputs(adaptive_avg_pool2d(a.tensor("input"), output_size(a))); }},
-      {"nn.functional.adaptive_max_pool1d", "input, output_size",
-       [](const A& a) { return Outputs(adaptive_max_pool1d(a.tensor("input"), only_size(a))); }},
-      {"nn.functional.adaptive_max_pool2d", "input, output_size",
-       [](const A& a) { return Outputs(adaptive_max_pool2d(a.tensor("input"), output_size(a))); }},
+      {"nn.functional.adaptive_max_pool1d", "input, output_size, return_indices",
+       [](const A& a) {
+         return a.flag("return_indices", false) ? Outputs(adaptive_max_pool1d_with_indices(a.tensor("input"), only_size(a)))
+                                                : Outputs(adaptive_max_pool1d(a.tensor("input"), only_size(a)));
+       }},
+      {"nn.functional.adaptive_max_pool2d", "input, output_size, return_indices",
+       [](const A& a) {
+         return a.flag("return_indices", false) ? Outputs(adaptive_max_pool2d_with_indices(a.tensor("input"), output_size(a)))
+                                                : Outputs(adaptive_max_pool2d(a.tensor("input"), output_size(a)));
+       }},
       {"nn.functional.adaptive_max_pool1d_with_indices", "input, output_size",
        [](const A& a) { return Outputs(adaptive_max_pool1d_with_indices(a.tensor("input"), only_size(a))); }},
       {"nn.functional.adaptive_max_pool2d_with_indices", "input, output_size",

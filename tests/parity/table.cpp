@@ -17,7 +17,7 @@ const std::vector<Row>& table() {
 }
 
 const Row* find_row(std::string_view op) {
-  constexpr std::array<std::string_view, 14> variants{".no_rounding_mode",
+  constexpr std::array<std::string_view, 17> variants{".no_rounding_mode",
                                                       ".floor_rounding",
                                                       ".trunc_rounding",
                                                       ".with_dtype",
@@ -30,6 +30,9 @@ const Row* find_row(std::string_view op) {
                                                       ".inf",
                                                       ".decomposed",
                                                       ".constant",
+                                                      ".reflect",
+                                                      ".replicate",
+                                                      ".circular",
                                                       ".nuc"};
   for (std::string_view variant : variants)
     if (op.ends_with(variant)) op.remove_suffix(variant.size());

@@ -62,7 +62,7 @@ def batch_norm(w):
     case.refused(n(2, 3), None, None, n(2), n(3), True)
     case.refused(n(2, 3), None, None, n(3).float(), n(3), True)
     case.refused(ints(9, 2, 3), None, None, training=True)
-    case.refused(n(2, 3), n(3), pos(3))
+    case(n(0), Fixed(n(0)), Fixed(n(0)), training=True)
 
 
 def group_norm(w):
@@ -132,6 +132,7 @@ def bilinear(w):
         case(n(*a), n(*b), n(outputs, a[-1], b[-1]))
     for a, b, weight in (((2, 3), (3, 2), (1, 3, 2)), ((2, 3), (2, 2), (1, 2, 2)), ((2, 3), (2, 2), (1, 3, 3)), ((2, 2, 3), (2, 2), (1, 3, 2))):
         case.refused(n(*a), n(*b), n(*weight))
+    case.only(ints(9, 2, 3), ints(9, 2, 2), ints(9, 4, 3, 2))
     case.refused(n(2, 3), n(2, 2), n(1, 3, 2), n(2))
     case.refused(n(2, 3), n(2, 2).float(), n(1, 3, 2))
 
