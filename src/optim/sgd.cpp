@@ -23,7 +23,7 @@ std::vector<Optimizer::Buffer> SGD::buffers(size_t group) const {
 }
 
 Optimizer::RowSparseGradients SGD::row_sparse_gradients(size_t group) const noexcept {
-  const SGDOptions& o = options_[group];
+  const SGDOptions& o = options(group);
   return o.momentum == 0 && o.weight_decay == 0 ? RowSparseGradients::ByRows : RowSparseGradients::Densified;
 }
 
