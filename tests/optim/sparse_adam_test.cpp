@@ -1,4 +1,4 @@
-#include "gradus/optim/sparse_adam.h"
+#include "gradus/optim.h"
 
 #include "gradus/memory.h"
 #include "gradus/nn.h"
