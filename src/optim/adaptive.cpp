@@ -63,6 +63,11 @@ void AdagradOptions::validate() const {
 
 std::vector<Optimizer::Buffer> Adagrad::buffers(size_t group) const { return {{"sum", options(group).initial_accumulator_value}}; }
 
+/// Where the gradient is 0 nothing changes, unless the weights decay.
+Optimizer::RowSparseGradients Adagrad::row_sparse_gradients(size_t group) const noexcept {
+  return options(group).weight_decay == 0 ? RowSparseGradients::ByRows : RowSparseGradients::Densified;
+}
+
 void Adagrad::update(size_t group, const Update& u) const noexcept {
   const AdagradOptions& o = options(group);
   const double lr = o.lr / (1 + static_cast<double>(u.step - 1) * o.lr_decay);

@@ -1,4 +1,4 @@
-#include "gradus/optim/sparse_adam.h"
+#include "gradus/optim.h"
 
 #include "gradus/memory.h"
 #include "gradus/nn.h"
@@ -102,6 +102,8 @@ TEST_CASE("the other optimizers give a row-sparse gradient the numbers of the de
   compare([](const Tensor& p) { return std::make_unique<optim::SGD>(Tensors{p}, optim::SGDOptions{.lr = 0.1}); });
   compare([](const Tensor& p) { return std::make_unique<optim::SGD>(Tensors{p}, optim::SGDOptions{.lr = 0.1, .momentum = 0.9}); });
   compare([](const Tensor& p) { return std::make_unique<optim::SGD>(Tensors{p}, optim::SGDOptions{.lr = 0.1, .weight_decay = 0.1}); });
+  compare([](const Tensor& p) { return std::make_unique<optim::Adagrad>(Tensors{p}, optim::AdagradOptions{.lr = 0.1, .lr_decay = 0.1}); });
+  compare([](const Tensor& p) { return std::make_unique<optim::Adagrad>(Tensors{p}, optim::AdagradOptions{.weight_decay = 0.1}); });
   compare([](const Tensor& p) { return std::make_unique<optim::Adam>(Tensors{p}, optim::AdamOptions{.lr = 0.1}); });
   compare([](const Tensor& p) { return std::make_unique<optim::AdamW>(Tensors{p}, optim::AdamWOptions{.lr = 0.1}); });
 }

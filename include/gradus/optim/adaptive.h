@@ -50,6 +50,7 @@ class GRADUS_API Adagrad final : public GroupedOptimizer<AdagradOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
+  RowSparseGradients row_sparse_gradients(size_t group) const noexcept override;
   void update(size_t group, const Update& u) const noexcept override;
 };
 

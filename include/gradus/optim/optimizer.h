@@ -35,7 +35,7 @@ class GRADUS_API Optimizer {
 
   /// One update of every parameter that has a gradient. Nothing is recorded. When it throws, nothing was changed.
   /// A row-sparse gradient (Tensor::is_sparse) gives the numbers of the dense one. Where an optimizer leaves parameters without gradient as
-  /// they are (SGD without momentum and weight decay), time is spent on its rows alone; elsewhere it is made dense.
+  /// they are (without weight decay: Adagrad, and SGD without momentum), time is spent on its rows alone; elsewhere it is made dense.
   void step();
 
   /// Takes the gradients away, or, with set_to_none = false, sets them to zero.
