@@ -16,7 +16,9 @@ TEST_CASE("pad refuses lists that do not fit the shape, and other modes") {
   CHECK(error_of<gradus::ShapeError>([&] {
           gradus::pad(x, {-2, -2});
         }) == "pad: -2 and -2 take more than the 3 elements of dimension 1 of shape [2, 3]");
-  CHECK(error_of<gradus::ValueError>([&] { gradus::pad(x, {1, 1}, "reflect"); }) == "pad: mode is \"reflect\"; it must be \"constant\"");
+  CHECK(error_of<gradus::ValueError>([&] {
+          gradus::pad(x, {1, 1}, "mirror");
+        }) == "pad: mode is \"mirror\"; it must be \"constant\", \"reflect\", \"replicate\" or \"circular\"");
 }
 
 TEST_CASE("pad refuses sizes that do not fit into an integer") {
