@@ -3,37 +3,11 @@
 #include <cmath>
 #include <numbers>
 
-#include "kernels/math.h"
 #include "ops/elementwise.h"
+#include "ops/number_or_tensor.h"
 
 namespace gradus {
 namespace {
-
-/// Numbers and tensors under the same names, so that a derivative is written once for both.
-inline float exp_of(float v) { return kernels::vexp(v); }
-inline double exp_of(double v) { return kernels::vexp(v); }
-inline Tensor exp_of(const Tensor& v) { return exp(v); }
-inline float tanh_of(float v) { return kernels::vtanh(v); }
-inline double tanh_of(double v) { return kernels::vtanh(v); }
-inline Tensor tanh_of(const Tensor& v) { return tanh(v); }
-inline float sigmoid_of(float v) { return kernels::vsigmoid(v); }
-inline double sigmoid_of(double v) { return kernels::vsigmoid(v); }
-inline Tensor sigmoid_of(const Tensor& v) { return sigmoid(v); }
-inline float erf_of(float v) { return kernels::verf(v); }
-inline double erf_of(double v) { return kernels::verf(v); }
-inline Tensor erf_of(const Tensor& v) { return erf(v); }
-
-/// `c` as a factor of a number or a tensor of T's kind.
-template <class T>
-auto factor(double c) {
-  if constexpr (std::is_same_v<T, Tensor>) return c;
-  else return static_cast<T>(c);
-}
-
-void check_real(const char* op, const Tensor& x) {
-  check<DTypeError>(is_floating_point(impl_of(op, x).dtype), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
-                    name(x.dtype()));
-}
 
 Tensor gelu_exact(const Tensor& x) {
   return pointwise_by_input(
@@ -59,6 +33,29 @@ Tensor gelu_tanh(const Tensor& x) {
       });
 }
 
+/// tanh(ln(1 + e^v)) = (u^2 - 1) / (u^2 + 1) with u = 1 + e^v, in terms that do not cancel.
+template <class T>
+T tanh_softplus(const T& v) {
+  if constexpr (std::is_same_v<T, Tensor>) return tanh(softplus(v));
+  else {
+    const T e = exp_of(v > T(20) ? T(20) : v), n = e * (e + 2);
+    return n / (n + 2);
+  }
+}
+
+/// positive * x where x > 0, negative * (e^(rate x) - 1) elsewhere.
+Tensor exponential_unit(const char* op, const Tensor& x, double negative, double positive, double rate) {
+  check_real(op, x);
+  return pointwise_by_input(
+      op, x,
+      [=]<class T>(T v) {
+        return v > T(0) ? v * static_cast<T>(positive) : std::expm1(v * static_cast<T>(rate)) * static_cast<T>(negative);
+      },
+      [=]<class T>(const T& v) {
+        return choose<T>(is_above(v, 0), positive, exp_of(at_most(v, 0) * factor<T>(rate)) * factor<T>(negative * rate));
+      });
+}
+
 }  // namespace
 
 Tensor gelu(const Tensor& x, std::string_view approximate) {
@@ -78,23 +75,45 @@ Tensor silu(const Tensor& x) {
       });
 }
 
-Tensor leaky_relu(const Tensor& x, double negative_slope) {
-  check_real("leaky_relu", x);
-  Tensor y = dispatch_floating("leaky_relu", x.dtype(), [&]<class T>() {
-    return map_new<T, T>("leaky_relu", x, [s = static_cast<T>(negative_slope)](T v) { return v > T(0) ? v : v * s; });
-  });
-  return record("leaky_relu", y,
-                wrt(x, [x = Saved(x), negative_slope](const Tensor& dy) { return where(gt(*x, 0), dy, mul(dy, negative_slope)); }));
+Tensor mish(const Tensor& x) {
+  check_real("mish", x);
+  return pointwise_by_input(
+      "mish", x, [](auto v) { return v * tanh_softplus(v); },
+      []<class T>(const T& v) {
+        const T t = tanh_softplus(v);
+        return t + v * sigmoid_of(v) * (factor<T>(1) - t * t);
+      });
 }
 
-Tensor elu(const Tensor& x, double alpha) {
-  check_real("elu", x);
-  Tensor y = dispatch_floating("elu", x.dtype(), [&]<class T>() {
-    return map_new<T, T>("elu", x, [a = static_cast<T>(alpha)](T v) { return v > T(0) ? v : a * std::expm1(v); });
-  });
-  return record("elu", y, wrt(x, [x = Saved(x), alpha](const Tensor& dy) {
-                  return where(gt(*x, 0), dy, mul(dy, mul(exp(clamp(*x, {}, 0)), alpha)));
-                }));
+Tensor elu(const Tensor& x, double alpha) { return exponential_unit("elu", x, alpha, 1, 1); }
+
+Tensor celu(const Tensor& x, double alpha) {
+  check<ValueError>(alpha != 0, "celu: alpha must not be 0, it divides x");
+  return exponential_unit("celu", x, alpha, 1, 1 / alpha);
+}
+
+Tensor selu(const Tensor& x) {
+  constexpr double alpha = 1.6732632423543772848170429916717, scale = 1.0507009873554804934193349852946;
+  return exponential_unit("selu", x, alpha * scale, scale, 1);
+}
+
+Tensor softsign(const Tensor& x) {
+  return pointwise_by_input(
+      "softsign", x, [](auto v) { return v / (1 + std::fabs(v)); },
+      []<class T>(const T& v) {
+        using std::abs;
+        const T d = abs(v) + factor<T>(1);
+        return factor<T>(1) / (d * d);
+      });
+}
+
+Tensor tanhshrink(const Tensor& x) {
+  return pointwise_by_input(
+      "tanhshrink", x, [](auto v) { return v - tanh_of(v); },
+      [](const auto& v) {
+        const auto t = tanh_of(v);
+        return t * t;
+      });
 }
 
 Tensor softplus(const Tensor& x, double beta, double threshold) {

@@ -5,7 +5,7 @@
 #include "core/dispatch.h"
 #include "gradus/ops.h"
 #include "kernels/softmax.h"
-#include "ops/index_check.h"
+#include "ops/class_targets.h"
 
 namespace gradus {
 namespace {
@@ -59,21 +59,7 @@ Rows as_rows(const Tensor& logits, const Tensor& target) {
 void check_options(const CrossEntropyOptions& o, const Tensor& logits) {
   check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "cross_entropy: label_smoothing {} is not in 0 to 1",
                     o.label_smoothing);
-  if (!o.weight.defined()) return;
-  check<ShapeError>(o.weight.shape() == Shape(logits.size(1)), "cross_entropy: weight has shape {}, expected [{}], one factor a class",
-                    o.weight.shape(), logits.size(1));
-  check<DTypeError>(o.weight.dtype() == logits.dtype(), "cross_entropy: logits are {} and weight {}; they must agree", name(logits.dtype()),
-                    name(o.weight.dtype()));
-}
-
-/// `losses` is the shape in which the caller gave the targets.
-void check_targets(const Tensor& target, int64_t classes, int64_t ignore_index, const Shape& losses) {
-  const int64_t* t = target.data<int64_t>();
-  for (int64_t i = 0; i < target.numel(); ++i) {
-    if (t[i] == ignore_index || (t[i] >= 0 && t[i] < classes)) continue;
-    fail<IndexError>("cross_entropy: target {} at {} is out of range for {} classes (ignore_index is {})", t[i], place_of(i, losses),
-                     classes, ignore_index);
-  }
+  check_class_weight("cross_entropy", o.weight, logits.size(1), logits.dtype());
 }
 
 Tensor reduce(const Tensor& losses, Reduction reduction, const Tensor& denominator) {
@@ -184,16 +170,6 @@ double sum_of(const Tensor& weight, int64_t classes) {
   return weight.defined() ? sum(weight.to(DType::Float64)).item() : static_cast<double>(classes);
 }
 
-/// What `Mean` divides by: the weights of the targets that count; 1 when none does, so that the loss is 0.
-double denominator_of(const Tape& tape) {
-  const int64_t* t = tape.target->data<int64_t>();
-  const std::vector<double> w = tape.weight.defined() ? tape.weight.to_vector<double>() : std::vector<double>();
-  double total = 0;
-  for (int64_t i = 0; i < tape.target->numel(); ++i)
-    if (t[i] != tape.ignore_index) total += w.empty() ? 1.0 : w[static_cast<size_t>(t[i])];
-  return total == 0 ? 1 : total;
-}
-
 }  // namespace
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
@@ -202,7 +178,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
   if (holds_probabilities(logits, target)) return from_probabilities(rows, options);
 
   const Tensor x = rows.logits.contiguous(), labels = rows.target.contiguous();
-  check_targets(labels, x.size(1), options.ignore_index, rows.losses);
+  check_targets("cross_entropy", labels, x.size(1), options.ignore_index, rows.losses);
   Tape tape{Saved(x),
             Saved(labels),
             options.weight.defined() ? options.weight.detach().contiguous() : Tensor(),
@@ -210,7 +186,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
             options.ignore_index,
             options.reduction,
             1};
-  tape.denominator = denominator_of(tape);
+  tape.denominator = weight_of_targets(labels, tape.weight, options.ignore_index);
   const double weight_sum = sum_of(tape.weight, x.size(1));
   Tensor loss;
   {

@@ -27,6 +27,12 @@ inline Tensor converted(const Tensor& x, DType dtype) {
   return to(x, dtype);
 }
 
+/// Throws DTypeError unless x is floating-point.
+inline void check_real(const char* op, const Tensor& x) {
+  check<DTypeError>(is_floating_point(impl_of(op, x).dtype), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
+                    name(x.dtype()));
+}
+
 /// f over one tensor of element type X into a new one of element type Y.
 template <class Y, class X, class F>
 Tensor map_new(const char* op, const Tensor& x, F f) {

@@ -208,7 +208,7 @@ struct Difference {
 
 bool zero_for_nan(const Mismatch& m) {
   return m.ours.defined() && m.theirs.defined() && m.ours.shape() == m.theirs.shape() && is_floating_point(m.theirs.dtype()) &&
-         all(isnan(m.theirs)).item<bool>() && all(eq(m.ours.detach(), 0)).item<bool>();
+         all(logical_or(isnan(m.theirs), eq(m.theirs, 0))).item<bool>() && all(eq(m.ours.detach(), 0)).item<bool>();
 }
 
 bool one_apart(const Mismatch& m) {

@@ -11,7 +11,7 @@ import sys
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
 import torch
 
-from generator import functions, indexing, layers, pointwise, products, rearranging, reductions
+from generator import activations, functions, indexing, layers, losses, pointwise, products, rearranging, reductions
 from generator.writer import Writer
 
 
@@ -23,7 +23,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     writer = Writer(options.seed)
-    for family in (pointwise, reductions, products, rearranging, indexing, functions, layers):
+    for family in (pointwise, reductions, products, rearranging, indexing, functions, layers, activations, losses):
         writer.family(family.__name__.rpartition(".")[2])
         family.write(writer)
     writer.save(options.out)

@@ -8,8 +8,8 @@ namespace gradus::parity {
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = [] {
     std::vector<Row> all;
-    for (const auto& part :
-         {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), function_rows(), layer_function_rows()})
+    for (const auto& part : {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), function_rows(),
+                             layer_function_rows(), activation_rows(), criterion_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

@@ -41,5 +41,7 @@ std::vector<Row> rearranging_rows();
 std::vector<Row> indexing_rows();
 std::vector<Row> function_rows();
 std::vector<Row> layer_function_rows();
+std::vector<Row> activation_rows();
+std::vector<Row> criterion_rows();
 
 }  // namespace gradus::parity

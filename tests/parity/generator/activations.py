@@ -1,0 +1,62 @@
+"""Activations beside those in functions.py."""
+
+from .draw import *
+from .writer import Fixed
+
+KINKS = f64(-6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0)
+
+
+def write(w):
+    elementwise(w)
+    prelu(w)
+    rrelu(w)
+
+
+def elementwise(w):
+    options = {"mish": [{}], "celu": [{}, {"alpha": 0.5}, {"alpha": -2.0}], "selu": [{}], "softsign": [{}], "tanhshrink": [{}],
+               "hardtanh": [{}, {"min_val": -0.5, "max_val": 2.0}], "relu6": [{}], "hardsigmoid": [{}], "hardswish": [{}],
+               "hardshrink": [{}, {"lambd": 1.5}], "softshrink": [{}, {"lambd": 1.5}, {"lambd": 0.0}],
+               "threshold": [{"threshold": 0.25, "value": 20.0}]}
+    for name, variants in options.items():
+        case = w.op(f"nn.functional.{name}")
+        for variant in variants:
+            for shape in SHAPES:
+                case(distinct(*shape), **variant)
+            # PyTorch's exponential units give NaN a gradient that depends on its place; softsign has none at infinity.
+            doubtful = name in ("celu", "selu", "softsign", "hardswish")
+            case.only(Fixed(strange()) if doubtful else strange(), **variant)
+            case.only(f64(-800.0, -40.0, -20.0, -1e-9, 1e-9, 20.0, 40.0, 800.0), **variant)
+            case.only(KINKS.clone(), **variant)
+            case.only(KINKS.float(), **variant)
+            case.expanded(distinct(3, 2), **variant)
+    for name in ("relu6", "hardtanh", "softsign", "tanhshrink"):
+        w.op(f"nn.functional.{name}").only(ints(9, 3, low=-4))
+    w.op("nn.functional.hardtanh").only(ints(9, 4, low=-4), -2.5, 1.5)
+    w.op("nn.functional.threshold").only(ints(9, 3, low=-4), 1, 7)
+    w.op("nn.functional.softshrink").refused(n(3), lambd=-0.1)
+    for name in ("mish", "hardsigmoid", "hardshrink", "selu"):
+        w.op(f"nn.functional.{name}").refused(ints(9, 3))
+    w.op("nn.functional.celu").refused(n(3), alpha=0.0)
+
+
+def prelu(w):
+    case = w.op("nn.functional.prelu")
+    for shape, slopes in (((4,), (1,)), ((2, 3), (3,)), ((2, 3), (1,)), ((2, 3, 2), (3,)), ((2, 3, 2, 2), (3,)), ((), (1,)), ((3,), ()),
+                          ((0, 3), (3,)), ((2, 3), ())):
+        case(distinct(*shape), away(*slopes))
+    case.only(strange(), f64(0.25))
+    case.expanded(distinct(3, 2), away(2))
+    case.refused(n(2, 3), n(2))
+    case.refused(n(4), n(4))
+    case.refused(n(2, 3), n(3, 1))
+    case.refused(n(2, 3), n(3).float())
+
+
+def rrelu(w):
+    """Without training, or with equal bounds, nothing is left to chance."""
+    case = w.op("nn.functional.rrelu")
+    for shape in SHAPES:
+        case(distinct(*shape))
+        case(distinct(*shape), 0.1, 0.2)
+        case(distinct(*shape), 0.25, 0.25, True)
+    case.refused(n(3), 0.5, 0.2)
