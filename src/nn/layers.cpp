@@ -77,16 +77,4 @@ Dropout::Dropout(double p) : Module("Dropout", fmt::format("p={}, inplace=False"
 
 Tensor Dropout::operator()(const Tensor& x) const { return gradus::dropout(x, p_, is_training()); }
 
-CrossEntropyLoss::CrossEntropyLoss(const CrossEntropyOptions& options) : Module("CrossEntropyLoss"), options_(options) {
-  check<ValueError>(options.label_smoothing >= 0 && options.label_smoothing <= 1, "CrossEntropyLoss: label_smoothing {} is not in 0 to 1",
-                    options.label_smoothing);
-  if (options.weight.defined()) weight_ = register_buffer("weight", options.weight);
-}
-
-Tensor CrossEntropyLoss::operator()(const Tensor& logits, const Tensor& target) const {
-  CrossEntropyOptions options = options_;
-  options.weight = weight_;
-  return gradus::cross_entropy(logits, target, options);
-}
-
 }  // namespace gradus::nn

@@ -41,8 +41,6 @@ Rows as_rows(const Tensor& logits, const Tensor& target) {
   Rows rows{.logits = {}, .target = target, .losses = shape};
   rows.losses.erase(class_dim);
   if (holds_probabilities(logits, target)) {
-    check<DTypeError>(target.dtype() == logits.dtype(), "cross_entropy: logits are {} and the target probabilities {}; they must agree",
-                      name(logits.dtype()), name(target.dtype()));
     rows.target = classes_last(target);
   } else {
     check<DTypeError>(target.dtype() == DType::Int64,
@@ -175,7 +173,11 @@ double sum_of(const Tensor& weight, int64_t classes) {
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
   const Rows rows = as_rows(logits, target);
   check_options(options, rows.logits);
-  if (holds_probabilities(logits, target)) return from_probabilities(rows, options);
+  if (holds_probabilities(logits, target)) {
+    check<ValueError>(options.ignore_index < 0, "cross_entropy: ignore_index {} is for class indices, but the target holds probabilities",
+                      options.ignore_index);
+    return from_probabilities(rows, options);
+  }
 
   const Tensor x = rows.logits.contiguous(), labels = rows.target.contiguous();
   check_targets("cross_entropy", labels, x.size(1), options.ignore_index, rows.losses);

@@ -188,9 +188,10 @@ TEST_CASE("cross_entropy checks shapes, dtypes and options") {
         }) == "cross_entropy: target has shape [2], but logits of shape [4, 5] need [4]");
   CHECK(error_of<gradus::DTypeError>([&] { gradus::cross_entropy(logits, target.to(gradus::float32)); }).find("int64 class indices") !=
         std::string::npos);
-  CHECK(error_of<gradus::DTypeError>([&] {
-          gradus::cross_entropy(logits, gradus::zeros({4, 5}, {.dtype = gradus::float64}));
-        }).starts_with("cross_entropy: logits are float32 and the target probabilities float64"));
+  const Tensor probabilities = gradus::full({4, 5}, 0.2, {.dtype = gradus::float64});
+  CHECK(gradus::cross_entropy(logits, probabilities).dtype() == gradus::float64);
+  CHECK(error_of<gradus::ValueError>([&] { gradus::cross_entropy(logits, probabilities, {.ignore_index = 0}); }) ==
+        "cross_entropy: ignore_index 0 is for class indices, but the target holds probabilities");
   CHECK(
       error_of<gradus::DTypeError>([&] { gradus::cross_entropy(target, gradus::tensor(0)); }).starts_with("cross_entropy: logits must be"));
   CHECK(error_of<gradus::ShapeError>([&] {

@@ -50,6 +50,9 @@ struct Verdict {
   std::vector<Mismatch> mismatches = {};  ///< every one
 };
 
+/// Fails the verdict, with the first such reason, where `text` says how `ours` differs.
+void add(Verdict& verdict, const std::string& what, const std::string& text, const Tensor& ours, const Tensor& theirs);
+
 /// The call of an op case, with its arguments bound to `tensors`.
 Outputs call(const Row& row, const json& test, const std::vector<Tensor>& tensors);
 

@@ -8,7 +8,7 @@ namespace gradus::parity {
 const ModuleRow* find_module(std::string_view name) {
   static const std::vector<ModuleRow> rows = [] {
     std::vector<ModuleRow> all;
-    for (const auto& part : {recurrent_rows(), layer_rows(), loss_rows(), normalization_rows()})
+    for (const auto& part : {recurrent_rows(), layer_rows(), loss_rows(), normalization_rows(), activation_layer_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();
@@ -112,8 +112,8 @@ std::string trim_padding(Folder& folder, const json& test, Outputs& outputs) {
   return "";
 }
 
-std::string compare_gradients(Folder& folder, const json& test, const Outputs& outputs, const std::vector<Tensor>& inputs,
-                              const nn::StateDict& parameters) {
+void compare_gradients(Verdict& verdict, Folder& folder, const json& test, const Outputs& outputs, const std::vector<Tensor>& inputs,
+                       const nn::StateDict& parameters) {
   std::vector<Tensor> wanted = inputs;
   for (const auto& [name, tensor] : parameters) wanted.push_back(tensor);
   const std::vector<Tensor> found = gradients(folder, test, outputs, wanted);
@@ -121,14 +121,15 @@ std::string compare_gradients(Folder& folder, const json& test, const Outputs& o
     if (!inputs[i].requires_grad()) continue;
     const Expected expected = folder.expected_gradient(test, i);
     const Tensor zero = zeros_like(inputs[i].detach());
-    const std::string text = difference(found[i].defined() ? found[i] : zero, expected.value.defined() ? expected : Expected{zero});
-    if (!text.empty()) return "gradient of input " + std::to_string(i) + ": " + text;
+    const Tensor& ours = found[i].defined() ? found[i] : zero;
+    const std::string text = difference(ours, expected.value.defined() ? expected : Expected{zero});
+    add(verdict, "gradient of input " + std::to_string(i), text, ours, expected.value);
   }
   nn::StateDict ours;
   for (size_t i = 0; i < parameters.size(); ++i)
     ours.emplace_back(parameters[i].first,
                       found[inputs.size() + i].defined() ? found[inputs.size() + i] : zeros_like(parameters[i].second.detach()));
-  return parameter_difference(folder, test, "param_grads", ours);
+  add(verdict, "gradients", parameter_difference(folder, test, "param_grads", ours), {}, {});
 }
 
 Verdict compare_module(Folder& folder, const json& test, const ModuleRow& row) {
@@ -149,15 +150,15 @@ Verdict compare_module(Folder& folder, const json& test, const ModuleRow& row) {
   if (outputs.size() < test.at("outs").size())
     return {Verdict::Failed, std::to_string(outputs.size()) + " outputs instead of " + std::to_string(test["outs"].size())};
   outputs.resize(test["outs"].size());
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (const std::string text = difference(outputs[i], folder.expected_output(test, i)); !text.empty())
-      return {Verdict::Failed, "output " + std::to_string(i) + ": " + text};
+  Verdict verdict;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Expected expected = folder.expected_output(test, i);
+    add(verdict, "output " + std::to_string(i), difference(outputs[i], expected), outputs[i], expected.value);
+  }
   if (test.contains("buffers_after"))
-    if (const std::string text = parameter_difference(folder, test, "buffers_after", built.module->state_dict()); !text.empty())
-      return {Verdict::Failed, "afterwards " + text};
-  if (!test.contains("cotangents")) return {};
-  const std::string text = compare_gradients(folder, test, outputs, inputs, built.module->named_parameters());
-  return text.empty() ? Verdict{} : Verdict{Verdict::Failed, text};
+    add(verdict, "afterwards", parameter_difference(folder, test, "buffers_after", built.module->state_dict()), {}, {});
+  if (test.contains("cotangents")) compare_gradients(verdict, folder, test, outputs, inputs, built.module->named_parameters());
+  return verdict;
 }
 
 }  // namespace

@@ -30,6 +30,7 @@ const ModuleRow* find_module(std::string_view name);
 std::vector<ModuleRow> recurrent_rows();
 std::vector<ModuleRow> layer_rows();
 std::vector<ModuleRow> loss_rows();
+std::vector<ModuleRow> activation_layer_rows();
 std::vector<ModuleRow> normalization_rows();
 
 /// Wraps a module and a function that calls it.

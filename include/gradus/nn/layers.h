@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "gradus/nn/module.h"
-#include "gradus/ops/loss.h"
 
 namespace gradus::nn {
 
@@ -51,18 +50,6 @@ class GRADUS_API Dropout : public Module {
 
  private:
   double p_;
-};
-
-/// The cross-entropy of logits and targets; see gradus::cross_entropy for shapes and options. The weight is a buffer.
-class GRADUS_API CrossEntropyLoss : public Module {
- public:
-  /// Throws ValueError unless label_smoothing is in [0, 1].
-  explicit CrossEntropyLoss(const CrossEntropyOptions& options = {});
-  Tensor operator()(const Tensor& logits, const Tensor& target) const;
-
- private:
-  CrossEntropyOptions options_;
-  Parameter weight_;
 };
 
 }  // namespace gradus::nn

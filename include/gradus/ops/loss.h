@@ -24,9 +24,9 @@ struct CrossEntropyOptions {
 };
 
 /// -log softmax(logits)[target], one fused operation over float32 or float64 logits.
-/// logits (N, C), (N, C, d1, …) or (C); target int64 class indices (N), (N, d1, …) or (), or probabilities of the logits' shape and dtype.
+/// logits (N, C), (N, C, d1, …) or (C); target int64 class indices (N), (N, d1, …) or (), or probabilities of the logits' shape.
 /// `Mean` divides by the sum of the weights of the targets that count; when none counts the loss is 0, with zero gradient
-/// (PyTorch gives NaN). Throws IndexError for a target outside [0, C).
+/// (PyTorch gives NaN). Throws IndexError for a target outside [0, C), ValueError for probabilities with an ignore_index of 0 or more.
 GRADUS_API Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options = {});
 
 /// How nll_loss counts.
