@@ -93,8 +93,8 @@ Tensor celu(const Tensor& x, double alpha) {
 }
 
 Tensor selu(const Tensor& x) {
-  constexpr double alpha = 1.6732632423543772848170429916717, scale = 1.0507009873554804934193349852946;
-  return exponential_unit("selu", x, alpha * scale, scale, 1);
+  constexpr double alpha = 1.6732632423543772848170429916717, lambda = 1.0507009873554804934193349852946;
+  return exponential_unit("selu", x, alpha * lambda, lambda, 1);
 }
 
 Tensor softsign(const Tensor& x) {
