@@ -118,8 +118,9 @@ Tensor rrelu(const Tensor& x, double lower, double upper, bool training) {
     dispatch_floating("rrelu", x.dtype(), [&]<class T>() {
       const T* from = dense.data<T>();
       T* to = slope.data<T>();
+      const double low = static_cast<T>(lower), high = static_cast<T>(upper);
       for (int64_t i = 0; i < dense.numel(); ++i)
-        to[i] = from[i] <= 0 ? static_cast<T>(generator->uniform_double() * (upper - lower) + lower) : T(1);
+        to[i] = from[i] <= 0 ? static_cast<T>(generator->uniform_double() * (high - low) + low) : T(1);
     });
   }
   return mul(x, slope);

@@ -31,7 +31,7 @@ TEST_CASE("loss modules are the functions with their options") {
 
 TEST_CASE("weights of a loss are buffers: they stand in the state, convert, and clone") {
   const Tensor ones = gradus::ones(3);
-  const nn::BCEWithLogitsLoss loss({.weight = ones, .pos_weight = ones * 2});
+  const nn::BCEWithLogitsLoss loss({.weight = ones.clone(), .pos_weight = ones * 2});
   CHECK(loss.str() == "BCEWithLogitsLoss()");
   CHECK(names(loss.state_dict()) == std::vector<std::string>{"weight", "pos_weight"});
   const nn::BCEWithLogitsLoss twin = nn::clone(loss);
