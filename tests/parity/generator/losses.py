@@ -1,4 +1,5 @@
-"""Losses of torch.nn.functional beside cross_entropy, which is in functions.py."""
+"""Losses of torch.nn.functional beside cross_entropy, which is in functions.py. Inputs at kinks are float32, so that nobody takes differences
+across them."""
 
 import warnings
 
@@ -72,7 +73,7 @@ def regression(w):
                 for shape in shapes(reduction):
                     case(distinct(*shape), distinct(*shape) + 0.05, reduction=reduction, **variant)
                 case.expanded(distinct(3, 2), n(3, 2), reduction=reduction, **variant)
-            case.only(f64(-1.0, -0.4, -0.3, 0.0, 0.3, 0.4, 1.0), Fixed(zeros(7)), reduction="none", **variant)
+            case.only(f64(-1.0, -0.4, -0.3, 0.0, 0.3, 0.4, 1.0).float(), Fixed(zeros(7).float()), reduction="none", **variant)
             case.only(strange(), Fixed(zeros(7)), reduction="none", **variant)
             case(n(3), Fixed(n(3)), **variant)
             if name != "huber_loss":
@@ -92,7 +93,7 @@ def binary(w):
             case(probabilities(*shape), Fixed(ints(2, *shape).double()), Fixed(pos(*shape)), reduction=reduction)
         case(probabilities(2, 3), probabilities(2, 3), Fixed(pos(3)), reduction=reduction)
         case(probabilities(2, 3), probabilities(2, 3), Fixed(pos(2, 1)), reduction=reduction)
-    case.only(f64(0.0, 1.0, 0.0, 1.0, 1e-50, 0.5), Fixed(f64(0.0, 1.0, 1.0, 0.0, 1.0, 0.5)), reduction="none")
+    case.only(f64(0.0, 1.0, 0.0, 1.0, 1e-30, 0.5).float(), Fixed(f64(0.0, 1.0, 1.0, 0.0, 1.0, 0.5).float()), reduction="none")
     case.refused(f64(0.5, 1.5), f64(1.0, 0.0))
     case.refused(f64(0.5, -0.5), f64(1.0, 0.0))
     case.refused(f64(0.5, NAN), f64(1.0, 0.0))
@@ -142,7 +143,7 @@ def likelihoods(w):
         for shape, spread in (((4,), (1,)), ((2, 3), (2, 3)), ((2, 3), (2,)), ((2, 3), (2, 1)), ((), ()), ((0, 2), (0, 2))):
             case(n(*shape), n(*shape), pos(*spread), full=spread == (2, 3), reduction=reduction)
         case(n(2, 3), n(2, 1), pos(2, 3), reduction=reduction)
-    case.only(n(3), n(3), f64(0.0, 0.3, 0.6), eps=0.5)
+    case.only(n(3).float(), n(3).float(), f64(0.0, 0.3, 0.6).float(), eps=0.5)
     case.refused(n(2, 3), n(2, 3), pos(3))
     case.refused(n(2), n(2), f64(1.0, -0.5))
 
@@ -154,7 +155,7 @@ def margins(w):
             case(distinct(*shape), Fixed(signs(*shape)), reduction=reduction)
             case(distinct(*shape), ints(3, *shape, low=-1), margin=0.7, reduction=reduction)
         case(distinct(2, 3), Fixed(signs(3)), reduction=reduction)
-    case.only(f64(1.0, 1.0, 0.5), Fixed(f64(-1.0, 1.0, 0.0)), reduction="none")
+    case.only(f64(1.0, 1.0, 0.5).float(), Fixed(f64(-1.0, 1.0, 0.0).float()), reduction="none")
     case.refused(n(2, 3), signs(4))
     case = w.op("nn.functional.margin_ranking_loss")
     for reduction in REDUCTIONS:
@@ -191,7 +192,7 @@ def class_margins(w):
             classes = shape[-1] if shape else 1
             for options in ({}, {"p": 2}, {"margin": 0.3}, {"p": 2, "margin": 0.5, "weight": Fixed(pos(classes))}):
                 dense(case, n(*shape), ints(classes, *target), reduction=reduction, **options)
-    case.only(f64(1.0, 0.0, 2.0), i64(0)[0], reduction="none")
+    case.only(f64(1.0, 0.0, 2.0).float(), i64(0)[0], reduction="none")
     for target in (i64(0, 3), i64(0, -1), i64(0, 1, 2), f64(0.0, 1.0)):
         case.refused(n(2, 3), target)
     case.refused(n(2, 3), i64(0, 1), p=3)
