@@ -39,7 +39,8 @@ Tensor embedding(const Tensor& indices, const Tensor& weight, const EmbeddingOpt
   Shape shape = indices.shape();
   shape.push_back(width);
   Tensor y = new_tensor("embedding", shape, weight.dtype());
-  dispatch("embedding", weight.dtype(), [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
+  dispatch("embedding", weight.dtype(),
+           [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
   return record("embedding", y, wrt(weight, [at = Saved(at), rows, width, padding_idx, options](const Tensor& dy) {
                   const RowTerms terms = lookup_terms(*at, padding_idx, options.scale_grad_by_freq, dy.dtype());
                   return table_gradient(reshape(dy, {at->numel(), width}), terms, rows, options.sparse);
