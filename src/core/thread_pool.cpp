@@ -50,6 +50,15 @@ class Pool {
       return;
     }
     if (workers_.empty()) start_workers();
+    open_job(pieces, call, body);
+    take_pieces();
+    close_job();
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  void open_job(int64_t pieces, void (*call)(const void*, int64_t), const void* body) {
+    bool asleep = false;
     {
       std::lock_guard lock(mutex_);
       call_ = call;
@@ -57,20 +66,26 @@ class Pool {
       pieces_ = pieces;
       operation_ = profiling::current_name();
       next_piece_.store(0, std::memory_order_relaxed);
-      working_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
       error_ = nullptr;
+      open_ = true;
+      asleep = sleeping_ > 0;
       generation_.fetch_add(1, std::memory_order_release);
     }
-    wake_.notify_all();
-    take_pieces();
+    if (asleep) wake_.notify_all();
+  }
+
+  /// All pieces have been taken: waits for the workers that are at one. A worker that was slow to wake is not waited for; it finds the job
+  /// closed.
+  void close_job() {
+    {
+      std::lock_guard lock(mutex_);
+      open_ = false;
+    }
     for (int spin = 0; spin < kSpins && working_.load(std::memory_order_acquire) != 0; ++spin) std::this_thread::yield();
     std::unique_lock lock(mutex_);
     done_.wait(lock, [&] { return working_.load(std::memory_order_acquire) == 0; });
-    lock.unlock();
-    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
- private:
   void take_pieces() noexcept {
     inside_pool = true;
     const profiling::Span span(profiling::Kind::Piece, operation_);
@@ -91,15 +106,17 @@ class Pool {
       for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spin) std::this_thread::yield();
       {
         std::unique_lock lock(mutex_);
+        ++sleeping_;
         wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
+        --sleeping_;
         seen = generation_.load(std::memory_order_relaxed);
         if (stopping_) return;
+        if (!open_) continue;
+        working_.fetch_add(1, std::memory_order_relaxed);
       }
       take_pieces();
-      if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        std::lock_guard lock(mutex_);
-        done_.notify_one();
-      }
+      std::lock_guard lock(mutex_);
+      if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) done_.notify_one();
     }
   }
 
@@ -126,14 +143,16 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable done_;
-  std::atomic<uint64_t> generation_{0};
+  std::atomic<uint64_t> generation_{0};  // counts the jobs
+  int sleeping_ = 0;                     // workers that must be woken
+  bool open_ = false;                    // whether the job still has room for workers
   bool stopping_ = false;
   void (*call_)(const void*, int64_t) = nullptr;
   const void* body_ = nullptr;
   int64_t pieces_ = 0;
   const char* operation_ = nullptr;  // whose pieces they are, for a profile
   std::atomic<int64_t> next_piece_{0};
-  std::atomic<int> working_{0};
+  std::atomic<int> working_{0};  // workers at a piece
   std::exception_ptr error_;
 };
 

@@ -101,7 +101,7 @@ const std::string& prepared() {
 /// Rows or columns of the result that one piece of work covers. Every tile packs the whole of the other operand again, which costs little
 /// only while tiles are broad, so more than four of them are made only where they stay so. A power of two goes evenly over threads.
 int64_t tile_length(int64_t length, int64_t multiplications) {
-  constexpr int64_t work = 1 << 21, broad = 384, step = 32;
+  constexpr int64_t work = 1 << 19, broad = 384, step = 32;
   const int64_t most = std::max<int64_t>(4, length / broad);
   const auto tiles = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::clamp<int64_t>(multiplications / work, 1, most))));
   return std::max<int64_t>((length / tiles + step - 1) / step * step, step);
