@@ -104,13 +104,13 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* x, const T* weight, c
       }
     });
   });
-  isa::run([=] {
-    for (int64_t i = 0; i < 2 * n; ++i) {
-      double total = 0;
-      for (int64_t piece = 0; piece < pieces; ++piece) total += static_cast<double>(partial[piece * 2 * n + i]);
-      T* const sum = i < n ? dweight : dbias;
-      if (sum) sum[i < n ? i : i - n] = static_cast<T>(total);
-    }
+  const Scratch<double> all(2 * n);
+  isa::run([=, totals = all.data()] {
+    std::fill_n(totals, 2 * n, 0.0);
+    for (int64_t piece = 0; piece < pieces; ++piece)
+      for (int64_t i = 0; i < 2 * n; ++i) totals[i] += static_cast<double>(partial[piece * 2 * n + i]);
+    if (dweight) std::transform(totals, totals + n, dweight, [](double total) { return static_cast<T>(total); });
+    if (dbias) std::transform(totals + n, totals + 2 * n, dbias, [](double total) { return static_cast<T>(total); });
   });
 }
 

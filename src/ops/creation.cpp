@@ -160,7 +160,9 @@ Tensor arange(Scalar start, Scalar end, Scalar step, const Options& options) {
   dispatch(dtype, [&]<class T>() {
     T* to = x.data<T>();
     for (int64_t i = 0; i < n; ++i) {
-      if constexpr (std::is_same_v<T, int64_t>) to[i] = start.to<int64_t>() + i * step.to<int64_t>();
+      // The last of two steps may lie beyond an int64 while their sum with the start does not.
+      if constexpr (std::is_same_v<T, int64_t>)
+        to[i] = static_cast<T>(static_cast<uint64_t>(start.to<T>()) + static_cast<uint64_t>(i) * static_cast<uint64_t>(step.to<T>()));
       else to[i] = static_cast<T>(first + static_cast<double>(i) * by);
     }
   });
