@@ -28,7 +28,7 @@ inline int64_t pieces_a_task(int64_t elements) noexcept { return std::max<int64_
 template <class A, class Term>
 using Partial = std::conditional_t<std::is_floating_point_v<Term>, Term, A>;
 
-inline constexpr int64_t depth = 16;  // terms that meet in one partial sum
+inline constexpr int64_t depth = 4;  // terms that meet in one partial sum: more would cost float32 sums their last digit
 
 /// to (rows) = the sums of f(x) over n neighbours each.
 template <class A, class X, class Out, class F>
