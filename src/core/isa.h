@@ -7,6 +7,13 @@
 #  define GRADUS_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
+/// Before a loop of a few iterations: g++ would unroll it before it looks for what can be done side by side, and then do all one by one.
+#if defined(__clang__)
+#  define GRADUS_SIDE_BY_SIDE
+#else
+#  define GRADUS_SIDE_BY_SIDE _Pragma("GCC unroll 1")
+#endif
+
 /// Kernels are written as plain loops. `isa::run` compiles a loop for three instruction sets and calls the one that
 /// suits the machine, so that the library needs no -march flag and one binary is fast everywhere.
 namespace gradus::isa {

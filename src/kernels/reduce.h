@@ -28,7 +28,16 @@ inline int64_t pieces_a_task(int64_t elements) noexcept { return std::max<int64_
 template <class A, class Term>
 using Partial = std::conditional_t<std::is_floating_point_v<Term>, Term, A>;
 
-inline constexpr int64_t depth = 4;  // terms that meet in one partial sum: more would cost float32 sums their last digit
+inline constexpr int64_t depth = 8;  // terms that meet in one partial sum
+
+inline constexpr int64_t few = 8;  // neighbours that are added to side by side, so that memory is read from front to back
+
+/// The sum of the N terms term(first), term(first + 1) …, a power of two, in pairs: it is rounded log2(N) times rather than N - 1 times.
+template <int64_t N, class Term>
+inline auto in_pairs(int64_t first, Term term) {
+  if constexpr (N == 1) return term(first);
+  else return in_pairs<N / 2>(first, term) + in_pairs<N / 2>(first + N / 2, term);
+}
 
 /// to (rows) = the sums of f(x) over n neighbours each.
 template <class A, class X, class Out, class F>
@@ -37,16 +46,27 @@ void sum_neighbours(int64_t rows, int64_t n, const X* from, Out* to, F f) {
   isa::run([=] {
     for (int64_t r = 0; r < rows; ++r) {
       const X* row = from + r * n;
-      A total = 0;
+      const auto add = [](auto a, auto b) { return a + b; };
+      A sum = 0;
       int64_t i = 0;
-      while (i + lanes <= n) {
-        P lane[lanes] = {};
-        for (const int64_t end = std::min(n, i + depth * lanes); i + lanes <= end; i += lanes)
-          for (int64_t k = 0; k < lanes; ++k) lane[k] += static_cast<P>(f(row[i + k]));
-        total += static_cast<A>(fold(lane, [](P a, P b) { return a + b; }));
+      if (n >= depth * few) {
+        A total[few] = {};
+        for (; i + depth * few <= n; i += depth * few) {
+          GRADUS_SIDE_BY_SIDE
+          for (int64_t k = 0; k < few; ++k)
+            total[k] += static_cast<A>(in_pairs<depth>(0, [&](int64_t j) { return static_cast<P>(f(row[i + j * few + k])); }));
+        }
+        sum = fold<few>(total, add);
       }
-      for (; i < n; ++i) total += static_cast<A>(f(row[i]));
-      to[r] = static_cast<Out>(total);
+      for (; i + lanes <= n; i += lanes) {
+        P part[few];
+        GRADUS_SIDE_BY_SIDE
+        for (int64_t k = 0; k < few; ++k)
+          part[k] = in_pairs<lanes / few>(0, [&](int64_t j) { return static_cast<P>(f(row[i + j * few + k])); });
+        sum += static_cast<A>(fold<few>(part, add));
+      }
+      for (; i < n; ++i) sum += static_cast<A>(f(row[i]));
+      to[r] = static_cast<Out>(sum);
     }
   });
 }
@@ -55,19 +75,12 @@ void sum_neighbours(int64_t rows, int64_t n, const X* from, Out* to, F f) {
 template <class A, class X, class F>
 void add_rows(int64_t n, int64_t width, int64_t stride, const X* from, A* total, F f) {
   using P = Partial<A, decltype(f(*from))>;
-  constexpr int64_t tile = 2 * lanes;
-  for (int64_t i = 0; i < n; i += depth) {
-    const int64_t end = std::min(n, i + depth);
-    int64_t j = 0;
-    for (; j + tile <= width; j += tile) {
-      P part[tile] = {};
-      for (int64_t r = i; r < end; ++r)
-        for (int64_t k = 0; k < tile; ++k) part[k] += static_cast<P>(f(from[r * stride + j + k]));
-      for (int64_t k = 0; k < tile; ++k) total[j + k] += static_cast<A>(part[k]);
-    }
-    for (int64_t r = i; r < end; ++r)
-      for (int64_t k = j; k < width; ++k) total[k] += static_cast<A>(f(from[r * stride + k]));
-  }
+  int64_t i = 0;
+  for (; i + depth <= n; i += depth)
+    for (int64_t j = 0; j < width; ++j)
+      total[j] += static_cast<A>(in_pairs<depth>(i, [&](int64_t r) { return static_cast<P>(f(from[r * stride + j])); }));
+  for (; i < n; ++i)
+    for (int64_t j = 0; j < width; ++j) total[j] += static_cast<A>(f(from[i * stride + j]));
 }
 
 /// to (width) = the sum of f(x) over n rows of `width` numbers, `stride` apart.

@@ -124,6 +124,14 @@ TEST_CASE("float32 sums of a million elements are as good as float64 ones") {
       CHECK(x.reshape({1000, 1000}).sum(dim).to(gradus::float64).sum().item() == doctest::Approx(truth).epsilon(1e-7));
     CHECK(x.mean().item() == doctest::Approx(truth / 1e6).epsilon(1e-7));
   }
+  // Large beside small numbers, and lengths that leave a rest.
+  for (const Tensor& x : {gradus::gt(gradus::rand({999999}), 0.5).to(gradus::float32) * 1000 + 0.001, gradus::full({999999}, 0.1)})
+    for (const Tensor& wide : {x, x.reshape({999, 1001}), x.reshape({1001, 999}), x.reshape({9, 111111}), x.reshape({111111, 9})}) {
+      CAPTURE(wide.shape().str());
+      const Tensor exact = wide.to(gradus::float64);
+      CHECK(gradus::allclose(wide.sum(), exact.sum().to(gradus::float32), 1e-7, 0));
+      for (int64_t dim = 0; dim < wide.dim(); ++dim) CHECK(gradus::allclose(wide.sum(dim).to(gradus::float64), exact.sum(dim), 1e-7, 0));
+    }
   const Tensor far = gradus::rand({100000}) + 1000;
   CHECK(far.var().item() == doctest::Approx(far.to(gradus::float64).var().item()).epsilon(1e-4));
 }
