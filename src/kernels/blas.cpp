@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdlib>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "core/check.h"
@@ -25,7 +26,6 @@ namespace {
 
 void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, float alpha, const float* a, int64_t lda, const float* b, int64_t ldb,
           float beta, float* c, int64_t ldc) {
-  if (alpha == 1 && (beta == 0 || beta == 1) && blocked_gemm(ta, tb, M, N, K, a, lda, b, ldb, beta == 1, c, ldc)) return;
   cblas_sgemm(CblasRowMajor, ta == Trans::Yes ? CblasTrans : CblasNoTrans, tb == Trans::Yes ? CblasTrans : CblasNoTrans,
               static_cast<blasint>(M), static_cast<blasint>(N), static_cast<blasint>(K), alpha, a, static_cast<blasint>(lda), b,
               static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
@@ -131,6 +131,8 @@ void gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, T alpha
   constexpr int64_t limit = std::numeric_limits<blasint>::max();
   check<ShapeError>(std::max({M, N, K, lda, ldb, ldc}) <= limit, "matmul: [{}, {}] x [{}, {}]: a size or stride is beyond {}, BLAS's limit",
                     M, K, K, N, limit);
+  if constexpr (std::is_same_v<T, float>)
+    if (alpha == 1 && (beta == 0 || beta == 1) && blocked_gemm(trans_a, trans_b, M, N, K, a, lda, b, ldb, beta == 1, c, ldc)) return;
   const bool by_rows = M > N;
   const int64_t length = by_rows ? M : N;
   const int64_t tile = tile_length(length, product_of(M, N, K));
