@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t columns = 512;   // of B packed at a time, a panel
 constexpr int64_t row_chunk = 64;  // rows of A that meet a block
+constexpr int64_t narrow = 128;
 
 /// Of K at a time. Every pass but the first reads C again, so they are few, and of about one length; a block of B, and the rows of A that
 /// meet it, stay in the second-level cache. A transposed A is read in strips of a row each, a page apart, and asks for less.
@@ -21,6 +22,7 @@ int64_t depth_of(bool transposed, int64_t K) {
   return ((K + passes - 1) / passes + step - 1) / step * step;
 }
 
+/// C (M, N) = op(A) op(B), or C += it.
 struct Problem {
   bool transposed_a, transposed_b, add;
   int64_t M, N, K;
@@ -30,10 +32,13 @@ struct Problem {
   int64_t ldb;
   float* c;
   int64_t ldc;
+
+  /// A narrow B, or one for few rows, is read where it lies.
+  bool packs() const noexcept { return transposed_b || (ldb > narrow && M > row_chunk); }
 };
 
 SmallKernel kernel_for(const Problem& p, int64_t rows, int64_t width, int64_t k, bool add) {
-  return small_kernel(width, rows, k, p.lda, add, p.ldc, p.transposed_a);
+  return small_kernel(width, rows, k, p.packs() ? width : p.ldb, p.lda, add, p.ldc, p.transposed_a);
 }
 
 /// Whether every kernel that the product will ask for can be made.
@@ -59,6 +64,8 @@ struct Pass {
   int64_t k0, k, n0, width;
   float* packed;  // blocks of B, (k, kernel_width) each, the last one narrower
 
+  const float* block(int64_t n) const { return p.packs() ? packed + n * k : p.b + k0 * p.ldb + n0 + n; }
+
   void pack(int64_t begin, int64_t end) const {
     for (int64_t n = begin * kernel_width; n < std::min(end * kernel_width, width); n += kernel_width) {
       const float* from = p.b + (p.transposed_b ? (n0 + n) * p.ldb + k0 : k0 * p.ldb + n0 + n);
@@ -75,7 +82,7 @@ struct Pass {
       const int64_t wide = std::min(kernel_width, width - n);
       float* y = p.c + m * p.ldc + n0 + n;
       if (add) fetch(y, rows, wide, p.ldc);
-      kernel_for(p, rows, wide, k, add)(packed + n * k, x, y);
+      kernel_for(p, rows, wide, k, add)(block(n), x, y);
     }
   }
 
@@ -83,7 +90,7 @@ struct Pass {
   void run() const {
     constexpr int64_t work = 1 << 19, worth_sharing = 1 << 16, many = 16;  // multiplications; numbers to pack; chunks
     const int64_t blocks = (width + kernel_width - 1) / kernel_width, chunks = (p.M + row_chunk - 1) / row_chunk;
-    parallel_for(blocks, k * width < worth_sharing ? blocks : 1, [&](int64_t begin, int64_t end) { pack(begin, end); });
+    if (p.packs()) parallel_for(blocks, k * width < worth_sharing ? blocks : 1, [&](int64_t begin, int64_t end) { pack(begin, end); });
     const int64_t group = chunks < many ? 1 : blocks, groups = (blocks + group - 1) / group;
     const int64_t grain = std::max<int64_t>(work / (row_chunk * group * kernel_width * k), 1);
     parallel_for(chunks * groups, grain, [&](int64_t begin, int64_t end) {
@@ -101,7 +108,7 @@ bool blocked_gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K,
   const Problem p{trans_a == Trans::Yes, trans_b == Trans::Yes, add, M, N, K, a, lda, b, ldb, c, ldc};
   const int64_t depth = depth_of(p.transposed_a, K);
   if (!all_kernels_exist(p, depth)) return false;
-  Scratch<float> packed(std::min(K, depth) * std::min(N, columns));
+  const Scratch<float> packed(p.packs() ? std::min(K, depth) * std::min(N, columns) : 0);
   for (int64_t k0 = 0; k0 < K; k0 += depth)
     for (int64_t n0 = 0; n0 < N; n0 += columns) Pass{p, k0, std::min(depth, K - k0), n0, std::min(columns, N - n0), packed.data()}.run();
   return true;

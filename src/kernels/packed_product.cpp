@@ -29,8 +29,8 @@ template <class T>
 bool PackedProduct<T>::run_packed(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
   if constexpr (std::is_same_v<T, float>) {
     const int64_t rest = N_ % kernel_width, whole = N_ - rest;
-    const SmallKernel full = whole > 0 ? small_kernel(kernel_width, rows, K_, ldx, add, ldy) : nullptr;
-    const SmallKernel last = rest > 0 ? small_kernel(rest, rows, K_, ldx, add, ldy) : nullptr;
+    const SmallKernel full = whole > 0 ? small_kernel(kernel_width, rows, K_, kernel_width, ldx, add, ldy) : nullptr;
+    const SmallKernel last = rest > 0 ? small_kernel(rest, rows, K_, rest, ldx, add, ldy) : nullptr;
     if ((whole > 0 && !full) || (rest > 0 && !last)) return false;
     for (int64_t n = 0; n < whole; n += kernel_width) full(packed_.data() + n * K_, x, y + n);
     if (last) last(packed_.data() + whole * K_, x, y + whole);

@@ -5,15 +5,15 @@
 /// libxsmm's kernels for one size each, made at run time; without libxsmm there are none.
 namespace gradus::kernels {
 
-/// y (rows, width) = x (rows, K) w (K, width), or y += it: w dense, the rows of x and y any distance apart.
+/// y (rows, width) = x (rows, K) w (K, width), or y += it.
 using SmallKernel = void (*)(const float* w, const float* x, float* y, ...);
 
 /// Whether there are kernels for this machine, or for the instruction set that GRADUS_ISA names.
 bool has_small_kernels() noexcept;
 
-/// The kernel for these sizes; null when there is none. Kernels are kept, so that asking again is cheap.
-/// With `transposed`, x is stored as (K, rows).
-SmallKernel small_kernel(int64_t width, int64_t rows, int64_t K, int64_t ldx, bool add, int64_t ldy, bool transposed = false);
+/// The kernel for these sizes; null when there is none. Kernels are kept, so that asking again is cheap. The rows of w, x and y lie ldw,
+/// ldx and ldy apart. With `transposed`, x is stored as (K, rows).
+SmallKernel small_kernel(int64_t width, int64_t rows, int64_t K, int64_t ldw, int64_t ldx, bool add, int64_t ldy, bool transposed = false);
 
 /// The widest w that a kernel keeps in registers' reach.
 inline constexpr int64_t kernel_width = 64;
