@@ -12,7 +12,6 @@ namespace {
 
 constexpr int64_t columns = 512;   // of B packed at a time, a panel
 constexpr int64_t row_chunk = 64;  // rows of A that meet a block
-constexpr int64_t narrow = 128;
 
 /// Of K at a time. Every pass but the first reads C again, so they are few, and of about one length; a block of B, and the rows of A that
 /// meet it, stay in the second-level cache. A transposed A is read in strips of a row each, a page apart, and asks for less.

@@ -7,7 +7,6 @@
 #include "core/thread_pool.h"
 #include "kernels/blas.h"
 #include "kernels/math.h"
-#include "kernels/packed_product.h"
 
 namespace gradus::kernels {
 namespace {
@@ -24,21 +23,21 @@ void joint_bias(const GruSizes& s, const RecurrentWeightsView<T>& w, T* bias) {
   for (int64_t j = 0; j < H; ++j) bias[3 * H + j] = w.bias_hh ? w.bias_hh[2 * H + j] : T(0);
 }
 
-// The loops below work on `rows` rows of a step. g (rows, 3H) holds the input's part and becomes r, z, n; p (rows, 3H or 2H) is the
-// state's part; h and next (rows, H) are the states before and after.
+// The loops below work on `rows` rows of a step. gates (rows, 3H) holds the products and becomes r, z, n; before and after (rows, H) are
+// the states.
 
-/// The gates and the new state, the reset gate applied after the product.
+/// The gates and the new state, the reset gate applied after the product, which `inner` holds for n.
 template <class T>
-void gates_after(int64_t rows, int64_t H, T* gates, const T* product, const T* bias, T* inner, const T* before, T* after) {
+void gates_after(int64_t rows, int64_t H, T* gates, const T* bias, T* inner, const T* before, T* after) {
   isa::run([=] {
     for (int64_t b = 0; b < rows; ++b) {
       T *g = gates + b * 3 * H, *q = inner + b * H, *next = after + b * H;
-      const T *p = product + b * 3 * H, *h = before + b * H;
+      const T* h = before + b * H;
       GRADUS_INDEPENDENT
       for (int64_t j = 0; j < H; ++j) {
-        const T r = vsigmoid(g[j] + p[j] + bias[j]);
-        const T z = vsigmoid(g[H + j] + p[H + j] + bias[H + j]);
-        const T hn = p[2 * H + j] + bias[3 * H + j];
+        const T r = gate_sigmoid(g[j] + bias[j]);
+        const T z = gate_sigmoid(g[H + j] + bias[H + j]);
+        const T hn = q[j] + bias[3 * H + j];
         const T n = vtanh(g[2 * H + j] + bias[2 * H + j] + r * hn);
         g[j] = r;
         g[H + j] = z;
@@ -52,32 +51,32 @@ void gates_after(int64_t rows, int64_t H, T* gates, const T* product, const T* b
 
 /// The same with the reset gate before the product, in two passes: first r, z and r * h …
 template <class T>
-void gates_before(int64_t rows, int64_t H, T* gates, const T* product, const T* bias, T* inner, const T* before) {
+void gates_before(int64_t rows, int64_t H, T* gates, const T* bias, T* inner, const T* before) {
   isa::run([=] {
     for (int64_t b = 0; b < rows; ++b) {
       T *g = gates + b * 3 * H, *rh = inner + b * H;
-      const T *p = product + b * 2 * H, *h = before + b * H;
+      const T* h = before + b * H;
       GRADUS_INDEPENDENT
       for (int64_t j = 0; j < H; ++j) {
-        const T r = vsigmoid(g[j] + p[j] + bias[j]);
+        const T r = gate_sigmoid(g[j] + bias[j]);
         g[j] = r;
-        g[H + j] = vsigmoid(g[H + j] + p[H + j] + bias[H + j]);
+        g[H + j] = gate_sigmoid(g[H + j] + bias[H + j]);
         rh[j] = r * h[j];
       }
     }
   });
 }
 
-/// … then n and the new state from the product with r * h.
+/// … then, with the product of r * h, n and the new state.
 template <class T>
-void candidate_before(int64_t rows, int64_t H, T* gates, const T* product, const T* bias, const T* before, T* after) {
+void candidate_before(int64_t rows, int64_t H, T* gates, const T* bias, const T* before, T* after) {
   isa::run([=] {
     for (int64_t b = 0; b < rows; ++b) {
       T *g = gates + b * 3 * H, *next = after + b * H;
-      const T *p = product + b * H, *h = before + b * H;
+      const T* h = before + b * H;
       GRADUS_INDEPENDENT
       for (int64_t j = 0; j < H; ++j) {
-        const T n = vtanh(g[2 * H + j] + bias[2 * H + j] + p[j]);
+        const T n = vtanh(g[2 * H + j] + bias[2 * H + j]);
         g[2 * H + j] = n;
         next[j] = n + g[H + j] * (h[j] - n);
       }
@@ -159,38 +158,38 @@ template <class T>
 struct Forward {
   const GruSizes& s;
   const T* h0;
-  const RecurrentWeightsView<T>& w;
   const GruSaved<T>& saved;
   const T* bias;  // (4H)
   T* h_n;
-  const PackedProduct<T>& recurrent;  // with the rows of W_hh that meet the state directly
+  const InputProducts<T>& input;
+  const PackedProduct<T>&rz, &n;  // with the rows of W_hh for r and z, and for n
 
   /// The rows [begin, end) through all steps.
   void run(int64_t begin, int64_t end) const {
-    const int64_t H = s.H, rows = end - begin, width = s.reset_after ? 3 * H : 2 * H;
-    Scratch<T> product(rows * width), candidate(s.reset_after ? 0 : rows * H);
+    const int64_t H = s.H, rows = end - begin;
     const T* h = h0 + begin * H;
     for (int64_t i = 0; i < s.T; ++i) {
       const int64_t t = s.step(i), first = t * s.B + begin;
       T *gates = saved.gates + first * 3 * H, *inner = saved.inner + first * H, *next = saved.states + first * H;
-      recurrent.run(rows, h, H, false, product.data(), width);
+      input.step(t, begin, end);
+      rz.run(rows, h, H, true, gates, 3 * H);
+      if (s.reset_after) n.run(rows, h, H, false, inner, H);
       for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
-        const int64_t n = to - from, b = from - begin;
-        const T* p = product.data() + b * width;
+        const int64_t count = to - from, at = (from - begin) * H;
         if (!active) {
-          std::fill_n(inner + b * H, n * H, T(0));
-          std::copy_n(h + b * H, n * H, next + b * H);
+          std::fill_n(inner + at, count * H, T(0));
+          std::copy_n(h + at, count * H, next + at);
         } else if (s.reset_after) {
-          gates_after(n, H, gates + b * 3 * H, p, bias, inner + b * H, h + b * H, next + b * H);
+          gates_after(count, H, gates + 3 * at, bias, inner + at, h + at, next + at);
         } else {
-          gates_before(n, H, gates + b * 3 * H, p, bias, inner + b * H, h + b * H);
+          gates_before(count, H, gates + 3 * at, bias, inner + at, h + at);
         }
       });
       if (!s.reset_after) {
-        gemm<T>(Trans::No, Trans::Yes, rows, H, H, 1, inner, H, w.weight_hh + 2 * H * H, H, 0, candidate.data(), H);
+        n.run(rows, inner, H, true, gates + 2 * H, 3 * H);
         for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
-          const int64_t b = from - begin;
-          if (active) candidate_before(to - from, H, gates + b * 3 * H, candidate.data() + b * H, bias, h + b * H, next + b * H);
+          const int64_t at = (from - begin) * H;
+          if (active) candidate_before(to - from, H, gates + 3 * at, bias, h + at, next + at);
         });
       }
       h = next;
@@ -203,12 +202,13 @@ template <class T>
 struct Backward {
   const GruSizes& s;
   const T* h0;
-  const RecurrentWeightsView<T>& w;
   const GruSaved<T>& saved;
   const OutputGradient<T>& dy;
   const T* dh_n;
-  T *d, *dh0;                         // d (T, B, 4H)
+  T *d, *dh0;  // d (T, B, 4H)
+  const InputGradient<T>& input;
   const PackedProduct<T>& recurrent;  // with the transpose of the rows of W_hh that met the state directly
+  const PackedProduct<T>& reset;      // with that of the rows that met r * h
 
   /// The rows [begin, end) through all steps, last to first; `sums` (4H) adds up d over them.
   void run(int64_t begin, int64_t end, T* sums) const {
@@ -227,16 +227,15 @@ struct Backward {
         else if (s.reset_after) gradients_after(n, H, g, inner + b * H, h + b * H, dyt, dy.stride, dh.data() + b * H, dt + b * width, sums);
         else gradients_before(n, H, g, h + b * H, dyt, dy.stride, dh.data() + b * H, dt + b * width, sums);
       });
-      if (s.reset_after) {
-        recurrent.run(rows, dt + H, width, true, dh.data(), H);
-        continue;
+      if (!s.reset_after) {
+        reset.run(rows, dt + 3 * H, width, false, drh.data(), H);
+        for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
+          const int64_t b = from - begin;
+          if (active) reset_before(to - from, H, gates + b * 3 * H, drh.data() + b * H, h + b * H, dh.data() + b * H, dt + b * width, sums);
+        });
       }
-      gemm<T>(Trans::No, Trans::No, rows, H, H, 1, dt + 3 * H, width, w.weight_hh + 2 * H * H, H, 0, drh.data(), H);
-      for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
-        const int64_t b = from - begin;
-        if (active) reset_before(to - from, H, gates + b * 3 * H, drh.data() + b * H, h + b * H, dh.data() + b * H, dt + b * width, sums);
-      });
-      recurrent.run(rows, dt + H, width, true, dh.data(), H);
+      input.step(t, begin, end);
+      if (i > 0 || dh0) recurrent.run(rows, dt + H, width, true, dh.data(), H);
     }
     if (dh0) std::copy_n(dh.data(), rows * H, dh0 + begin * H);
   }
@@ -250,14 +249,11 @@ void gru_weight_hh_gradient(const GruSizes& s, const T* d, const T* h0, const Gr
     gemm<T>(Trans::Yes, Trans::No, H, H, s.T * s.B, 1, d + 3 * H, 4 * H, saved.inner, H, 0, result + 2 * H * H, H);
 }
 
+/// W_ih with its rows in the order of d's first three parts: n, r, z.
 template <class T>
-void input_gradient(const GruSizes& s, const T* d, const T* weight_ih, T* result) {
-  const int64_t H = s.H, I = s.I;
-  // W_ih with its rows in the order of d's first three parts: n, r, z.
-  Scratch<T> weight(3 * H * I);
-  std::copy_n(weight_ih + 2 * H * I, H * I, weight.data());
-  std::copy_n(weight_ih, 2 * H * I, weight.data() + H * I);
-  gemm<T>(Trans::No, Trans::No, s.T * s.B, I, 3 * H, 1, d, 4 * H, weight.data(), I, 0, result, I);
+void reorder(int64_t H, int64_t I, const T* weight_ih, T* result) {
+  std::copy_n(weight_ih + 2 * H * I, H * I, result);
+  std::copy_n(weight_ih, 2 * H * I, result + H * I);
 }
 
 template <class T>
@@ -273,11 +269,12 @@ void bias_gradients(int64_t H, const T* sums, const RecurrentGradients<T>& out) 
 
 template <class T>
 void gru_forward(const GruSizes& s, const T* x, const T* h0, const RecurrentWeightsView<T>& w, const GruSaved<T>& saved, T* h_n) {
-  input_products(s, 3, x, w.weight_ih, saved.gates);
-  Scratch<T> bias(4 * s.H);
+  const int64_t H = s.H;
+  Scratch<T> bias(4 * H);
   joint_bias(s, w, bias.data());
-  const PackedProduct<T> recurrent(s.reset_after ? 3 * s.H : 2 * s.H, s.H, w.weight_hh, s.H, 1);
-  const Forward<T> forward{s, h0, w, saved, bias.data(), h_n, recurrent};
+  const InputProducts<T> input(s, 3, x, w.weight_ih, saved.gates);
+  const PackedProduct<T> rz(2 * H, H, w.weight_hh, H, 1), n(H, H, w.weight_hh + 2 * H * H, H, 1);
+  const Forward<T> forward{s, h0, saved, bias.data(), h_n, input, rz, n};
   parallel_for(s.B, tile_rows(s, 3), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
 }
 
@@ -285,15 +282,18 @@ template <class T>
 void gru_backward(const GruSizes& s, const T* x, const T* h0, const RecurrentWeightsView<T>& w, const GruSaved<T>& saved, const T* dy,
                   const T* dh_n, const RecurrentGradients<T>& out) {
   const int64_t tile = tile_rows(s, 3), H = s.H, width = 4 * H;
-  Scratch<T> d(s.T * s.B * width);
+  Scratch<T> d(s.T * s.B * width), weight_ih(out.x ? 3 * H * s.I : 0);
+  if (out.x) reorder(H, s.I, w.weight_ih, weight_ih.data());
   TileSums<T> sums(s, tile, width);
+  const InputGradient<T> input(s, 3, d.data(), width, weight_ih.data(), out.x);
   const PackedProduct<T> recurrent(H, s.reset_after ? 3 * H : 2 * H, w.weight_hh, 1, H);
+  const PackedProduct<T> reset(s.reset_after ? 0 : H, H, w.weight_hh + 2 * H * H, 1, H);
   const OutputGradient<T> output_gradient(s, dy);
-  const Backward<T> backward{s, h0, w, saved, output_gradient, dh_n, d.data(), out.h0, recurrent};
+  const Backward<T> backward{s, h0, saved, output_gradient, dh_n, d.data(), out.h0, input, recurrent, reset};
   parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.of(begin)); });
 
   run_products(3, s.T * s.B * 3 * H * std::max(s.I, H), [&](int64_t which) {
-    if (which == 0 && out.x) input_gradient(s, d.data(), w.weight_ih, out.x);
+    if (which == 0) input.finish();
     if (which == 1 && out.weight_ih) weight_ih_gradient<T>(s, d.data(), width, {{H, 2 * H}, {0, H}}, x, out.weight_ih);
     if (which == 2 && out.weight_hh) gru_weight_hh_gradient(s, d.data(), h0, saved, out.weight_hh);
   });

@@ -6,7 +6,6 @@
 #include "core/scratch.h"
 #include "core/thread_pool.h"
 #include "kernels/math.h"
-#include "kernels/packed_product.h"
 
 namespace gradus::kernels {
 namespace {
@@ -20,8 +19,8 @@ void gates_forward(int64_t rows, int64_t H, T* gates, const T* bias, const T* c_
       const T* before = c_before + b * H;
       GRADUS_INDEPENDENT
       for (int64_t j = 0; j < H; ++j) {
-        const T i = vsigmoid(gate[j] + bias[j]), f = vsigmoid(gate[H + j] + bias[H + j]);
-        const T g = vtanh(gate[2 * H + j] + bias[2 * H + j]), o = vsigmoid(gate[3 * H + j] + bias[3 * H + j]);
+        const T i = gate_sigmoid(gate[j] + bias[j]), f = gate_sigmoid(gate[H + j] + bias[H + j]);
+        const T g = vtanh(gate[2 * H + j] + bias[2 * H + j]), o = gate_sigmoid(gate[3 * H + j] + bias[3 * H + j]);
         const T cell = f * before[j] + i * g;
         gate[j] = i;
         gate[H + j] = f;
@@ -72,6 +71,7 @@ struct Forward {
   const LstmSaved<T>& saved;
   const LstmState<T>& last;
   const T* bias;  // (4H)
+  const InputProducts<T>& input;
   const PackedProduct<T>& recurrent;
 
   /// The rows [begin, end) through all steps.
@@ -81,6 +81,7 @@ struct Forward {
     for (int64_t i = 0; i < s.T; ++i) {
       const int64_t t = s.step(i), first = t * s.B + begin;
       T *gates = saved.gates + first * 4 * H, *next_c = saved.cells + first * H, *next_h = saved.states + first * H;
+      input.step(t, begin, end);
       recurrent.run(rows, h, H, true, gates, 4 * H);
       for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
         const int64_t n = to - from, at = (from - begin) * H;
@@ -105,6 +106,7 @@ struct Backward {
   const LstmState<const T>& d_last;
   T* d;  // (T, B, 4H)
   const LstmState<T>& d_start;
+  const InputGradient<T>& input;
   const PackedProduct<T>& recurrent;  // with the transpose of W_hh
 
   /// The rows [begin, end) through all steps, last to first; `sums` (4H) adds up d over them.
@@ -124,6 +126,7 @@ struct Backward {
           gates_backward(n, H, saved.gates + first * 4 * H + 4 * at, before + at, saved.cells + first * H + at, dy.row(t, from), dy.stride,
                          dh.data() + at, dc.data() + at, dt + 4 * at, sums);
       });
+      input.step(t, begin, end);
       if (i > 0 || d_start.h) recurrent.run(rows, dt, 4 * H, true, dh.data(), H);
     }
     if (d_start.h) std::copy_n(dh.data(), rows * H, d_start.h + begin * H);
@@ -136,10 +139,10 @@ struct Backward {
 template <class T>
 void lstm_forward(const RecurrenceSizes& s, const T* x, const LstmState<const T>& start, const RecurrentWeightsView<T>& w,
                   const LstmSaved<T>& saved, const LstmState<T>& last) {
-  input_products(s, 4, x, w.weight_ih, saved.gates);
+  const InputProducts<T> input(s, 4, x, w.weight_ih, saved.gates);
   const JointBias<T> bias(w, 4 * s.H);
   const PackedProduct<T> recurrent(4 * s.H, s.H, w.weight_hh, s.H, 1);
-  const Forward<T> forward{s, start, saved, last, bias.data(), recurrent};
+  const Forward<T> forward{s, start, saved, last, bias.data(), input, recurrent};
   parallel_for(s.B, tile_rows(s, 4), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
 }
 
@@ -152,9 +155,10 @@ void lstm_backward(const RecurrenceSizes& s, const T* x, const LstmState<const T
   const OutputGradient<T> output_gradient(s, dy);
   const LstmState<T> d_start{out.h0, dc0};
   const PackedProduct<T> recurrent(s.H, width, w.weight_hh, 1, s.H);
-  const Backward<T> backward{s, start, saved, output_gradient, d_last, d.data(), d_start, recurrent};
+  const InputGradient<T> input(s, 4, d.data(), width, w.weight_ih, out.x);
+  const Backward<T> backward{s, start, saved, output_gradient, d_last, d.data(), d_start, input, recurrent};
   parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.of(begin)); });
-  gate_gradients(s, 4, d.data(), x, start.h, saved.states, w.weight_ih, sums.total(), out);
+  gate_gradients(s, 4, d.data(), x, start.h, saved.states, input, sums.total(), out);
 }
 
 template void lstm_forward(const RecurrenceSizes&, const float*, const LstmState<const float>&, const RecurrentWeightsView<float>&,

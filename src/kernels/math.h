@@ -14,16 +14,21 @@ inline double vlog(double x) { return std::log(x); }
 inline double vtanh(double x) { return std::tanh(x); }
 inline double verf(double x) { return std::erf(x); }
 inline double vsigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+inline double gate_sigmoid(double x) { return vsigmoid(x); }
 
-/// e^x = 2^n e^f with n = round(x / ln 2), in the steps of N. Shibata's SLEEF (expf_u10), which PyTorch uses: with fused multiplications
-/// the bits are PyTorch's. Beyond the range of float: 0 and infinity.
-inline float vexp(float x) {
+namespace detail {
+
+/// e^x = 2^n p for x in [-104, 89], with n = round(x / ln 2) and p = e^f.
+struct ExpParts {
+  int32_t n;
+  float p;
+};
+
+inline ExpParts exp_parts(float x) {
   constexpr float round_bits = 12582912.0F;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
-  float v = x < -104.0F ? -104.0F : x;
-  v = v > 89.0F ? 89.0F : v;
-  const float shifted = v * 1.44269504088896341F + round_bits;
+  const float shifted = x * 1.44269504088896341F + round_bits;
   const float n = shifted - round_bits;
-  float f = n * -0.693145751953125F + v;
+  float f = n * -0.693145751953125F + x;
   f = n * -1.428606765330187045e-06F + f;
   float p = 0.000198527617612853646278381F;
   p = p * f + 0.00139304355252534151077271F;
@@ -32,11 +37,30 @@ inline float vexp(float x) {
   p = p * f + 0.166666671633720397949219F;
   p = p * f + 0.5F;
   p = f * f * p + f + 1.0F;
+  return {std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(round_bits), p};
+}
+
+inline float power_of_two(int32_t e) { return std::bit_cast<float>(static_cast<uint32_t>(e + 127) << 23); }
+
+/// The bits of vexp for x in [-87, 87], and its values there beyond.
+inline float bounded_exp(float x) {
+  float v = x < -87.0F ? -87.0F : x;
+  v = v > 87.0F ? 87.0F : v;
+  const auto [n, p] = exp_parts(v);
+  return p * power_of_two(n);
+}
+
+}  // namespace detail
+
+/// e^x, in the steps of N. Shibata's SLEEF (expf_u10), which PyTorch uses: with fused multiplications the bits are PyTorch's. Beyond the
+/// range of float: 0 and infinity.
+inline float vexp(float x) {
+  float v = x < -104.0F ? -104.0F : x;
+  v = v > 89.0F ? 89.0F : v;
+  const auto [n, p] = detail::exp_parts(v);
   // 2^n in two factors: one alone would leave the range of normal numbers at both ends.
-  const int32_t whole = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(round_bits);
-  const int32_t half = whole >> 1;
-  const auto power = [](int32_t e) { return std::bit_cast<float>(static_cast<uint32_t>(e + 127) << 23); };
-  return p * power(half) * power(whole - half);
+  const int32_t half = n >> 1;
+  return p * detail::power_of_two(half) * detail::power_of_two(n - half);
 }
 
 /// ln x = e ln 2 + ln m with sqrt(1/2) <= m < sqrt(2).
@@ -76,7 +100,7 @@ inline float vtanh(float x) {
   p = p * z + 1.33314422036e-1F;
   p = p * z - 3.33332819422e-1F;
   const float near = std::copysign(p * z * x + x, x);  // -0 stays -0
-  const float far = 1 - 2 / (vexp(2 * x) + 1);
+  const float far = 1 - 2 / (detail::bounded_exp(2 * x) + 1);
   return x < 0.625F && x > -0.625F ? near : far;
 }
 
@@ -106,5 +130,8 @@ inline float verf(float x) {
 }
 
 inline float vsigmoid(float x) { return 1 / (1 + vexp(-x)); }
+
+/// The sigmoid of a gate: the same bits as vsigmoid, but no less than e^-87, which is nothing to what the gate multiplies.
+inline float gate_sigmoid(float x) { return 1 / (1 + detail::bounded_exp(-x)); }
 
 }  // namespace gradus::kernels

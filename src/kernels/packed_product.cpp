@@ -8,6 +8,10 @@
 #include "kernels/small_kernels.h"
 
 namespace gradus::kernels {
+template <class T>
+bool PackedProduct<T>::packs() noexcept {
+  return std::is_same_v<T, float> && has_small_kernels();
+}
 
 template <class T>
 PackedProduct<T>::PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stride, int64_t k_stride)
@@ -16,10 +20,10 @@ PackedProduct<T>::PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stri
       n_stride_(n_stride),
       k_stride_(k_stride),
       w_(w),
-      is_packed_(std::is_same_v<T, float> && has_small_kernels()),
-      packed_(is_packed_ ? N * K : 0) {
+      lies_right_(n_stride == 1 && k_stride >= N && k_stride <= narrow),
+      packed_(packs() && !lies_right_ ? N * K : 0) {
   if constexpr (std::is_same_v<T, float>) {
-    if (!is_packed_) return;
+    if (!packs() || lies_right_) return;
     for (int64_t first = 0; first < N; first += kernel_width)
       pack_block(K, std::min(kernel_width, N - first), w + first * n_stride, n_stride, k_stride, packed_.data() + first * K);
   }
@@ -28,12 +32,13 @@ PackedProduct<T>::PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stri
 template <class T>
 bool PackedProduct<T>::run_packed(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
   if constexpr (std::is_same_v<T, float>) {
+    const auto kernel = [&](int64_t width) { return small_kernel(width, rows, K_, lies_right_ ? k_stride_ : width, ldx, add, ldy); };
+    const auto block = [&](int64_t n) { return lies_right_ ? w_ + n : packed_.data() + n * K_; };
     const int64_t rest = N_ % kernel_width, whole = N_ - rest;
-    const SmallKernel full = whole > 0 ? small_kernel(kernel_width, rows, K_, kernel_width, ldx, add, ldy) : nullptr;
-    const SmallKernel last = rest > 0 ? small_kernel(rest, rows, K_, rest, ldx, add, ldy) : nullptr;
+    const SmallKernel full = whole > 0 ? kernel(kernel_width) : nullptr, last = rest > 0 ? kernel(rest) : nullptr;
     if ((whole > 0 && !full) || (rest > 0 && !last)) return false;
-    for (int64_t n = 0; n < whole; n += kernel_width) full(packed_.data() + n * K_, x, y + n);
-    if (last) last(packed_.data() + whole * K_, x, y + whole);
+    for (int64_t n = 0; n < whole; n += kernel_width) full(block(n), x, y + n);
+    if (last) last(block(whole), x, y + whole);
     return true;
   }
   return false;
@@ -41,7 +46,7 @@ bool PackedProduct<T>::run_packed(int64_t rows, const T* x, int64_t ldx, bool ad
 
 template <class T>
 void PackedProduct<T>::run(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
-  if (rows == 0 || (is_packed_ && run_packed(rows, x, ldx, add, y, ldy))) return;
+  if (rows == 0 || (packs() && run_packed(rows, x, ldx, add, y, ldy))) return;
   const bool stored = k_stride_ == 1;
   gemm<T>(Trans::No, stored ? Trans::Yes : Trans::No, rows, N_, K_, 1, x, ldx, w_,
           stored ? std::max(n_stride_, K_) : std::max(k_stride_, N_), add ? T(1) : T(0), y, ldy);

@@ -15,8 +15,49 @@ int64_t tile_rows(const RecurrenceSizes& s, int64_t gates) {
 }
 
 template <class T>
-void input_products(const RecurrenceSizes& s, int64_t gates, const T* x, const T* weight_ih, T* result) {
-  gemm<T>(Trans::No, Trans::Yes, s.T * s.B, gates * s.H, s.I, 1, x, s.I, weight_ih, s.I, 0, result, gates * s.H);
+bool is_made_by_step(const RecurrenceSizes& s, int64_t gates) {
+  constexpr int64_t fewest = 16, most = 1 << 20;  // rows, inputs; numbers in W_ih
+  return PackedProduct<T>::packs() && std::min(tile_rows(s, gates), s.I) >= fewest && gates * s.H * s.I <= most;
+}
+
+template <class T>
+InputProducts<T>::InputProducts(const RecurrenceSizes& s, int64_t gates, const T* x, const T* weight_ih, T* result)
+    : s_(s),
+      width_(gates * s.H),
+      by_step_(is_made_by_step<T>(s, gates)),
+      x_(x),
+      result_(result),
+      product_(by_step_ ? width_ : 0, s.I, weight_ih, s.I, 1) {
+  if (!by_step_) gemm<T>(Trans::No, Trans::Yes, s.T * s.B, width_, s.I, 1, x, s.I, weight_ih, s.I, 0, result, width_);
+}
+
+template <class T>
+void InputProducts<T>::step(int64_t t, int64_t begin, int64_t end) const {
+  const int64_t first = t * s_.B + begin;
+  if (by_step_) product_.run(end - begin, x_ + first * s_.I, s_.I, false, result_ + first * width_, width_);
+}
+
+template <class T>
+InputGradient<T>::InputGradient(const RecurrenceSizes& s, int64_t gates, const T* d, int64_t width, const T* weight_ih, T* result)
+    : s_(s),
+      gates_(gates),
+      width_(width),
+      by_step_(result && is_made_by_step<T>(s, gates)),
+      d_(d),
+      weight_ih_(weight_ih),
+      result_(result),
+      product_(by_step_ ? s.I : 0, gates * s.H, weight_ih, 1, s.I) {}
+
+template <class T>
+void InputGradient<T>::step(int64_t t, int64_t begin, int64_t end) const {
+  const int64_t first = t * s_.B + begin;
+  if (by_step_) product_.run(end - begin, d_ + first * width_, width_, false, result_ + first * s_.I, s_.I);
+}
+
+template <class T>
+void InputGradient<T>::finish() const {
+  if (!result_ || by_step_) return;
+  gemm<T>(Trans::No, Trans::No, s_.T * s_.B, s_.I, gates_ * s_.H, 1, d_, width_, weight_ih_, s_.I, 0, result_, s_.I);
 }
 
 template <class T>
@@ -78,11 +119,11 @@ const T* TileSums<T>::total() {
 }
 
 template <class T>
-void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* h0, const T* states, const T* weight_ih,
-                    const T* sums, const RecurrentGradients<T>& out) {
-  const int64_t width = gates * s.H, I = s.I;
-  run_products(3, s.T * s.B * width * std::max(I, s.H), [&](int64_t which) {
-    if (which == 0 && out.x) gemm<T>(Trans::No, Trans::No, s.T * s.B, I, width, 1, d, width, weight_ih, I, 0, out.x, I);
+void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* h0, const T* states,
+                    const InputGradient<T>& input_gradient, const T* sums, const RecurrentGradients<T>& out) {
+  const int64_t width = gates * s.H;
+  run_products(3, s.T * s.B * width * std::max(s.I, s.H), [&](int64_t which) {
+    if (which == 0) input_gradient.finish();
     if (which == 1 && out.weight_ih) weight_ih_gradient<T>(s, d, width, {{0, width}}, x, out.weight_ih);
     if (which == 2 && out.weight_hh) weight_hh_gradient<T>(s, d, width, {0, width}, h0, states, out.weight_hh);
   });
@@ -90,16 +131,18 @@ void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T
     if (bias) std::copy_n(sums, width, bias);
 }
 
-template void input_products(const RecurrenceSizes&, int64_t, const float*, const float*, float*);
-template void input_products(const RecurrenceSizes&, int64_t, const double*, const double*, double*);
+template class InputProducts<float>;
+template class InputProducts<double>;
+template class InputGradient<float>;
+template class InputGradient<double>;
 template void weight_ih_gradient(const RecurrenceSizes&, const float*, int64_t, std::initializer_list<Columns>, const float*, float*);
 template void weight_ih_gradient(const RecurrenceSizes&, const double*, int64_t, std::initializer_list<Columns>, const double*, double*);
 template void weight_hh_gradient(const RecurrenceSizes&, const float*, int64_t, Columns, const float*, const float*, float*);
 template void weight_hh_gradient(const RecurrenceSizes&, const double*, int64_t, Columns, const double*, const double*, double*);
-template void gate_gradients(const RecurrenceSizes&, int64_t, const float*, const float*, const float*, const float*, const float*,
-                             const float*, const RecurrentGradients<float>&);
-template void gate_gradients(const RecurrenceSizes&, int64_t, const double*, const double*, const double*, const double*, const double*,
-                             const double*, const RecurrentGradients<double>&);
+template void gate_gradients(const RecurrenceSizes&, int64_t, const float*, const float*, const float*, const float*,
+                             const InputGradient<float>&, const float*, const RecurrentGradients<float>&);
+template void gate_gradients(const RecurrenceSizes&, int64_t, const double*, const double*, const double*, const double*,
+                             const InputGradient<double>&, const double*, const RecurrentGradients<double>&);
 template class JointBias<float>;
 template class JointBias<double>;
 template class OutputGradient<float>;

@@ -5,13 +5,14 @@
 #include <initializer_list>
 
 #include "core/scratch.h"
+#include "kernels/packed_product.h"
 
 /// What the fused kernels of one recurrent layer in one direction have in common: sizes, how the batch is split, and the products over all
 /// steps. T steps, B rows, I inputs, H hidden units, G gates; arrays are dense and row-major.
 ///
-/// Forward makes the input's part of every gate of every step in one product, and packs W_hh once for the products of the steps. Each
-/// thread then carries its rows of the batch through the whole sequence. Backward does the same from the last step to the first, and leaves
-/// `d` (T, B, width), the gradients of all gates before their nonlinearities; the weights' gradients are products over all steps.
+/// W_hh, and W_ih where its products are made step by step, are packed once for the products of the steps. Each thread then carries its
+/// rows of the batch through the whole sequence. Backward does the same from the last step to the first, and leaves `d` (T, B, width), the
+/// gradients of all gates before their nonlinearities; the weights' gradients are products over all steps.
 namespace gradus::kernels {
 
 struct RecurrenceSizes {
@@ -66,9 +67,47 @@ void copy_rows_or_zeros(const RecurrenceSizes& s, const T* from, int64_t begin, 
   else std::fill_n(to, count, T(0));
 }
 
+/// Whether a product with W_ih is made for a tile's rows at each step, while they are in the nearest caches, and not for all steps at once.
+/// It is where weights are packed, if the rows keep a kernel busy and the weights stay in reach.
+template <class T>
+bool is_made_by_step(const RecurrenceSizes& s, int64_t gates);
+
 /// result (T, B, G H) = x W_ih^T: the input's part of every gate of every step.
 template <class T>
-void input_products(const RecurrenceSizes& s, int64_t gates, const T* x, const T* weight_ih, T* result);
+class InputProducts {
+ public:
+  InputProducts(const RecurrenceSizes& s, int64_t gates, const T* x, const T* weight_ih, T* result);
+  /// To be called for the rows [begin, end) of step t before they are read.
+  void step(int64_t t, int64_t begin, int64_t end) const;
+
+ private:
+  const RecurrenceSizes& s_;
+  int64_t width_;
+  bool by_step_;
+  const T* x_;
+  T* result_;
+  PackedProduct<T> product_;
+};
+
+/// The gradient of x, (T, B, I) = the first G H columns of d (T, B, width) times a W_ih with its rows in their order.
+template <class T>
+class InputGradient {
+ public:
+  /// result is null where it is not wanted.
+  InputGradient(const RecurrenceSizes& s, int64_t gates, const T* d, int64_t width, const T* weight_ih, T* result);
+  /// To be called when d is known for the rows [begin, end) of step t …
+  void step(int64_t t, int64_t begin, int64_t end) const;
+  /// … and when all of it is.
+  void finish() const;
+
+ private:
+  const RecurrenceSizes& s_;
+  int64_t gates_, width_;
+  bool by_step_;
+  const T *d_, *weight_ih_;
+  T* result_;
+  PackedProduct<T> product_;
+};
 
 /// (G H): what is added to every gate, b_ih + b_hh.
 template <class T>
@@ -133,10 +172,10 @@ class TileSums {
   Scratch<T> sums_;
 };
 
-/// All gradients but those of the states at the start, where d (T, B, G H) has the gates in the order of the weights and its columns sum
-/// up to `sums` (G H).
+/// The gradients of the weights and biases, and the rest of x's, where d (T, B, G H) has the gates in the order of the weights and its
+/// columns sum up to `sums` (G H).
 template <class T>
-void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* h0, const T* states, const T* weight_ih,
-                    const T* sums, const RecurrentGradients<T>& out);
+void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* h0, const T* states,
+                    const InputGradient<T>& input_gradient, const T* sums, const RecurrentGradients<T>& out);
 
 }  // namespace gradus::kernels

@@ -6,7 +6,6 @@
 #include "core/scratch.h"
 #include "core/thread_pool.h"
 #include "kernels/math.h"
-#include "kernels/packed_product.h"
 
 namespace gradus::kernels {
 namespace {
@@ -55,6 +54,7 @@ struct Forward {
   Nonlinearity f;
   const T *h0, *bias;  // bias (H)
   T *states, *h_n;
+  const InputProducts<T>& input;
   const PackedProduct<T>& recurrent;
 
   /// The rows [begin, end) through all steps.
@@ -64,6 +64,7 @@ struct Forward {
     for (int64_t i = 0; i < s.T; ++i) {
       const int64_t t = s.step(i);
       T* next = states + (t * s.B + begin) * H;
+      input.step(t, begin, end);
       recurrent.run(rows, h, H, true, next, H);
       for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
         const int64_t n = to - from, at = (from - begin) * H;
@@ -84,7 +85,8 @@ struct Backward {
   const T* states;
   const OutputGradient<T>& dy;
   const T* dh_n;
-  T *d, *dh0;                         // d (T, B, H)
+  T *d, *dh0;  // d (T, B, H)
+  const InputGradient<T>& input;
   const PackedProduct<T>& recurrent;  // with the transpose of W_hh
 
   /// The rows [begin, end) through all steps, last to first; `sums` (H) adds up d over them.
@@ -102,6 +104,7 @@ struct Backward {
         else if (f == Nonlinearity::Tanh) activate_backward<Nonlinearity::Tanh>(n, H, h, dyt, dy.stride, dht, dt, sums);
         else activate_backward<Nonlinearity::Relu>(n, H, h, dyt, dy.stride, dht, dt, sums);
       });
+      input.step(t, begin, end);
       if (i > 0 || dh0) recurrent.run(rows, d + first, H, true, dh.data(), H);
     }
     if (dh0) std::copy_n(dh.data(), rows * H, dh0 + begin * H);
@@ -112,10 +115,10 @@ struct Backward {
 
 template <class T>
 void rnn_forward(const RecurrenceSizes& s, Nonlinearity f, const T* x, const T* h0, const RecurrentWeightsView<T>& w, T* states, T* h_n) {
-  input_products(s, 1, x, w.weight_ih, states);
+  const InputProducts<T> input(s, 1, x, w.weight_ih, states);
   const JointBias<T> bias(w, s.H);
   const PackedProduct<T> recurrent(s.H, s.H, w.weight_hh, s.H, 1);
-  const Forward<T> forward{s, f, h0, bias.data(), states, h_n, recurrent};
+  const Forward<T> forward{s, f, h0, bias.data(), states, h_n, input, recurrent};
   parallel_for(s.B, tile_rows(s, 1), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
 }
 
@@ -127,9 +130,10 @@ void rnn_backward(const RecurrenceSizes& s, Nonlinearity f, const T* x, const T*
   TileSums<T> sums(s, tile, s.H);
   const OutputGradient<T> output_gradient(s, dy);
   const PackedProduct<T> recurrent(s.H, s.H, w.weight_hh, 1, s.H);
-  const Backward<T> backward{s, f, states, output_gradient, dh_n, d.data(), out.h0, recurrent};
+  const InputGradient<T> input(s, 1, d.data(), s.H, w.weight_ih, out.x);
+  const Backward<T> backward{s, f, states, output_gradient, dh_n, d.data(), out.h0, input, recurrent};
   parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.of(begin)); });
-  gate_gradients(s, 1, d.data(), x, h0, states, w.weight_ih, sums.total(), out);
+  gate_gradients(s, 1, d.data(), x, h0, states, input, sums.total(), out);
 }
 
 template void rnn_forward(const RecurrenceSizes&, Nonlinearity, const float*, const float*, const RecurrentWeightsView<float>&, float*,

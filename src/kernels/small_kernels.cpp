@@ -1,5 +1,7 @@
 #include "kernels/small_kernels.h"
 
+#include <initializer_list>
+
 #ifdef GRADUS_LIBXSMM
 #  include <libxsmm.h>
 
@@ -20,14 +22,42 @@ bool has_small_kernels() noexcept {
   return usable;
 }
 
+namespace {
+
+/// What tells kernels apart.
+struct Sizes {
+  int64_t width, rows, K, ldw, ldx, ldy;
+  bool add, transposed;
+  bool operator==(const Sizes&) const = default;
+};
+
+SmallKernel made(const Sizes& s) {
+  // libxsmm counts columns first: its C (width, rows) is y, its A (width, K) is w, its B (K, rows) is x.
+  const auto lda = static_cast<libxsmm_blasint>(s.ldw), ldb = static_cast<libxsmm_blasint>(s.ldx),
+             ldc = static_cast<libxsmm_blasint>(s.ldy);
+  const float alpha = 1, beta = s.add ? 1 : 0;
+  const int flags = s.transposed ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE, prefetch = LIBXSMM_GEMM_PREFETCH_NONE;
+  return libxsmm_smmdispatch(static_cast<libxsmm_blasint>(s.width), static_cast<libxsmm_blasint>(s.rows), static_cast<libxsmm_blasint>(s.K),
+                             &lda, &ldb, &ldc, &alpha, &beta, &flags, &prefetch);
+}
+
+}  // namespace
+
 SmallKernel small_kernel(int64_t width, int64_t rows, int64_t K, int64_t ldw, int64_t ldx, bool add, int64_t ldy, bool transposed) {
   if (!has_small_kernels()) return nullptr;
-  // libxsmm counts columns first: its C (width, rows) is y, its A (width, K) is w, its B (K, rows) is x.
-  const auto lda = static_cast<libxsmm_blasint>(ldw), ldb = static_cast<libxsmm_blasint>(ldx), ldc = static_cast<libxsmm_blasint>(ldy);
-  const float alpha = 1, beta = add ? 1 : 0;
-  const int flags = transposed ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE, prefetch = LIBXSMM_GEMM_PREFETCH_NONE;
-  return libxsmm_smmdispatch(static_cast<libxsmm_blasint>(width), static_cast<libxsmm_blasint>(rows), static_cast<libxsmm_blasint>(K), &lda,
-                             &ldb, &ldc, &alpha, &beta, &flags, &prefetch);
+  // libxsmm finds a kernel again in 50 ns, a twentieth of what a small product takes; this finds the latest ones in 5.
+  struct Entry {
+    Sizes sizes;
+    SmallKernel kernel;
+  };
+  constexpr uint64_t entries = 64;
+  static thread_local Entry table[entries] = {};
+  const Sizes sizes{width, rows, K, ldw, ldx, ldy, add, transposed};
+  uint64_t hash = add ? 1 : transposed ? 2 : 0;
+  for (const int64_t size : {width, rows, K, ldw, ldx, ldy}) hash = hash * 31 + static_cast<uint64_t>(size);
+  Entry& entry = table[(hash ^ hash >> 6 ^ hash >> 12) % entries];
+  if (!entry.kernel || entry.sizes != sizes) entry = {sizes, made(sizes)};
+  return entry.kernel;
 }
 
 const char* small_kernel_library() noexcept { return "libxsmm " LIBXSMM_VERSION; }

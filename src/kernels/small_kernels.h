@@ -18,6 +18,9 @@ SmallKernel small_kernel(int64_t width, int64_t rows, int64_t K, int64_t ldw, in
 /// The widest w that a kernel keeps in registers' reach.
 inline constexpr int64_t kernel_width = 64;
 
+/// Numbers in a row of w, up to which a kernel reads it as quickly as a packed block.
+inline constexpr int64_t narrow = 128;
+
 /// "libxsmm 1.17-3651", or "without libxsmm".
 const char* small_kernel_library() noexcept;
 
