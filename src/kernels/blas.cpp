@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <initializer_list>
 #include <limits>
 #include <type_traits>
 #include <vector>
@@ -114,6 +115,12 @@ int64_t product_of(int64_t M, int64_t N, int64_t K) {
   return beyond ? std::numeric_limits<int64_t>::max() : mnk;
 }
 
+void check_sizes(std::initializer_list<int64_t> sizes, int64_t M, int64_t N, int64_t K) {
+  constexpr int64_t limit = std::numeric_limits<blasint>::max();
+  check<ShapeError>(std::max(sizes) <= limit, "matmul: [{}, {}] x [{}, {}]: a size or stride is beyond {}, BLAS's limit", M, K, K, N,
+                    limit);
+}
+
 }  // namespace
 
 template <class T>
@@ -128,11 +135,10 @@ void gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, T alpha
       for (int64_t j = 0; j < N; ++j) c[i * ldc + j] = beta == 0 ? T(0) : beta * c[i * ldc + j];
     return;
   }
-  constexpr int64_t limit = std::numeric_limits<blasint>::max();
-  check<ShapeError>(std::max({M, N, K, lda, ldb, ldc}) <= limit, "matmul: [{}, {}] x [{}, {}]: a size or stride is beyond {}, BLAS's limit",
-                    M, K, K, N, limit);
+  check_sizes({M, N, K, lda, ldb, ldc}, M, N, K);
   if constexpr (std::is_same_v<T, float>)
-    if (alpha == 1 && (beta == 0 || beta == 1) && blocked_gemm(trans_a, trans_b, M, N, K, a, lda, b, ldb, beta == 1, c, ldc)) return;
+    if (alpha == 1 && (beta == 0 || beta == 1) && blocked_gemm(trans_a, trans_b, M, N, K, a, lda, b, ldb, beta == 1, nullptr, c, ldc))
+      return;
   const bool by_rows = M > N;
   const int64_t length = by_rows ? M : N;
   const int64_t tile = tile_length(length, product_of(M, N, K));
@@ -148,6 +154,22 @@ void gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, T alpha
 template void gemm(Trans, Trans, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*, int64_t);
 template void gemm(Trans, Trans, int64_t, int64_t, int64_t, double, const double*, int64_t, const double*, int64_t, double, double*,
                    int64_t);
+
+template <class T>
+void gemm_and_row(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, const T* a, int64_t lda, const T* b, int64_t ldb,
+                  const T* row, T* c, int64_t ldc) {
+  check_sizes({M, N, K, lda, ldb, ldc}, M, N, K);
+  if constexpr (std::is_same_v<T, float>) {
+    const profiling::Span span(profiling::Kind::Kernel, "gemm");
+    if (blocked_gemm(trans_a, trans_b, M, N, K, a, lda, b, ldb, false, row, c, ldc)) return;
+  }
+  for (int64_t i = 0; i < M; ++i) std::copy_n(row, N, c + i * ldc);
+  gemm<T>(trans_a, trans_b, M, N, K, 1, a, lda, b, ldb, 1, c, ldc);
+}
+template void gemm_and_row(Trans, Trans, int64_t, int64_t, int64_t, const float*, int64_t, const float*, int64_t, const float*, float*,
+                           int64_t);
+template void gemm_and_row(Trans, Trans, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t, const double*, double*,
+                           int64_t);
 
 std::string blas_description() { return prepared(); }
 

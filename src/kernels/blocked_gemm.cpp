@@ -21,9 +21,10 @@ int64_t depth_of(bool transposed, int64_t K) {
   return ((K + passes - 1) / passes + step - 1) / step * step;
 }
 
-/// C (M, N) = op(A) op(B), or C += it.
+/// C (M, N) = op(A) op(B), or with `add` C += it, or with a row C = it + the row.
 struct Problem {
   bool transposed_a, transposed_b, add;
+  const float* row;
   int64_t M, N, K;
   const float* a;
   int64_t lda;
@@ -45,7 +46,7 @@ bool all_kernels_exist(const Problem& p, int64_t depth) {
   for (int64_t k : {std::min(depth, p.K), p.K % depth})
     for (int64_t rows : {std::min(row_chunk, p.M), p.M % row_chunk})
       for (int64_t width : {std::min(kernel_width, p.N), p.N % kernel_width})
-        for (bool add : {p.add, p.add || p.K > depth})
+        for (bool add : {p.add || p.row, p.add || p.row || p.K > depth})
           if (k > 0 && rows > 0 && width > 0 && !kernel_for(p, rows, width, k, add)) return false;
   return true;
 }
@@ -55,6 +56,11 @@ void fetch(const float* c, int64_t rows, int64_t width, int64_t ldc) {
   constexpr int64_t line = 16;
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < width; j += line) __builtin_prefetch(c + i * ldc + j, 1, 2);
+}
+
+/// Every row of C (rows, width) = row.
+void fill(const float* row, int64_t rows, int64_t width, float* c, int64_t ldc) {
+  for (int64_t i = 0; i < rows; ++i) std::copy_n(row, width, c + i * ldc);
 }
 
 /// One pass: k of the sum, for the columns [n0, n0 + width) of C.
@@ -75,13 +81,14 @@ struct Pass {
   /// The part of C in chunk `chunk` of the rows, from column n on, `count` wide.
   void multiply(int64_t chunk, int64_t n, int64_t count) const {
     const int64_t m = chunk * row_chunk, rows = std::min(row_chunk, p.M - m), end = std::min(n + count, width);
-    const bool add = p.add || k0 > 0;
+    const bool onto_c = p.add || k0 > 0, onto_row = p.row && k0 == 0;
     const float* x = p.a + (p.transposed_a ? k0 * p.lda + m : m * p.lda + k0);
     for (; n < end; n += kernel_width) {
       const int64_t wide = std::min(kernel_width, width - n);
       float* y = p.c + m * p.ldc + n0 + n;
-      if (add) fetch(y, rows, wide, p.ldc);
-      kernel_for(p, rows, wide, k, add)(block(n), x, y);
+      if (onto_c) fetch(y, rows, wide, p.ldc);
+      if (onto_row) fill(p.row + n0 + n, rows, wide, y, p.ldc);
+      kernel_for(p, rows, wide, k, onto_c || onto_row)(block(n), x, y);
     }
   }
 
@@ -101,10 +108,10 @@ struct Pass {
 }  // namespace
 
 bool blocked_gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, const float* a, int64_t lda, const float* b, int64_t ldb,
-                  bool add, float* c, int64_t ldc) {
+                  bool add, const float* row, float* c, int64_t ldc) {
   constexpr int64_t fewest = 16;
   if (!has_small_kernels() || M < fewest || N < fewest || K < fewest) return false;
-  const Problem p{trans_a == Trans::Yes, trans_b == Trans::Yes, add, M, N, K, a, lda, b, ldb, c, ldc};
+  const Problem p{trans_a == Trans::Yes, trans_b == Trans::Yes, add, row, M, N, K, a, lda, b, ldb, c, ldc};
   const int64_t depth = depth_of(p.transposed_a, K);
   if (!all_kernels_exist(p, depth)) return false;
   const Scratch<float> packed(p.packs() ? std::min(K, depth) * std::min(N, columns) : 0);

@@ -229,11 +229,14 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Tensor y = new_tensor("linear", {rows, outputs}, x.dtype());
   {
     NoGradGuard no_grad;
-    if (bias.defined()) copy_elements(bias, y);
     const Operand left(flat), right(weight.detach());
+    const Trans turned = right.trans == Trans::No ? Trans::Yes : Trans::No;
     dispatch_floating("linear", x.dtype(), [&]<class T>() {
-      kernels::gemm<T>(left.trans, right.trans == Trans::No ? Trans::Yes : Trans::No, rows, outputs, inputs, 1, left.tensor.data<T>(),
-                       left.stride, right.tensor.data<T>(), right.stride, bias.defined() ? T(1) : T(0), y.data<T>(), outputs);
+      const T *a = left.tensor.data<T>(), *b = right.tensor.data<T>();
+      if (bias.defined())
+        kernels::gemm_and_row<T>(left.trans, turned, rows, outputs, inputs, a, left.stride, b, right.stride,
+                                 bias.detach().contiguous().data<T>(), y.data<T>(), outputs);
+      else kernels::gemm<T>(left.trans, turned, rows, outputs, inputs, 1, a, left.stride, b, right.stride, 0, y.data<T>(), outputs);
     });
   }
   const auto dx = [weight = Saved(weight)](const Tensor& dy) { return matrix_product(dy, *weight); };
