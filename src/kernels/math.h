@@ -4,15 +4,18 @@
 #include <cmath>
 #include <cstdint>
 
-/// exp, log, tanh, erf and sigmoid for loops: the float versions are without branches or calls, so that a compiler vectorises a loop over
-/// them. Reduction and coefficients follow S. L. Moshier's Cephes library (expf, logf, tanhf) but for erf; errors stay within 2 units in
-/// the last place, 3 for tanh and 2.5 for erf. The double versions are the C library's: float64 is for reference values.
+/// exp, log, tanh, erf, the normal distribution and sigmoid for loops: the float versions are without branches or calls, so that a compiler
+/// vectorises a loop over them. Reduction and coefficients follow S. L. Moshier's Cephes library (expf, logf, tanhf) but for erf; errors
+/// stay within 2 units in the last place, 3 for tanh and 2.5 for erf. The double versions are the C library's: float64 is for reference
+/// values.
 namespace gradus::kernels {
 
 inline double vexp(double x) { return std::exp(x); }
 inline double vlog(double x) { return std::log(x); }
 inline double vtanh(double x) { return std::tanh(x); }
 inline double verf(double x) { return std::erf(x); }
+inline double vbell(double x) { return std::exp(x * x * -0.5); }
+inline double vnormal_cdf(double x, double) { return (1 + std::erf(x * 0.70710678118654752440)) / 2; }
 inline double vsigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 inline double gate_sigmoid(double x) { return vsigmoid(x); }
 
@@ -61,6 +64,13 @@ inline float vexp(float x) {
   // 2^n in two factors: one alone would leave the range of normal numbers at both ends.
   const int32_t half = n >> 1;
   return p * detail::power_of_two(half) * detail::power_of_two(n - half);
+}
+
+/// e^(-x^2 / 2); 0 where that is below 2^-126.
+inline float vbell(float x) {
+  const float v = x * x * -0.5F;
+  const auto [n, p] = detail::exp_parts(v);
+  return v < -87.0F ? 0.0F : p * detail::power_of_two(n);
 }
 
 /// ln x = e ln 2 + ln m with sqrt(1/2) <= m < sqrt(2).
@@ -127,6 +137,25 @@ inline float verf(float x) {
   q = q * t - 3.537089215e-4F;
   const float far = 1 - vexp(q);
   return size < 1 ? near : x < 0 ? -far : far;
+}
+
+/// The share of the normal distribution that lies below x, for which bell = e^(-x^2 / 2) is at hand: bell P(-x) / Q(-x) below 0, without
+/// cancellation, and 1 less the same of -x above. Coefficients by least squares, weighted anew until the largest error in [-13.5, 0] was
+/// smallest (C. L. Lawson): 6e-8 (1 + x^2 / 2) of the result, with what rounding adds 3.4e-7 (1 + x^2 / 2). All are positive, so that no
+/// term cancels another.
+inline float vnormal_cdf(float x, float bell) {
+  const float size = x < 0 ? -x : x, t = size > 14 ? 14.0F : size;
+  float p = 1.42560079e-2F;
+  p = p * t + 1.075918138e-1F;
+  p = p * t + 3.409580179e-1F;
+  p = p * t + 0.5F;
+  float q = 3.574679144e-2F;
+  q = q * t + 2.692891956e-1F;
+  q = q * t + 8.959217792e-1F;
+  q = q * t + 1.479798162F;
+  q = q * t + 1.0F;
+  const float tail = p / q * bell;
+  return x < 0 ? tail : 1 - tail;
 }
 
 inline float vsigmoid(float x) { return 1 / (1 + vexp(-x)); }

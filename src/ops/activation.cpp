@@ -11,12 +11,10 @@ namespace {
 
 Tensor gelu_exact(const Tensor& x) {
   return pointwise_by_input(
-      "gelu", x, []<class T>(T v) { return v * T(0.5) * (T(1) + erf_of(v * static_cast<T>(1 / std::numbers::sqrt2))); },
+      "gelu", x, []<class T>(T v) { return v * normal_cdf_of(v, bell_of(v)); },
       []<class T>(const T& v) {
-        const auto half = factor<T>(0.5);
-        const T below = (erf_of(v * factor<T>(1 / std::numbers::sqrt2)) + factor<T>(1)) * half;
-        const T density = exp_of(v * v * factor<T>(-0.5)) * factor<T>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
-        return below + v * density;
+        const T bell = bell_of(v);
+        return normal_cdf_of(v, bell) + v * bell * factor<T>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
       });
 }
 

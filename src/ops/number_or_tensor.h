@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <numbers>
 #include <type_traits>
 
 #include "gradus/ops.h"
@@ -29,9 +30,14 @@ inline Tensor tanh_of(const Tensor& v) { return tanh(v); }
 inline float sigmoid_of(float v) { return kernels::vsigmoid(v); }
 inline double sigmoid_of(double v) { return kernels::vsigmoid(v); }
 inline Tensor sigmoid_of(const Tensor& v) { return sigmoid(v); }
-inline float erf_of(float v) { return kernels::verf(v); }
-inline double erf_of(double v) { return kernels::verf(v); }
-inline Tensor erf_of(const Tensor& v) { return erf(v); }
+/// e^(-v^2 / 2)
+inline float bell_of(float v) { return kernels::vbell(v); }
+inline double bell_of(double v) { return kernels::vbell(v); }
+inline Tensor bell_of(const Tensor& v) { return exp(v * v * -0.5); }
+/// The share of the normal distribution below v; bell = e^(-v^2 / 2).
+inline float normal_cdf_of(float v, float bell) { return kernels::vnormal_cdf(v, bell); }
+inline double normal_cdf_of(double v, double bell) { return kernels::vnormal_cdf(v, bell); }
+inline Tensor normal_cdf_of(const Tensor& v, const Tensor&) { return (erf(v * (1 / std::numbers::sqrt2)) + 1) * 0.5; }
 
 /// `c` as a factor of a number or a tensor of T's kind.
 template <class T>

@@ -29,6 +29,18 @@ TEST_CASE("activations are exact far from 0") {
   CHECK(values(celu(x, 2)) == Values{-2, -2, 100, 1e4});
 }
 
+TEST_CASE("gelu of float32 and its gradient are as good as those of float64, also where little is left") {
+  const Tensor x = gradus::linspace(-12, 12, 200001, {.dtype = gradus::float64}).to(gradus::float32).requires_grad_();
+  const Tensor wide = x.detach().to(gradus::float64).requires_grad_();
+  const Tensor y = gelu(x), exact = gelu(wide);
+  CHECK(gradus::allclose(y.detach().to(gradus::float64), exact.detach(), 3e-7, 6e-8));
+  CHECK(gradus::allclose(gradient(y, x, gradus::ones_like(y)).to(gradus::float64), gradient(exact, wide, gradus::ones_like(exact)), 3e-7,
+                         2e-7));
+  CHECK(gelu(gradus::tensor({-6.0}, {.dtype = gradus::float32})).item() ==
+        doctest::Approx(-3 * std::erfc(6 * std::sqrt(0.5))).epsilon(1e-5));
+  CHECK(values(gelu(gradus::tensor({-1e30, -20.0, 0.0, 20.0, 1e30}, {.dtype = gradus::float32}))) == Values{-0.0, -0.0, 0, 20, 1e30F});
+}
+
 TEST_CASE("activations of integers stay integers where PyTorch's do") {
   const Tensor x = gradus::tensor({-7, 0, 9});
   CHECK(ints(relu6(x)) == Ints{0, 0, 6});
