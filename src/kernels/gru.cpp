@@ -157,7 +157,6 @@ void reset_before(int64_t rows, int64_t H, const T* gates, const T* drh, const T
 template <class T>
 struct Forward {
   const GruSizes& s;
-  const T* h0;
   const GruSaved<T>& saved;
   const T* bias;  // (4H)
   T* h_n;
@@ -167,9 +166,9 @@ struct Forward {
   /// The rows [begin, end) through all steps.
   void run(int64_t begin, int64_t end) const {
     const int64_t H = s.H, rows = end - begin;
-    const T* h = h0 + begin * H;
     for (int64_t i = 0; i < s.T; ++i) {
       const int64_t t = s.step(i), first = t * s.B + begin;
+      const T* h = s.before(saved.states) + first * H;
       T *gates = saved.gates + first * 3 * H, *inner = saved.inner + first * H, *next = saved.states + first * H;
       input.step(t, begin, end);
       rz.run(rows, h, H, true, gates, 3 * H);
@@ -192,16 +191,14 @@ struct Forward {
           if (active) candidate_before(to - from, H, gates + 3 * at, bias, h + at, next + at);
         });
       }
-      h = next;
     }
-    std::copy_n(h, rows * H, h_n + begin * H);
+    std::copy_n(saved.states + (s.step(s.T - 1) * s.B + begin) * H, rows * H, h_n + begin * H);
   }
 };
 
 template <class T>
 struct Backward {
   const GruSizes& s;
-  const T* h0;
   const GruSaved<T>& saved;
   const OutputGradient<T>& dy;
   const T* dh_n;
@@ -217,8 +214,7 @@ struct Backward {
     copy_rows_or_zeros(s, dh_n, begin, end, dh.data());
     for (int64_t i = s.T - 1; i >= 0; --i) {
       const int64_t t = s.step(i), first = t * s.B + begin;
-      const T* h = i > 0 ? saved.states + (s.step(i - 1) * s.B + begin) * H : h0 + begin * H;
-      const T *gates = saved.gates + first * 3 * H, *inner = saved.inner + first * H;
+      const T *gates = saved.gates + first * 3 * H, *inner = saved.inner + first * H, *h = s.before(saved.states) + first * H;
       T* dt = d + first * width;
       for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
         const int64_t n = to - from, b = from - begin;
@@ -242,9 +238,9 @@ struct Backward {
 };
 
 template <class T>
-void gru_weight_hh_gradient(const GruSizes& s, const T* d, const T* h0, const GruSaved<T>& saved, T* result) {
+void gru_weight_hh_gradient(const GruSizes& s, const T* d, const GruSaved<T>& saved, T* result) {
   const int64_t H = s.H;
-  weight_hh_gradient(s, d, 4 * H, {H, s.reset_after ? 3 * H : 2 * H}, h0, saved.states, result);
+  weight_hh_gradient(s, d, 4 * H, {H, s.reset_after ? 3 * H : 2 * H}, saved.states, result);
   if (!s.reset_after)  // n met r * h
     gemm<T>(Trans::Yes, Trans::No, H, H, s.T * s.B, 1, d + 3 * H, 4 * H, saved.inner, H, 0, result + 2 * H * H, H);
 }
@@ -268,19 +264,19 @@ void bias_gradients(int64_t H, const T* sums, const RecurrentGradients<T>& out) 
 }  // namespace
 
 template <class T>
-void gru_forward(const GruSizes& s, const T* x, const T* h0, const RecurrentWeightsView<T>& w, const GruSaved<T>& saved, T* h_n) {
+void gru_forward(const GruSizes& s, const T* x, const RecurrentWeightsView<T>& w, const GruSaved<T>& saved, T* h_n) {
   const int64_t H = s.H;
   Scratch<T> bias(4 * H);
   joint_bias(s, w, bias.data());
   const InputProducts<T> input(s, 3, x, w.weight_ih, saved.gates);
   const PackedProduct<T> rz(2 * H, H, w.weight_hh, H, 1), n(H, H, w.weight_hh + 2 * H * H, H, 1);
-  const Forward<T> forward{s, h0, saved, bias.data(), h_n, input, rz, n};
+  const Forward<T> forward{s, saved, bias.data(), h_n, input, rz, n};
   parallel_for(s.B, tile_rows(s, 3), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
 }
 
 template <class T>
-void gru_backward(const GruSizes& s, const T* x, const T* h0, const RecurrentWeightsView<T>& w, const GruSaved<T>& saved, const T* dy,
-                  const T* dh_n, const RecurrentGradients<T>& out) {
+void gru_backward(const GruSizes& s, const T* x, const RecurrentWeightsView<T>& w, const GruSaved<T>& saved, const T* dy, const T* dh_n,
+                  const RecurrentGradients<T>& out) {
   const int64_t tile = tile_rows(s, 3), H = s.H, width = 4 * H;
   Scratch<T> d(s.T * s.B * width), weight_ih(out.x ? 3 * H * s.I : 0);
   if (out.x) reorder(H, s.I, w.weight_ih, weight_ih.data());
@@ -289,23 +285,22 @@ void gru_backward(const GruSizes& s, const T* x, const T* h0, const RecurrentWei
   const PackedProduct<T> recurrent(H, s.reset_after ? 3 * H : 2 * H, w.weight_hh, 1, H);
   const PackedProduct<T> reset(s.reset_after ? 0 : H, H, w.weight_hh + 2 * H * H, 1, H);
   const OutputGradient<T> output_gradient(s, dy);
-  const Backward<T> backward{s, h0, saved, output_gradient, dh_n, d.data(), out.h0, input, recurrent, reset};
+  const Backward<T> backward{s, saved, output_gradient, dh_n, d.data(), out.h0, input, recurrent, reset};
   parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.of(begin)); });
 
   run_products(3, s.T * s.B * 3 * H * std::max(s.I, H), [&](int64_t which) {
     if (which == 0) input.finish();
     if (which == 1 && out.weight_ih) weight_ih_gradient<T>(s, d.data(), width, {{H, 2 * H}, {0, H}}, x, out.weight_ih);
-    if (which == 2 && out.weight_hh) gru_weight_hh_gradient(s, d.data(), h0, saved, out.weight_hh);
+    if (which == 2 && out.weight_hh) gru_weight_hh_gradient(s, d.data(), saved, out.weight_hh);
   });
   bias_gradients(H, sums.total(), out);
 }
 
-template void gru_forward(const GruSizes&, const float*, const float*, const RecurrentWeightsView<float>&, const GruSaved<float>&, float*);
-template void gru_forward(const GruSizes&, const double*, const double*, const RecurrentWeightsView<double>&, const GruSaved<double>&,
-                          double*);
-template void gru_backward(const GruSizes&, const float*, const float*, const RecurrentWeightsView<float>&, const GruSaved<float>&,
-                           const float*, const float*, const RecurrentGradients<float>&);
-template void gru_backward(const GruSizes&, const double*, const double*, const RecurrentWeightsView<double>&, const GruSaved<double>&,
-                           const double*, const double*, const RecurrentGradients<double>&);
+template void gru_forward(const GruSizes&, const float*, const RecurrentWeightsView<float>&, const GruSaved<float>&, float*);
+template void gru_forward(const GruSizes&, const double*, const RecurrentWeightsView<double>&, const GruSaved<double>&, double*);
+template void gru_backward(const GruSizes&, const float*, const RecurrentWeightsView<float>&, const GruSaved<float>&, const float*,
+                           const float*, const RecurrentGradients<float>&);
+template void gru_backward(const GruSizes&, const double*, const RecurrentWeightsView<double>&, const GruSaved<double>&, const double*,
+                           const double*, const RecurrentGradients<double>&);
 
 }  // namespace gradus::kernels

@@ -14,17 +14,17 @@ template <class T>
 struct GruSaved {
   T* gates;   // (T, B, 3H): r, z, n after their nonlinearities
   T* inner;   // (T, B, H): reset_after: W_hn h + b_hn; otherwise r * h
-  T* states;  // (T, B, H): the state after every step
+  T* states;  // (T, B, H): the state after every step, next to h0
 };
 
-/// Fills `saved` and h_n (B, H) from x (T, B, I) and h0 (B, H).
+/// Fills `saved` and h_n (B, H) from x (T, B, I) and the h0 that lies next to the states.
 template <class T>
-void gru_forward(const GruSizes& sizes, const T* x, const T* h0, const RecurrentWeightsView<T>& weights, const GruSaved<T>& saved, T* h_n);
+void gru_forward(const GruSizes& sizes, const T* x, const RecurrentWeightsView<T>& weights, const GruSaved<T>& saved, T* h_n);
 
 /// From the gradients of the states at every step, dy (T, B, H) or null, and of the last, dh_n (B, H) or null. Gradients of steps past a
 /// row's length are not read.
 template <class T>
-void gru_backward(const GruSizes& sizes, const T* x, const T* h0, const RecurrentWeightsView<T>& weights, const GruSaved<T>& saved,
-                  const T* dy, const T* dh_n, const RecurrentGradients<T>& gradients);
+void gru_backward(const GruSizes& sizes, const T* x, const RecurrentWeightsView<T>& weights, const GruSaved<T>& saved, const T* dy,
+                  const T* dh_n, const RecurrentGradients<T>& gradients);
 
 }  // namespace gradus::kernels

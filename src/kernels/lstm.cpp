@@ -67,7 +67,7 @@ void gates_backward(int64_t rows, int64_t H, const T* gates, const T* c_before, 
 template <class T>
 struct Forward {
   const RecurrenceSizes& s;
-  const LstmState<const T>& start;
+  const T* c0;
   const LstmSaved<T>& saved;
   const LstmState<T>& last;
   const T* bias;  // (4H)
@@ -77,9 +77,10 @@ struct Forward {
   /// The rows [begin, end) through all steps.
   void run(int64_t begin, int64_t end) const {
     const int64_t H = s.H, rows = end - begin;
-    const T *h = start.h + begin * H, *c = start.c + begin * H;
+    const T* c = c0 + begin * H;
     for (int64_t i = 0; i < s.T; ++i) {
       const int64_t t = s.step(i), first = t * s.B + begin;
+      const T* h = s.before(saved.states) + first * H;
       T *gates = saved.gates + first * 4 * H, *next_c = saved.cells + first * H, *next_h = saved.states + first * H;
       input.step(t, begin, end);
       recurrent.run(rows, h, H, true, gates, 4 * H);
@@ -89,10 +90,9 @@ struct Forward {
         std::copy_n(h + at, n * H, next_h + at);
         std::copy_n(c + at, n * H, next_c + at);
       });
-      h = next_h;
       c = next_c;
     }
-    std::copy_n(h, rows * H, last.h + begin * H);
+    std::copy_n(saved.states + (s.step(s.T - 1) * s.B + begin) * H, rows * H, last.h + begin * H);
     std::copy_n(c, rows * H, last.c + begin * H);
   }
 };
@@ -100,7 +100,7 @@ struct Forward {
 template <class T>
 struct Backward {
   const RecurrenceSizes& s;
-  const LstmState<const T>& start;
+  const T* c0;
   const LstmSaved<T>& saved;
   const OutputGradient<T>& dy;
   const LstmState<const T>& d_last;
@@ -117,7 +117,7 @@ struct Backward {
     copy_rows_or_zeros(s, d_last.c, begin, end, dc.data());
     for (int64_t i = s.T - 1; i >= 0; --i) {
       const int64_t t = s.step(i), first = t * s.B + begin;
-      const T* before = i > 0 ? saved.cells + (s.step(i - 1) * s.B + begin) * H : start.c + begin * H;
+      const T* before = i > 0 ? saved.cells + (s.step(i - 1) * s.B + begin) * H : c0 + begin * H;
       T* dt = d + first * 4 * H;
       for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
         const int64_t n = to - from, at = (from - begin) * H;
@@ -137,18 +137,18 @@ struct Backward {
 }  // namespace
 
 template <class T>
-void lstm_forward(const RecurrenceSizes& s, const T* x, const LstmState<const T>& start, const RecurrentWeightsView<T>& w,
-                  const LstmSaved<T>& saved, const LstmState<T>& last) {
+void lstm_forward(const RecurrenceSizes& s, const T* x, const T* c0, const RecurrentWeightsView<T>& w, const LstmSaved<T>& saved,
+                  const LstmState<T>& last) {
   const InputProducts<T> input(s, 4, x, w.weight_ih, saved.gates);
   const JointBias<T> bias(w, 4 * s.H);
   const PackedProduct<T> recurrent(4 * s.H, s.H, w.weight_hh, s.H, 1);
-  const Forward<T> forward{s, start, saved, last, bias.data(), input, recurrent};
+  const Forward<T> forward{s, c0, saved, last, bias.data(), input, recurrent};
   parallel_for(s.B, tile_rows(s, 4), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
 }
 
 template <class T>
-void lstm_backward(const RecurrenceSizes& s, const T* x, const LstmState<const T>& start, const RecurrentWeightsView<T>& w,
-                   const LstmSaved<T>& saved, const T* dy, const LstmState<const T>& d_last, const RecurrentGradients<T>& out, T* dc0) {
+void lstm_backward(const RecurrenceSizes& s, const T* x, const T* c0, const RecurrentWeightsView<T>& w, const LstmSaved<T>& saved,
+                   const T* dy, const LstmState<const T>& d_last, const RecurrentGradients<T>& out, T* dc0) {
   const int64_t tile = tile_rows(s, 4), width = 4 * s.H;
   const Scratch<T> d(s.T * s.B * width);
   TileSums<T> sums(s, tile, width);
@@ -156,18 +156,18 @@ void lstm_backward(const RecurrenceSizes& s, const T* x, const LstmState<const T
   const LstmState<T> d_start{out.h0, dc0};
   const PackedProduct<T> recurrent(s.H, width, w.weight_hh, 1, s.H);
   const InputGradient<T> input(s, 4, d.data(), width, w.weight_ih, out.x);
-  const Backward<T> backward{s, start, saved, output_gradient, d_last, d.data(), d_start, input, recurrent};
+  const Backward<T> backward{s, c0, saved, output_gradient, d_last, d.data(), d_start, input, recurrent};
   parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.of(begin)); });
-  gate_gradients(s, 4, d.data(), x, start.h, saved.states, input, sums.total(), out);
+  gate_gradients(s, 4, d.data(), x, saved.states, input, sums.total(), out);
 }
 
-template void lstm_forward(const RecurrenceSizes&, const float*, const LstmState<const float>&, const RecurrentWeightsView<float>&,
-                           const LstmSaved<float>&, const LstmState<float>&);
-template void lstm_forward(const RecurrenceSizes&, const double*, const LstmState<const double>&, const RecurrentWeightsView<double>&,
+template void lstm_forward(const RecurrenceSizes&, const float*, const float*, const RecurrentWeightsView<float>&, const LstmSaved<float>&,
+                           const LstmState<float>&);
+template void lstm_forward(const RecurrenceSizes&, const double*, const double*, const RecurrentWeightsView<double>&,
                            const LstmSaved<double>&, const LstmState<double>&);
-template void lstm_backward(const RecurrenceSizes&, const float*, const LstmState<const float>&, const RecurrentWeightsView<float>&,
-                            const LstmSaved<float>&, const float*, const LstmState<const float>&, const RecurrentGradients<float>&, float*);
-template void lstm_backward(const RecurrenceSizes&, const double*, const LstmState<const double>&, const RecurrentWeightsView<double>&,
+template void lstm_backward(const RecurrenceSizes&, const float*, const float*, const RecurrentWeightsView<float>&, const LstmSaved<float>&,
+                            const float*, const LstmState<const float>&, const RecurrentGradients<float>&, float*);
+template void lstm_backward(const RecurrenceSizes&, const double*, const double*, const RecurrentWeightsView<double>&,
                             const LstmSaved<double>&, const double*, const LstmState<const double>&, const RecurrentGradients<double>&,
                             double*);
 

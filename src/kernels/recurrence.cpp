@@ -85,11 +85,8 @@ void weight_ih_gradient(const RecurrenceSizes& s, const T* d, int64_t width, std
 }
 
 template <class T>
-void weight_hh_gradient(const RecurrenceSizes& s, const T* d, int64_t width, Columns columns, const T* h0, const T* states, T* result) {
-  const int64_t H = s.H, M = columns.count, block = s.B * width, later = (s.T - 1) * s.B;
-  const T *first_d = d + s.step(0) * block + columns.from, *later_d = d + (s.reverse ? 0 : block) + columns.from;
-  gemm<T>(Trans::Yes, Trans::No, M, H, s.B, 1, first_d, width, h0, H, 0, result, H);
-  gemm<T>(Trans::Yes, Trans::No, M, H, later, 1, later_d, width, states + (s.reverse ? s.B * H : 0), H, 1, result, H);
+void weight_hh_gradient(const RecurrenceSizes& s, const T* d, int64_t width, Columns columns, const T* states, T* result) {
+  gemm<T>(Trans::Yes, Trans::No, columns.count, s.H, s.T * s.B, 1, d + columns.from, width, s.before(states), s.H, 0, result, s.H);
 }
 
 void run_products(int64_t count, int64_t work, void (*call)(const void* product, int64_t which), const void* product) {
@@ -119,13 +116,13 @@ const T* TileSums<T>::total() {
 }
 
 template <class T>
-void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* h0, const T* states,
+void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* states,
                     const InputGradient<T>& input_gradient, const T* sums, const RecurrentGradients<T>& out) {
   const int64_t width = gates * s.H;
   run_products(3, s.T * s.B * width * std::max(s.I, s.H), [&](int64_t which) {
     if (which == 0) input_gradient.finish();
     if (which == 1 && out.weight_ih) weight_ih_gradient<T>(s, d, width, {{0, width}}, x, out.weight_ih);
-    if (which == 2 && out.weight_hh) weight_hh_gradient<T>(s, d, width, {0, width}, h0, states, out.weight_hh);
+    if (which == 2 && out.weight_hh) weight_hh_gradient<T>(s, d, width, {0, width}, states, out.weight_hh);
   });
   for (T* bias : {out.bias_ih, out.bias_hh})
     if (bias) std::copy_n(sums, width, bias);
@@ -137,12 +134,12 @@ template class InputGradient<float>;
 template class InputGradient<double>;
 template void weight_ih_gradient(const RecurrenceSizes&, const float*, int64_t, std::initializer_list<Columns>, const float*, float*);
 template void weight_ih_gradient(const RecurrenceSizes&, const double*, int64_t, std::initializer_list<Columns>, const double*, double*);
-template void weight_hh_gradient(const RecurrenceSizes&, const float*, int64_t, Columns, const float*, const float*, float*);
-template void weight_hh_gradient(const RecurrenceSizes&, const double*, int64_t, Columns, const double*, const double*, double*);
-template void gate_gradients(const RecurrenceSizes&, int64_t, const float*, const float*, const float*, const float*,
-                             const InputGradient<float>&, const float*, const RecurrentGradients<float>&);
-template void gate_gradients(const RecurrenceSizes&, int64_t, const double*, const double*, const double*, const double*,
-                             const InputGradient<double>&, const double*, const RecurrentGradients<double>&);
+template void weight_hh_gradient(const RecurrenceSizes&, const float*, int64_t, Columns, const float*, float*);
+template void weight_hh_gradient(const RecurrenceSizes&, const double*, int64_t, Columns, const double*, double*);
+template void gate_gradients(const RecurrenceSizes&, int64_t, const float*, const float*, const float*, const InputGradient<float>&,
+                             const float*, const RecurrentGradients<float>&);
+template void gate_gradients(const RecurrenceSizes&, int64_t, const double*, const double*, const double*, const InputGradient<double>&,
+                             const double*, const RecurrentGradients<double>&);
 template class JointBias<float>;
 template class JointBias<double>;
 template class OutputGradient<float>;

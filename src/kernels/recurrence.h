@@ -12,7 +12,8 @@
 ///
 /// W_hh, and W_ih where its products are made step by step, are packed once for the products of the steps. Each thread then carries its
 /// rows of the batch through the whole sequence. Backward does the same from the last step to the first, and leaves `d` (T, B, width), the
-/// gradients of all gates before their nonlinearities; the weights' gradients are products over all steps.
+/// gradients of all gates before their nonlinearities; the weights' gradients are products over all steps. `states` (T, B, H) has the state
+/// after every step, and h0 next to them: before the first step, which in reverse is behind the last row.
 namespace gradus::kernels {
 
 struct RecurrenceSizes {
@@ -23,6 +24,12 @@ struct RecurrenceSizes {
   /// The step that the i-th turn of the recurrence works on.
   int64_t step(int64_t i) const noexcept { return reverse ? T - 1 - i : i; }
   bool active(int64_t t, int64_t row) const noexcept { return !lengths || t < lengths[row]; }
+
+  /// The states (T, B, H) that the steps begin with. They lie among those after the steps, with h0 (B, H) next to the first step's.
+  template <class T>
+  T* before(T* states) const noexcept {
+    return states + (reverse ? B * H : -B * H);
+  }
 };
 
 template <class T>
@@ -130,9 +137,9 @@ struct Columns {
 template <class T>
 void weight_ih_gradient(const RecurrenceSizes& s, const T* d, int64_t width, std::initializer_list<Columns> parts, const T* x, T* result);
 
-/// The gradient of rows of W_hh, (columns, H): the same with the states that the steps began with, which `states` (T, B, H) has after them.
+/// The gradient of rows of W_hh, (columns, H): the same with the states that the steps began with.
 template <class T>
-void weight_hh_gradient(const RecurrenceSizes& s, const T* d, int64_t width, Columns columns, const T* h0, const T* states, T* result);
+void weight_hh_gradient(const RecurrenceSizes& s, const T* d, int64_t width, Columns columns, const T* states, T* result);
 
 /// Calls product(0) to product(count - 1), each of `work` multiplications: small ones beside each other, large ones one after the other,
 /// each on all threads.
@@ -175,7 +182,7 @@ class TileSums {
 /// The gradients of the weights and biases, and the rest of x's, where d (T, B, G H) has the gates in the order of the weights and its
 /// columns sum up to `sums` (G H).
 template <class T>
-void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* h0, const T* states,
+void gate_gradients(const RecurrenceSizes& s, int64_t gates, const T* d, const T* x, const T* states,
                     const InputGradient<T>& input_gradient, const T* sums, const RecurrentGradients<T>& out);
 
 }  // namespace gradus::kernels

@@ -52,7 +52,7 @@ template <class T>
 struct Forward {
   const RecurrenceSizes& s;
   Nonlinearity f;
-  const T *h0, *bias;  // bias (H)
+  const T* bias;  // (H)
   T *states, *h_n;
   const InputProducts<T>& input;
   const PackedProduct<T>& recurrent;
@@ -60,10 +60,10 @@ struct Forward {
   /// The rows [begin, end) through all steps.
   void run(int64_t begin, int64_t end) const {
     const int64_t H = s.H, rows = end - begin;
-    const T* h = h0 + begin * H;
     for (int64_t i = 0; i < s.T; ++i) {
-      const int64_t t = s.step(i);
-      T* next = states + (t * s.B + begin) * H;
+      const int64_t t = s.step(i), first = (t * s.B + begin) * H;
+      const T* h = s.before(states) + first;
+      T* next = states + first;
       input.step(t, begin, end);
       recurrent.run(rows, h, H, true, next, H);
       for_runs(s, t, begin, end, [&](int64_t from, int64_t to, bool active) {
@@ -72,9 +72,8 @@ struct Forward {
         else if (f == Nonlinearity::Tanh) activate<Nonlinearity::Tanh>(n, H, bias, next + at);
         else activate<Nonlinearity::Relu>(n, H, bias, next + at);
       });
-      h = next;
     }
-    std::copy_n(h, rows * H, h_n + begin * H);
+    std::copy_n(states + (s.step(s.T - 1) * s.B + begin) * H, rows * H, h_n + begin * H);
   }
 };
 
@@ -114,17 +113,17 @@ struct Backward {
 }  // namespace
 
 template <class T>
-void rnn_forward(const RecurrenceSizes& s, Nonlinearity f, const T* x, const T* h0, const RecurrentWeightsView<T>& w, T* states, T* h_n) {
+void rnn_forward(const RecurrenceSizes& s, Nonlinearity f, const T* x, const RecurrentWeightsView<T>& w, T* states, T* h_n) {
   const InputProducts<T> input(s, 1, x, w.weight_ih, states);
   const JointBias<T> bias(w, s.H);
   const PackedProduct<T> recurrent(s.H, s.H, w.weight_hh, s.H, 1);
-  const Forward<T> forward{s, f, h0, bias.data(), states, h_n, input, recurrent};
+  const Forward<T> forward{s, f, bias.data(), states, h_n, input, recurrent};
   parallel_for(s.B, tile_rows(s, 1), [&](int64_t begin, int64_t end) { forward.run(begin, end); });
 }
 
 template <class T>
-void rnn_backward(const RecurrenceSizes& s, Nonlinearity f, const T* x, const T* h0, const RecurrentWeightsView<T>& w, const T* states,
-                  const T* dy, const T* dh_n, const RecurrentGradients<T>& out) {
+void rnn_backward(const RecurrenceSizes& s, Nonlinearity f, const T* x, const RecurrentWeightsView<T>& w, const T* states, const T* dy,
+                  const T* dh_n, const RecurrentGradients<T>& out) {
   const int64_t tile = tile_rows(s, 1);
   const Scratch<T> d(s.T * s.B * s.H);
   TileSums<T> sums(s, tile, s.H);
@@ -133,16 +132,14 @@ void rnn_backward(const RecurrenceSizes& s, Nonlinearity f, const T* x, const T*
   const InputGradient<T> input(s, 1, d.data(), s.H, w.weight_ih, out.x);
   const Backward<T> backward{s, f, states, output_gradient, dh_n, d.data(), out.h0, input, recurrent};
   parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { backward.run(begin, end, sums.of(begin)); });
-  gate_gradients(s, 1, d.data(), x, h0, states, input, sums.total(), out);
+  gate_gradients(s, 1, d.data(), x, states, input, sums.total(), out);
 }
 
-template void rnn_forward(const RecurrenceSizes&, Nonlinearity, const float*, const float*, const RecurrentWeightsView<float>&, float*,
-                          float*);
-template void rnn_forward(const RecurrenceSizes&, Nonlinearity, const double*, const double*, const RecurrentWeightsView<double>&, double*,
-                          double*);
-template void rnn_backward(const RecurrenceSizes&, Nonlinearity, const float*, const float*, const RecurrentWeightsView<float>&,
-                           const float*, const float*, const float*, const RecurrentGradients<float>&);
-template void rnn_backward(const RecurrenceSizes&, Nonlinearity, const double*, const double*, const RecurrentWeightsView<double>&,
-                           const double*, const double*, const double*, const RecurrentGradients<double>&);
+template void rnn_forward(const RecurrenceSizes&, Nonlinearity, const float*, const RecurrentWeightsView<float>&, float*, float*);
+template void rnn_forward(const RecurrenceSizes&, Nonlinearity, const double*, const RecurrentWeightsView<double>&, double*, double*);
+template void rnn_backward(const RecurrenceSizes&, Nonlinearity, const float*, const RecurrentWeightsView<float>&, const float*,
+                           const float*, const float*, const RecurrentGradients<float>&);
+template void rnn_backward(const RecurrenceSizes&, Nonlinearity, const double*, const RecurrentWeightsView<double>&, const double*,
+                           const double*, const double*, const RecurrentGradients<double>&);
 
 }  // namespace gradus::kernels

@@ -30,16 +30,15 @@ struct Gru final : RecurrentKind {
   void forward(const kernels::RecurrenceSizes& s, const RecurrentInputs& in, std::span<const Tensor> saved,
                std::span<const Tensor> last) const override {
     dispatch_floating(name, in[kX].dtype(), [&]<class T>() {
-      kernels::gru_forward<T>({s, reset_after}, in[kX].data<T>(), in[kH0].data<T>(), weights_view<T>(in), saved_view<T>(saved),
-                              last[0].data<T>());
+      kernels::gru_forward<T>({s, reset_after}, in[kX].data<T>(), weights_view<T>(in), saved_view<T>(saved), last[0].data<T>());
     });
   }
 
   void backward(const kernels::RecurrenceSizes& s, const RecurrentInputs& in, std::span<const Tensor> saved, std::span<const Tensor> dy,
                 const RecurrentInputs& dx) const override {
     dispatch_floating(name, in[kX].dtype(), [&]<class T>() {
-      kernels::gru_backward<T>({s, reset_after}, in[kX].data<T>(), in[kH0].data<T>(), weights_view<T>(in), saved_view<T>(saved),
-                               data_or_null<T>(dy[0]), data_or_null<T>(dy[1]), gradients_view<T>(dx));
+      kernels::gru_backward<T>({s, reset_after}, in[kX].data<T>(), weights_view<T>(in), saved_view<T>(saved), data_or_null<T>(dy[0]),
+                               data_or_null<T>(dy[1]), gradients_view<T>(dx));
     });
   }
 

@@ -24,7 +24,7 @@ struct Lstm final : RecurrentKind {
   void forward(const kernels::RecurrenceSizes& s, const RecurrentInputs& in, std::span<const Tensor> saved,
                std::span<const Tensor> last) const override {
     dispatch_floating(name, in[kX].dtype(), [&]<class T>() {
-      kernels::lstm_forward<T>(s, in[kX].data<T>(), {in[kH0].data<T>(), in[kC0].data<T>()}, weights_view<T>(in), saved_view<T>(saved),
+      kernels::lstm_forward<T>(s, in[kX].data<T>(), in[kC0].data<T>(), weights_view<T>(in), saved_view<T>(saved),
                                {last[0].data<T>(), last[1].data<T>()});
     });
   }
@@ -32,9 +32,8 @@ struct Lstm final : RecurrentKind {
   void backward(const kernels::RecurrenceSizes& s, const RecurrentInputs& in, std::span<const Tensor> saved, std::span<const Tensor> dy,
                 const RecurrentInputs& dx) const override {
     dispatch_floating(name, in[kX].dtype(), [&]<class T>() {
-      kernels::lstm_backward<T>(s, in[kX].data<T>(), {in[kH0].data<T>(), in[kC0].data<T>()}, weights_view<T>(in), saved_view<T>(saved),
-                                data_or_null<T>(dy[0]), {data_or_null<T>(dy[1]), data_or_null<T>(dy[2])}, gradients_view<T>(dx),
-                                data_or_null<T>(dx[kC0]));
+      kernels::lstm_backward<T>(s, in[kX].data<T>(), in[kC0].data<T>(), weights_view<T>(in), saved_view<T>(saved), data_or_null<T>(dy[0]),
+                                {data_or_null<T>(dy[1]), data_or_null<T>(dy[2])}, gradients_view<T>(dx), data_or_null<T>(dx[kC0]));
     });
   }
 

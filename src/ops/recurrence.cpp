@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "autograd/record.h"
+#include "autograd/strided.h"
 #include "core/check.h"
 #include "gradus/ops.h"
 
@@ -145,10 +146,22 @@ std::vector<Tensor> composed_layer(const RecurrentStep& step, const RecurrentInp
   return results;
 }
 
+namespace {
+
+/// Room for the states after every step, (T, B, H), beside a copy of h0: together they are also the states before every step.
+Tensor states_beside(const RecurrentKind& kind, const Tensor& h0, const RecurrenceSizes& s) {
+  const NoGradGuard no_grad;
+  const Tensor all = new_tensor(kind.name, {s.T + 1, s.B, s.H}, h0.dtype());
+  copy_elements(h0, select(all, 0, s.reverse ? s.T : 0));
+  return narrow(all, 0, s.reverse ? 0 : 1, s.T);
+}
+
+}  // namespace
+
 std::vector<Tensor> fused_layer(const RecurrentKind& kind, const RecurrentInputs& in, const Tensor& lengths, RecurrenceSizes s) {
   s.lengths = data_or_null<int64_t>(lengths);
   const DType dtype = in[kX].dtype();
-  std::array<Tensor, 3> saved{new_tensor(kind.name, {s.T, s.B, s.H}, dtype)};
+  std::array<Tensor, 3> saved{states_beside(kind, in[kH0], s)};
   for (size_t i = 0; i < kind.saved_width.size(); ++i)
     if (kind.saved_width[i] > 0) saved[i + 1] = new_tensor(kind.name, {s.T, s.B, kind.saved_width[i] * s.H}, dtype);
   std::vector<Tensor> last{new_tensor(kind.name, {s.B, s.H}, dtype)};

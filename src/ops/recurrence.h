@@ -41,7 +41,7 @@ struct RecurrentKind {
 
   virtual std::vector<Tensor> step(const Tensor& input_part, const std::vector<Tensor>& states, const RecurrentInputs& in) const = 0;
 
-  /// Fills saved, the hidden states after every step (T, B, H) and what saved_width asks for, and the last states (B, H).
+  /// Fills saved, the hidden states after every step (T, B, H), next to h0, and what saved_width asks for, and the last states (B, H).
   virtual void forward(const kernels::RecurrenceSizes& s, const RecurrentInputs& in, std::span<const Tensor> saved,
                        std::span<const Tensor> last) const = 0;
 

@@ -23,14 +23,14 @@ struct Rnn final : RecurrentKind {
   void forward(const kernels::RecurrenceSizes& s, const RecurrentInputs& in, std::span<const Tensor> saved,
                std::span<const Tensor> last) const override {
     dispatch_floating(name, in[kX].dtype(), [&]<class T>() {
-      kernels::rnn_forward<T>(s, f, in[kX].data<T>(), in[kH0].data<T>(), weights_view<T>(in), saved[0].data<T>(), last[0].data<T>());
+      kernels::rnn_forward<T>(s, f, in[kX].data<T>(), weights_view<T>(in), saved[0].data<T>(), last[0].data<T>());
     });
   }
 
   void backward(const kernels::RecurrenceSizes& s, const RecurrentInputs& in, std::span<const Tensor> saved, std::span<const Tensor> dy,
                 const RecurrentInputs& dx) const override {
     dispatch_floating(name, in[kX].dtype(), [&]<class T>() {
-      kernels::rnn_backward<T>(s, f, in[kX].data<T>(), in[kH0].data<T>(), weights_view<T>(in), saved[0].data<T>(), data_or_null<T>(dy[0]),
+      kernels::rnn_backward<T>(s, f, in[kX].data<T>(), weights_view<T>(in), saved[0].data<T>(), data_or_null<T>(dy[0]),
                                data_or_null<T>(dy[1]), gradients_view<T>(dx));
     });
   }
