@@ -32,7 +32,7 @@ void add_rows(int64_t n, int64_t width, const int64_t* index, const T* x, T alph
   const int64_t strips = (width + strip - 1) / strip;
   parallel_for(strips, std::max<int64_t>((1 << 15) / std::max<int64_t>(n * strip, 1), 1), [=](int64_t begin, int64_t end) {
     const int64_t first = begin * strip, count = std::min(end * strip, width) - first;
-    isa::run([=] {
+    isa::run<T>([=] {
       for (int64_t i = 0; i < n; ++i) {
         const T* from = x + i * width + first;
         T* to = table + index[i] * width + first;
@@ -78,7 +78,7 @@ void sum_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width,
   const TermOrder sorted = order_by_tile(terms.n, terms.to, tiles, tile_rows);
   parallel_pieces(tiles, [&](int64_t t) {
     const int64_t first = t * tile_rows, last = std::min(first + tile_rows, rows);
-    isa::run(
+    isa::run<T>(
         [=, order = sorted.order.data(), begin = sorted.starts[static_cast<size_t>(t)], end = sorted.starts[static_cast<size_t>(t) + 1]] {
           std::fill(y + first * width, y + last * width, T(0));
           for (int64_t k = begin; k < end; ++k) {

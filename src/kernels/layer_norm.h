@@ -39,7 +39,7 @@ void layer_norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* b
     }
   };
   parallel_for(rows, balanced_rows(rows, n, 1), [=](int64_t begin, int64_t end) {
-    isa::run([=] {
+    isa::run<T>([=] {
       for (int64_t r = begin; r < end; ++r) one_row(r);
     });
   });
@@ -91,7 +91,7 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* x, const T* weight, c
   parallel_for(rows, grain, [=](int64_t begin, int64_t end) {
     T* const dw = partial + begin / grain * 2 * n;
     std::fill_n(dw, 2 * n, T(0));
-    isa::run([=] {
+    isa::run<T>([=] {
       constexpr int64_t together = 2;  // so that the sums are loaded and stored once for two rows
       for (int64_t r = begin; r < end; r += together) {
         const int64_t last = std::min(r + together, end);
@@ -105,7 +105,7 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* x, const T* weight, c
     });
   });
   const Scratch<double> all(2 * n);
-  isa::run([=, totals = all.data()] {
+  isa::run<T>([=, totals = all.data()] {
     std::fill_n(totals, 2 * n, 0.0);
     for (int64_t piece = 0; piece < pieces; ++piece)
       for (int64_t i = 0; i < 2 * n; ++i) totals[i] += static_cast<double>(partial[piece * 2 * n + i]);

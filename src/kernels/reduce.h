@@ -43,7 +43,7 @@ inline auto in_pairs(int64_t first, Term term) {
 template <class A, class X, class Out, class F>
 void sum_neighbours(int64_t rows, int64_t n, const X* from, Out* to, F f) {
   using P = Partial<A, decltype(f(*from))>;
-  isa::run([=] {
+  isa::run<X>([=] {
     for (int64_t r = 0; r < rows; ++r) {
       const X* row = from + r * n;
       const auto add = [](auto a, auto b) { return a + b; };
@@ -86,7 +86,7 @@ void add_rows(int64_t n, int64_t width, int64_t stride, const X* from, A* total,
 /// to (width) = the sum of f(x) over n rows of `width` numbers, `stride` apart.
 template <class A, class X, class Out, class F>
 void sum_rows(int64_t n, int64_t width, int64_t stride, const X* from, Out* to, F f) {
-  isa::run([=] {
+  isa::run<X>([=] {
     A total[strip] = {};
     // Short rows without gaps are taken several at a time, which makes one long row of them.
     const int64_t together = stride == width ? std::clamp<int64_t>(strip / 2 / width, 1, std::max<int64_t>(n / 4, 1)) : 1;
@@ -133,14 +133,6 @@ void sum(int64_t outer, int64_t length, int64_t inner, const X* x, Y* y, F f) {
       for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partial[static_cast<size_t>((o * chunks + chunk) * inner + j)];
       y[o * inner + j] = static_cast<Y>(total);
     }
-}
-
-/// totals (width) += the sums of the columns of x (rows, width).
-template <class T>
-void add_columns(int64_t rows, int64_t width, const T* x, Accumulator<T>* totals) {
-  parallel_for(width, detail::strip, [=](int64_t begin, int64_t end) {
-    isa::run([=] { detail::add_rows<Accumulator<T>>(rows, end - begin, width, x + begin, totals + begin, [](T v) { return v; }); });
-  });
 }
 
 /// The order in which `max` (`min`) prefers elements: a NaN to any number, the first of equals. Without branches, so that loops vectorise.
@@ -193,7 +185,7 @@ int64_t find(const T* x, int64_t start, int64_t n, T value) {
 /// The best of each of `rows` runs of n > 0 neighbours, and its place: blocks are compared first, then the best one is searched.
 template <class T, class Better>
 void best_of_neighbours(int64_t rows, int64_t n, const T* from, T* values, int64_t* places, Better better) {
-  isa::run([=] {
+  isa::run<T>([=] {
     constexpr int64_t block = 32 * lanes;
     for (int64_t r = 0; r < rows; ++r) {
       const T* x = from + r * n;
@@ -213,7 +205,7 @@ void best_of_neighbours(int64_t rows, int64_t n, const T* from, T* values, int64
 /// The same for each of `width` columns.
 template <class T, class Better>
 void best_of_rows(int64_t n, int64_t width, int64_t stride, const T* from, T* values, int64_t* places, Better better) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t j = 0; j < width; ++j) {
       values[j] = from[j];
       places[j] = 0;

@@ -69,11 +69,11 @@ T row_sum(int64_t n, F f) {
   return row_sums<T, 1>(n, [f](int64_t i) { return std::array<T, 1>{f(i)}; })[0];
 }
 
-/// Calls f(row) for every row, in the version for this machine, on the pool's threads.
-template <class F>
+/// Calls f(row) for every row of numbers of type T, in the version for this machine, on the pool's threads.
+template <class T, class F>
 void for_each_row(int64_t rows, int64_t n, F f) {
   parallel_for(rows, row_grain(n), [=](int64_t begin, int64_t end) {
-    isa::run([=] {
+    isa::run<T>([=] {
       for (int64_t r = begin; r < end; ++r) f(r);
     });
   });

@@ -21,7 +21,7 @@ void softmax_row(int64_t n, const T* a, T top, T* b) {
 /// y = softmax(x)
 template <class T>
 void softmax(int64_t rows, int64_t n, const T* x, T* y) {
-  for_each_row(rows, n, [=](int64_t r) {
+  for_each_row<T>(rows, n, [=](int64_t r) {
     const T* a = x + r * n;
     softmax_row(n, a, row_max(n, a), y + r * n);
   });
@@ -40,7 +40,7 @@ T let_through(T x, T mask) {
 /// y = softmax of what the mask lets through, 0 where that is nothing; row r of the mask starts at mask[places[r]].
 template <class T, class M>
 void masked_softmax(int64_t rows, int64_t n, const T* x, const M* mask, const int64_t* places, T* y) {
-  for_each_row(rows, n, [=](int64_t r) {
+  for_each_row<T>(rows, n, [=](int64_t r) {
     const T* a = x + r * n;
     const M* m = mask + places[r];
     T* b = y + r * n;
@@ -56,7 +56,7 @@ void masked_softmax(int64_t rows, int64_t n, const T* x, const M* mask, const in
 /// y = log(softmax(x))
 template <class T>
 void log_softmax(int64_t rows, int64_t n, const T* x, T* y) {
-  for_each_row(rows, n, [=](int64_t r) {
+  for_each_row<T>(rows, n, [=](int64_t r) {
     const T* a = x + r * n;
     T* b = y + r * n;
     // The maximum goes first: it would swallow small differences if the two were one number.
@@ -69,7 +69,7 @@ void log_softmax(int64_t rows, int64_t n, const T* x, T* y) {
 /// dx = y * (dy - sum(dy * y))
 template <class T>
 void softmax_backward(int64_t rows, int64_t n, const T* y, const T* dy, T* dx) {
-  for_each_row(rows, n, [=](int64_t r) {
+  for_each_row<T>(rows, n, [=](int64_t r) {
     const T *a = y + r * n, *d = dy + r * n;
     T* b = dx + r * n;
     const T total = row_sum<T>(n, [a, d](int64_t i) { return a[i] * d[i]; });
@@ -80,7 +80,7 @@ void softmax_backward(int64_t rows, int64_t n, const T* y, const T* dy, T* dx) {
 /// dx = dy - e^y * sum(dy)
 template <class T>
 void log_softmax_backward(int64_t rows, int64_t n, const T* y, const T* dy, T* dx) {
-  for_each_row(rows, n, [=](int64_t r) {
+  for_each_row<T>(rows, n, [=](int64_t r) {
     const T *a = y + r * n, *d = dy + r * n;
     T* b = dx + r * n;
     const T total = row_sum<T>(n, [d](int64_t i) { return d[i]; });

@@ -19,7 +19,7 @@ template <class T, class Body, class... Buffer>
 void update(int64_t n, T* param, const T* grad, const Slope<T>& slope, Body body, Buffer*... buffers) {
   constexpr int64_t grain = 1 << 15;  // elements a thread takes at a time
   parallel_for(n, grain, [=](int64_t begin, int64_t end) {
-    isa::run([=] {
+    isa::run<T>([=] {
       GRADUS_INDEPENDENT
       for (int64_t i = begin; i < end; ++i) {
         T g = slope.sign * grad[i];

@@ -26,15 +26,15 @@ struct Gradient {
 
 /// The sum of |g / unit|^p.
 double power_sum(const Tensor& g, double p, double unit) {
+  const double factor = 1 / unit;
+  // Other orders are rare: no loop of their own.
+  if (p != 2) return sum(pow(mul(abs(to(g, DType::Float64)), factor), p)).item<double>();
   return dispatch_floating("clip_grad_norm_", g.dtype(), [&]<class T>() {
-    const double factor = 1 / unit;
     double total = 0;
-    const auto add = [&](auto power) {
-      kernels::sum(1, g.numel(), 1, g.data<T>(), &total, [=](T v) { return power(std::fabs(static_cast<double>(v)) * factor); });
-    };
-    if (p == 2) add([](double v) { return v * v; });
-    else if (p == 1) add([](double v) { return v; });
-    else add([p](double v) { return std::pow(v, p); });
+    kernels::sum(1, g.numel(), 1, g.data<T>(), &total, [factor](T v) {
+      const double scaled = static_cast<double>(v) * factor;
+      return scaled * scaled;
+    });
     return total;
   });
 }
@@ -83,7 +83,7 @@ void scale(const Tensor& grad, double factor) {
     T* x = grad.data<T>();
     const T f = static_cast<T>(factor);
     parallel_for(grad.numel(), 1 << 15, [=](int64_t begin, int64_t end) {
-      isa::run([=] {
+      isa::run<T>([=] {
         for (int64_t i = begin; i < end; ++i) x[i] *= f;
       });
     });

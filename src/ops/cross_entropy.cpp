@@ -108,7 +108,7 @@ void forward_rows(const Tape& tape, const Tensor& losses, double weight_sum, ker
   const T* x = tape.logits->data<T>();
   const int64_t* target = tape.target->data<int64_t>();
   T* out = losses.data<T>();
-  kernels::for_each_row(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
+  kernels::for_each_row<T>(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
     const bool counts = target[i] != ignored;
     if (counts) lse[i] = kernels::log_sum_exp(all.C, x + i * all.C);
     out[i] = counts ? kernels::row_loss(all, x + i * all.C, target[i], lse[i]) : 0;
@@ -122,7 +122,7 @@ void backward_rows(const Tape& tape, const T* dy, double weight_sum, const kerne
   const int64_t* target = tape.target->data<int64_t>();
   const T divisor = tape.reduction == Reduction::Mean ? static_cast<T>(tape.denominator) : T(1);
   const bool per_row = tape.reduction == Reduction::None;
-  kernels::for_each_row(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
+  kernels::for_each_row<T>(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
     T* d = dx + i * all.C;
     if (target[i] == ignored) std::fill_n(d, all.C, T(0));
     else kernels::row_gradient(all, 0, all.C, x + i * all.C, target[i], lse[i], (per_row ? dy[i] : dy[0]) / divisor, d);

@@ -104,7 +104,7 @@ void for_each_block(const Problem& p, F f) {
     for (int64_t first = 0; first < V; first += width) {
       const Block block{row, std::min(height, N - row), first, std::min(width, V - first)};
       if (p.bias.defined())
-        kernels::for_each_row(block.rows, block.classes, [=, b = p.bias.data<T>() + first, to = logits.data()](int64_t r) {
+        kernels::for_each_row<T>(block.rows, block.classes, [=, b = p.bias.data<T>() + first, to = logits.data()](int64_t r) {
           std::copy_n(b, block.classes, to + r * block.classes);
         });
       kernels::gemm<T>(kernels::Trans::No, kernels::Trans::Yes, block.rows, block.classes, I, 1, p.x.data<T>() + row * I, I,
@@ -122,7 +122,7 @@ void forward(const Problem& p, T* losses, kernels::LogSumExp<T>* lse) {
   double weight_before = 0;
   for_each_block<T>(p, [&](const Block& b, const T* logits) {
     if (b.first == 0) weight_before = 0;
-    kernels::for_each_row(b.rows, b.classes, [=, row = partial.data() + b.row, t = target + b.row](int64_t r) {
+    kernels::for_each_row<T>(b.rows, b.classes, [=, row = partial.data() + b.row, t = target + b.row](int64_t r) {
       row[r].see(all, b.first, b.classes, logits + r * b.classes, t[r], weight_before);
     });
     for (int64_t c = 0; c < b.classes; ++c) weight_before += static_cast<double>(all.weight_at(b.first + c));
@@ -144,7 +144,7 @@ void backward(const Problem& p, const T* dy, const kernels::LogSumExp<T>* lse, c
   const bool per_row = p.options.reduction == Reduction::None;
   for_each_block<T>(p, [&](const Block& b, T* d) {
     const int64_t n = b.classes;
-    kernels::for_each_row(b.rows, n, [=, t = p.target.data<int64_t>() + b.row, ignored = p.options.ignore_index](int64_t r) {
+    kernels::for_each_row<T>(b.rows, n, [=, t = p.target.data<int64_t>() + b.row, ignored = p.options.ignore_index](int64_t r) {
       if (t[r] == ignored) std::fill_n(d + r * n, n, T(0));
       else kernels::row_gradient(all, b.first, n, d + r * n, t[r], lse[b.row + r], (per_row ? dy[b.row + r] : dy[0]) / divisor, d + r * n);
     });

@@ -25,13 +25,9 @@ Tensor summed(const Tensor& x, const Reduced& r, bool keepdim, F f, G finish) {
 
 Tensor norm_of(const Tensor& x, double p, const Dims& dims, const Reduced& r, bool keepdim) {
   NoGradGuard no_grad;
-  const auto same = [](double v) { return v; };
-  if (p == 0)
-    return summed(
-        x, r, keepdim, [](double v) { return v != 0 ? 1.0 : 0.0; }, same);
   if (p == 1)
     return summed(
-        x, r, keepdim, [](double v) { return std::fabs(v); }, same);
+        x, r, keepdim, [](double v) { return std::fabs(v); }, [](double v) { return v; });
   if (p == 2)
     return summed(
         x, r, keepdim, [](double v) { return v * v; }, [](double v) { return std::sqrt(v); });
@@ -40,9 +36,11 @@ Tensor norm_of(const Tensor& x, double p, const Dims& dims, const Reduced& r, bo
     if (r.count == 0) return zeros(keepdim ? r.keep : r.squeezed, {.dtype = x.dtype()});
     return p > 0 ? amax(abs(x), dims, keepdim) : amin(abs(x), dims, keepdim);
   }
-  check<ValueError>(r.count > 0 || p > 0, "norm: shape {} has no element, and so no norm of order {}", x.shape(), p);
-  return summed(
-      x, r, keepdim, [p](double v) { return std::pow(std::fabs(v), p); }, [p](double v) { return std::pow(v, 1 / p); });
+  check<ValueError>(r.count > 0 || p >= 0, "norm: shape {} has no element, and so no norm of order {}", x.shape(), p);
+  // Other orders are rare: they are made of public operations, in double, so that the library has no loops for them.
+  const Tensor terms = p == 0 ? to(ne(x, 0), DType::Float64) : pow(abs(to(x, DType::Float64)), p);
+  const Tensor total = sum(terms, r.dims, keepdim);
+  return to(p == 0 ? total : pow(total, 1 / p), x.dtype());
 }
 
 /// |x|^e with x's sign, 0 at 0.
