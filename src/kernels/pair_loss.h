@@ -6,6 +6,7 @@
 
 #include "kernels/pointwise.h"
 #include "kernels/softmax.h"
+#include "kernels/strided.h"
 
 /// A function of the pairs (a[i], b[i]) of two dense arrays: its sum, and the gradient of that, without an array between.
 namespace gradus::kernels {
@@ -17,7 +18,7 @@ T pair_sum(int64_t n, const T* a, const T* b, F f) {
   std::vector<double> partial(static_cast<size_t>(pieces));
   parallel_for(pieces, 1, [=, to = partial.data()](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p)
-      isa::run([=] {
+      isa::run<T>([=] {
         const T *x = a + p * pointwise_grain, *y = b + p * pointwise_grain;
         to[p] = row_sum<T>(std::min(pointwise_grain, n - p * pointwise_grain), [x, y, f](int64_t i) { return f(x[i], y[i]); });
       });
@@ -30,16 +31,10 @@ T pair_sum(int64_t n, const T* a, const T* b, F f) {
 /// to[i] = dy[i] * f(a[i], b[i]), or, where dy is one number for all, scale * dy[0] * f(a[i], b[i]).
 template <class T, class F>
 void pair_gradient(int64_t n, const T* a, const T* b, const T* dy, bool one, T scale, T* to, F f) {
-  parallel_for(n, pointwise_grain, [=](int64_t begin, int64_t end) {
-    if (one)
-      detail::run_loop<T>([=, c = scale * dy[0]] {
-        for (int64_t i = begin; i < end; ++i) to[i] = c * f(a[i], b[i]);
-      });
-    else
-      detail::run_loop<T>([=] {
-        for (int64_t i = begin; i < end; ++i) to[i] = dy[i] * f(a[i], b[i]);
-      });
-  });
+  const Layout dense{{n}, {1}, 0}, repeated{{n}, {0}, 0};
+  const T factor = one ? scale * dy[0] : T(0);
+  map([f](T d, T p, T q) { return d * f(p, q); }, Strided(to, dense), one ? Strided(&factor, repeated) : Strided(dy, dense),
+      Strided(a, dense), Strided(b, dense));
 }
 
 }  // namespace gradus::kernels

@@ -1,17 +1,54 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "core/isa.h"
 #include "core/layout.h"
-#include "kernels/strided.h"
 
-/// y[i] = f(a[i], b[i], …) over strided operands of one shape. Pointers are the starts of the storages; layouts say where elements lie.
+/// y[i] = f(a[i], b[i], …) over strided operands of one shape. An operation brings a loop over dense rows; the walk over the operands, and
+/// rows that are not dense, are there once for all operations.
 namespace gradus::kernels {
+
+/// An operand: the start of its storage, and where in it the elements lie.
+template <class T>
+struct Strided {
+  T* start;
+  const Layout& layout;
+  Strided(T* from, const Layout& lie) : start(from), layout(lie) {}
+};
+
+/// f of two operands with further loops for rows in which one of them is one number. Otherwise the number is written out as a row first,
+/// which takes time only where f does next to nothing and rows are short, as when a column is added.
+template <class F>
+struct BesideNumbers : F {};
+template <class F>
+BesideNumbers(F) -> BesideNumbers<F>;
 
 namespace detail {
 
-/// One row. Strides 0 and 1, by far the most common, get loops of their own that vectorise.
+/// An operand without its type.
+struct Operand {
+  std::byte* start;
+  size_t size;  // of an element, in bytes
+  const Layout* layout;
+};
+
+template <size_t N>
+using RowStarts = std::array<std::byte*, N>;
+
+/// A loop over n elements of each operand.
+template <size_t N>
+using RowLoop = void (*)(const void* f, const RowStarts<N>& at, int64_t n);
+
+/// Calls loops[0](f, …) for dense rows that make up all elements, on the pool's threads. loops[k], unless null, takes rows in which operand
+/// k is one number. Operand 0 is written.
+template <size_t N>
+void run_rows(const std::array<Operand, N>& operands, const void* f, const std::array<RowLoop<N>, N>& loops);
+
 /// Loops over float are compiled for every instruction set; those over other types, which are rarer, only once, to keep the library small.
 template <class... Ts, class Loop>
 void run_loop(Loop loop) {
@@ -19,65 +56,59 @@ void run_loop(Loop loop) {
   else loop();
 }
 
-template <class Y, class A, class F>
-void row(int64_t n, Y* y, int64_t dy, const A* a, int64_t da, F f) {
-  if (dy == 1 && da == 1) {
-    run_loop<Y, A>([=] {
-      for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(a[i]));
-    });
-  } else {
-    for (int64_t i = 0; i < n; ++i) y[i * dy] = static_cast<Y>(f(a[i * da]));
-  }
+template <class T>
+struct Row {
+  using Element = T;
+  const T* start;
+  explicit Row(std::byte* at) : start(reinterpret_cast<const T*>(at)) {}
+  T operator[](int64_t i) const { return start[i]; }
+};
+
+template <class T>
+struct Number {
+  using Element = T;
+  T value;
+  explicit Number(std::byte* at) : value(*reinterpret_cast<const T*>(at)) {}
+  T operator[](int64_t) const { return value; }
+};
+
+template <class Y, class F, class... X>
+void row(int64_t n, F f, Y* y, X... x) {
+  run_loop<Y, typename X::Element...>([=] {
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(x[i]...));
+  });
 }
 
-template <class Y, class A, class B, class F>
-void row(int64_t n, Y* y, int64_t dy, const A* a, int64_t da, const B* b, int64_t db, F f) {
-  if (dy == 1 && da == 1 && db == 1) {
-    run_loop<Y, A, B>([=] {
-      for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(a[i], b[i]));
-    });
-  } else if (dy == 1 && da == 1 && db == 0) {
-    run_loop<Y, A, B>([=, b0 = *b] {
-      for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(a[i], b0));
-    });
-  } else if (dy == 1 && da == 0 && db == 1) {
-    run_loop<Y, A, B>([=, a0 = *a] {
-      for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(a0, b[i]));
-    });
-  } else {
-    for (int64_t i = 0; i < n; ++i) y[i * dy] = static_cast<Y>(f(a[i * da], b[i * db]));
-  }
+template <class F, class Y, class... X>
+void row_loop(const void* f, const RowStarts<1 + sizeof...(X)>& at, int64_t n) {
+  const auto call = [&]<size_t... k>(std::index_sequence<k...>) {
+    row(n, *static_cast<const F*>(f), reinterpret_cast<Y*>(at[0]), X(at[1 + k])...);
+  };
+  call(std::index_sequence_for<X...>());
 }
 
-template <class Y, class A, class B, class C, class F>
-void row(int64_t n, Y* y, int64_t dy, const A* a, int64_t da, const B* b, int64_t db, const C* c, int64_t dc, F f) {
-  for (int64_t i = 0; i < n; ++i) y[i * dy] = static_cast<Y>(f(a[i * da], b[i * db], c[i * dc]));
+template <class F, class Y, class... X>
+struct RowLoops {
+  static constexpr std::array<RowLoop<1 + sizeof...(X)>, 1 + sizeof...(X)> of = {row_loop<F, Y, Row<X>...>};
+};
+template <class F, class Y, class A, class B>
+struct RowLoops<BesideNumbers<F>, Y, A, B> {
+  static constexpr std::array<RowLoop<3>, 3> of = {row_loop<F, Y, Row<A>, Row<B>>, row_loop<F, Y, Number<A>, Row<B>>,
+                                                   row_loop<F, Y, Row<A>, Number<B>>};
+};
+
+template <class T>
+Operand untyped(const Strided<T>& x) {
+  return {reinterpret_cast<std::byte*>(const_cast<std::remove_const_t<T>*>(x.start)), sizeof(T), &x.layout};
 }
 
 }  // namespace detail
 
-template <class Y, class A, class F>
-void map(Y* y, const Layout& ly, const A* a, const Layout& la, F f) {
-  const Walk<2> walk({&ly, &la});
-  const auto [dy, da] = walk.row_strides();
-  walk.parallel_pieces([=, dy = dy, da = da](const auto& at, int64_t n) { detail::row(n, y + at[0], dy, a + at[1], da, f); });
-}
-
-template <class Y, class A, class B, class F>
-void map(Y* y, const Layout& ly, const A* a, const Layout& la, const B* b, const Layout& lb, F f) {
-  const Walk<3> walk({&ly, &la, &lb});
-  const auto [dy, da, db] = walk.row_strides();
-  walk.parallel_pieces(
-      [=, dy = dy, da = da, db = db](const auto& at, int64_t n) { detail::row(n, y + at[0], dy, a + at[1], da, b + at[2], db, f); });
-}
-
-template <class Y, class A, class B, class C, class F>
-void map(Y* y, const Layout& ly, const A* a, const Layout& la, const B* b, const Layout& lb, const C* c, const Layout& lc, F f) {
-  const Walk<4> walk({&ly, &la, &lb, &lc});
-  const auto [dy, da, db, dc] = walk.row_strides();
-  walk.parallel_pieces([=, dy = dy, da = da, db = db, dc = dc](const auto& at, int64_t n) {
-    detail::row(n, y + at[0], dy, a + at[1], da, b + at[2], db, c + at[3], dc, f);
-  });
+/// y = f(x…), element by element.
+template <class Y, class... X, class F>
+void map(F f, const Strided<Y>& y, const Strided<X>&... x) {
+  detail::run_rows<1 + sizeof...(X)>({detail::untyped(y), detail::untyped(x)...}, &f,
+                                     detail::RowLoops<F, Y, std::remove_const_t<X>...>::of);
 }
 
 }  // namespace gradus::kernels

@@ -37,7 +37,7 @@ inline void check_real(const char* op, const Tensor& x) {
 template <class Y, class X, class F>
 Tensor map_new(const char* op, const Tensor& x, F f) {
   Tensor y = new_tensor(op, x.shape(), dtype_of<Y>);
-  kernels::map(y.data<Y>(), y.impl()->layout, storage_of<X>(x), x.impl()->layout, f);
+  kernels::map(f, kernels::Strided(y.data<Y>(), y.impl()->layout), kernels::Strided(storage_of<X>(x), x.impl()->layout));
   return y;
 }
 
@@ -46,8 +46,8 @@ template <class Y, class A, class B, class F>
 Tensor map_new(const char* op, const Tensor& a, const Tensor& b, F f) {
   const Shape shape = broadcast_shapes(op, a.shape(), b.shape());
   Tensor y = new_tensor(op, shape, dtype_of<Y>);
-  kernels::map(y.data<Y>(), y.impl()->layout, storage_of<A>(a), broadcast_to(op, a, shape), storage_of<B>(b), broadcast_to(op, b, shape),
-               f);
+  kernels::map(f, kernels::Strided(y.data<Y>(), y.impl()->layout), kernels::Strided(storage_of<A>(a), broadcast_to(op, a, shape)),
+               kernels::Strided(storage_of<B>(b), broadcast_to(op, b, shape)));
   return y;
 }
 
@@ -55,7 +55,8 @@ Tensor map_new(const char* op, const Tensor& a, const Tensor& b, F f) {
 template <class Y, class A, class F>
 Tensor map_new(const char* op, const Tensor& a, A number, F f) {
   Tensor y = new_tensor(op, a.shape(), dtype_of<Y>);
-  kernels::map(y.data<Y>(), y.impl()->layout, storage_of<A>(a), a.impl()->layout, &number, expand(op, Layout{}, a.shape()), f);
+  kernels::map(f, kernels::Strided(y.data<Y>(), y.impl()->layout), kernels::Strided(storage_of<A>(a), a.impl()->layout),
+               kernels::Strided(&number, expand(op, Layout{}, a.shape())));
   return y;
 }
 

@@ -112,8 +112,9 @@ bool add_directly(const Tensor& x, const Tensor& y, Scalar alpha) {
   if (in_place_needs_history("add_", x, y.requires_grad()) || target.storage == source.storage) return false;
   dispatch_floating("add_", target.dtype, [&]<class T>() {
     T* to = static_cast<T*>(target.storage->data());
-    kernels::map(to, target.layout, static_cast<const T*>(to), target.layout, static_cast<const T*>(source.storage->data()), source.layout,
-                 [a = alpha.to<T>()](T p, T q) { return p + a * q; });
+    const T* from = static_cast<const T*>(source.storage->data());
+    kernels::map([a = alpha.to<T>()](T p, T q) { return p + a * q; }, kernels::Strided(to, target.layout),
+                 kernels::Strided(to, target.layout), kernels::Strided(from, source.layout));
   });
   target.storage->bump_version();
   return true;

@@ -17,18 +17,19 @@ T wrapping(F f, T x, T y) {
 constexpr auto plus = []<class T>(T x, T y) { return wrapping<T>([](auto a, auto b) { return a + b; }, x, y); };
 constexpr auto minus = []<class T>(T x, T y) { return wrapping<T>([](auto a, auto b) { return a - b; }, x, y); };
 constexpr auto times = []<class T>(T x, T y) { return wrapping<T>([](auto a, auto b) { return a * b; }, x, y); };
+constexpr auto over = [](auto x, auto y) { return x / y; };
 
 /// f on x and y in the dtype where they meet, `dtype`.
 template <class F>
 Tensor arithmetic(const char* op, const Tensor& x, const Tensor& y, DType dtype, F f) {
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
-  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, f); });
+  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, kernels::BesideNumbers{f}); });
 }
 
 template <class F>
 Tensor arithmetic(const char* op, const Tensor& x, Scalar y, DType dtype, F f) {
   const Tensor a = converted(x, dtype);
-  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T>(op, a, y.to<T>(), f); });
+  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T>(op, a, y.to<T>(), kernels::BesideNumbers{f}); });
 }
 
 /// f on x in a dtype of its own choice.
@@ -113,13 +114,12 @@ Tensor mul(const Tensor& x, Scalar y) {
 
 namespace {
 
+/// x / y in `dtype`, which is floating-point.
 template <class X, class Y>
 Tensor divide(const X& x, const Y& y, DType dtype) {
-  if (dtype == DType::Float64) {
-    return arithmetic("div", x, y, dtype, [](auto a, auto b) { return static_cast<double>(a) / static_cast<double>(b); });
-  }
-  return arithmetic("div", x, y, dtype, [](auto a, auto b) { return static_cast<float>(a) / static_cast<float>(b); });
+  return arithmetic("div", x, y, dtype, over);
 }
+
 }  // namespace
 
 Tensor div(const Tensor& x, const Tensor& y) {
@@ -274,9 +274,10 @@ Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) {
   const Shape shape = broadcast_shapes("where", broadcast_shapes("where", condition.shape(), x.shape()), y.shape());
   Tensor z = new_tensor("where", shape, dtype);
   dispatch("where", dtype, [&]<class T>() {
-    kernels::map(z.data<T>(), z.impl()->layout, storage_of<bool>(condition), broadcast_to("where", condition, shape), storage_of<T>(a),
-                 broadcast_to("where", a, shape), storage_of<T>(b), broadcast_to("where", b, shape),
-                 [](bool c, T p, T q) { return c ? p : q; });
+    kernels::map([](bool c, T p, T q) { return c ? p : q; }, kernels::Strided(z.data<T>(), z.impl()->layout),
+                 kernels::Strided(storage_of<bool>(condition), broadcast_to("where", condition, shape)),
+                 kernels::Strided(storage_of<T>(a), broadcast_to("where", a, shape)),
+                 kernels::Strided(storage_of<T>(b), broadcast_to("where", b, shape)));
   });
   return record("where", z, wrt(x, [c = Saved(condition)](const Tensor& dz) { return where(*c, dz, 0.0); }),
                 wrt(y, [c = Saved(condition)](const Tensor& dz) { return where(*c, 0.0, dz); }));

@@ -85,6 +85,23 @@ TEST_CASE("shapes broadcast, and those that do not are named") {
   CHECK_THROWS_AS(where(x.gt(0), x, y), ShapeError);
 }
 
+TEST_CASE("long rows that are strided, or one number, give what dense ones give, bit by bit") {
+  const Tensor x = randn({3, 2602}), column = randn({3, 1}), mask = x.gt(0);
+  const auto odd = [](const Tensor& t) { return t.slice(1, 1, 2602, 2); };  // 1301 elements in a row, every other one
+  const auto same = [](const Tensor& a, const Tensor& b) { return equal(a, b.clone()); };
+  const Tensor dense = odd(x).clone(), spread = column.expand({3, 1301}).clone();
+  CHECK(same(tanh(odd(x)), tanh(dense)));
+  CHECK(same(add(odd(x), column), add(dense, spread)));
+  CHECK(same(sub(column, odd(x)), sub(spread, dense)));
+  CHECK(same(maximum(dense, column), maximum(dense, spread)));
+  CHECK(same(gt(odd(x), column), gt(dense, spread)));
+  CHECK(same(where(odd(mask), odd(x), column), where(odd(mask).clone(), dense, spread)));
+  Tensor y = x.clone();
+  odd(y).add_(odd(x), 2.0);
+  CHECK(same(odd(y), dense.clone().add_(dense, 2.0)));
+  CHECK(same(y.slice(1, 0, 2602, 2), x.slice(1, 0, 2602, 2)));
+}
+
 TEST_CASE("strided, expanded and empty operands give what dense ones give") {
   const Tensor x = randn({6, 8}), y = randn({8, 6});
   CHECK(equal(x.t() + y, x.t().clone() + y));
