@@ -135,6 +135,14 @@ void sum(int64_t outer, int64_t length, int64_t inner, const X* x, Y* y, F f) {
     }
 }
 
+/// totals (width) += the sums of the columns of x (rows, width).
+template <class T>
+void add_columns(int64_t rows, int64_t width, const T* x, Accumulator<T>* totals) {
+  parallel_for(width, detail::strip, [=](int64_t begin, int64_t end) {
+    isa::run([=] { detail::add_rows<Accumulator<T>>(rows, end - begin, width, x + begin, totals + begin, [](T v) { return v; }); });
+  });
+}
+
 /// The order in which `max` (`min`) prefers elements: a NaN to any number, the first of equals. Without branches, so that loops vectorise.
 struct Larger {
   template <class T>

@@ -1,5 +1,10 @@
 #include "gradus/ops/matmul.h"
 
+#include <algorithm>
+#include <array>
+#include <span>
+#include <vector>
+
 #include "autograd/record.h"
 #include "autograd/strided.h"
 #include "core/check.h"
@@ -8,6 +13,7 @@
 #include "gradus/ops.h"
 #include "kernels/blas.h"
 #include "kernels/matrix_vector.h"
+#include "kernels/reduce.h"
 
 namespace gradus {
 namespace {
@@ -205,6 +211,66 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return batched(a, b);
 }
 
+namespace {
+
+/// The gradients of x (rows, inputs), W (outputs, inputs) and the bias, null where they are not wanted, from dy (rows, outputs) in blocks
+/// of rows that stay in the caches: a dy larger than those is read from memory once.
+template <class T>
+void linear_backward(int64_t rows, int64_t outputs, int64_t inputs, const T* dy, const T* x, const T* weight, T* dx, T* dw, T* db) {
+  constexpr int64_t block = 512;
+  std::vector<double> totals(db ? static_cast<size_t>(outputs) : 0);
+  for (int64_t first = 0; first < rows; first += block) {
+    const int64_t n = std::min(block, rows - first);
+    const T* d = dy + first * outputs;
+    if (dx) kernels::gemm<T>(Trans::No, Trans::No, n, inputs, outputs, 1, d, outputs, weight, inputs, 0, dx + first * inputs, inputs);
+    if (dw)
+      kernels::gemm<T>(Trans::Yes, Trans::No, outputs, inputs, n, 1, d, outputs, x + first * inputs, inputs, first > 0 ? T(1) : T(0), dw,
+                       inputs);
+    if (db) kernels::add_columns(n, outputs, d, totals.data());
+  }
+  if (db) std::transform(totals.begin(), totals.end(), db, [](double v) { return static_cast<T>(v); });
+}
+
+/// The pullback of y = x W^T + b, which keeps only what it needs.
+struct LinearPullback {
+  bool wants_x, wants_weight, wants_bias;
+  Saved x, weight;
+
+  LinearPullback(const Tensor& x_, const Tensor& weight_, const Tensor& bias)
+      : wants_x(x_.requires_grad()),
+        wants_weight(weight_.requires_grad()),
+        wants_bias(bias.defined() && bias.requires_grad()),
+        x(wants_weight ? Saved(x_) : Saved()),
+        weight(wants_x ? Saved(weight_) : Saved()) {}
+
+  void operator()(std::span<Tensor> dys, std::span<Tensor> dx) const {
+    constexpr int64_t large = 1 << 20;  // 4 MB of float32
+    const Tensor& dy = dys[0];
+    if (!recording_backward() && dy.numel() >= large && dy.size(1) > 1) return by_blocks(dy.contiguous(), dx);
+    if (wants_x) dx[0] = matrix_product(dy, *weight);
+    if (wants_weight) dx[1] = matrix_product(t(dy), *x);
+    if (wants_bias) dx[2] = sum(dy, {0});
+  }
+
+ private:
+  void by_blocks(const Tensor& dy, std::span<Tensor> dx) const {
+    const int64_t rows = dy.size(0), outputs = dy.size(1), inputs = (wants_x ? (*weight).size(1) : wants_weight ? (*x).size(1) : 1);
+    const auto wanted = [&](bool wants, size_t i, const Shape& shape) {
+      if (wants) dx[i] = new_tensor("linear", shape, dy.dtype());
+      return dx[i];
+    };
+    const Tensor dense_x = wants_weight ? x->contiguous() : Tensor(), dense_weight = wants_x ? weight->contiguous() : Tensor();
+    const Tensor gx = wanted(wants_x, 0, {rows, inputs}), gw = wanted(wants_weight, 1, {outputs, inputs}),
+                 gb = wanted(wants_bias, 2, {outputs});
+    dispatch_floating("linear", dy.dtype(), [&]<class T>() {
+      const auto data = [](const Tensor& t) -> T* { return t.defined() ? t.data<T>() : nullptr; };
+      linear_backward<T>(rows, outputs, inputs, data(dy), data(dense_x), data(dense_weight), data(gx), data(gw), data(gb));
+    });
+  }
+};
+
+}  // namespace
+
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   impl_of("linear", x);
   check<ShapeError>(impl_of("linear", weight).layout.rank() == 2, "linear: weight has shape {}, expected (outputs, inputs)",
@@ -239,10 +305,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
       else kernels::gemm<T>(left.trans, turned, rows, outputs, inputs, 1, a, left.stride, b, right.stride, 0, y.data<T>(), outputs);
     });
   }
-  const auto dx = [weight = Saved(weight)](const Tensor& dy) { return matrix_product(dy, *weight); };
-  const auto dw = [flat = Saved(flat)](const Tensor& dy) { return matrix_product(t(dy), *flat); };
-  y = bias.defined() ? record("addmm", y, wrt(flat, dx), wrt(weight, dw), wrt(bias, [](const Tensor& dy) { return dy; }))
-                     : record("mm", y, wrt(flat, dx), wrt(weight, dw));
+  record_joint(bias.defined() ? "addmm" : "mm", std::span(&y, 1), std::array{flat, weight, bias}, LinearPullback(flat, weight, bias));
   return x.dim() == 2 ? y : view(y, shape);
 }
 

@@ -175,6 +175,28 @@ TEST_CASE("linear is x W^T + b, for any number of leading dimensions") {
   CHECK(equal(linear(zeros({2, 0}), zeros({4, 0}), ones({4})), ones({2, 4})));
 }
 
+TEST_CASE("a linear layer with more results than the caches hold has the same gradients, of what is wanted") {
+  const auto number = [](const Shape& shape) { return randn(shape, {.dtype = float64}); };
+  const Tensor dy = number({5, 220, 1000}), at[] = {number({5, 220, 3}), number({1000, 3}), number({1000})};
+  for (const int wanted : {7, 1, 2, 4, 6}) {
+    CAPTURE(wanted);
+    const auto gradients = [&](auto&& f) {
+      Tensors in;
+      for (int i = 0; i < 3; ++i) in.push_back(clone(at[i]).requires_grad_((wanted >> i & 1) != 0));
+      f(in).backward(dy);
+      Tensors found;
+      for (const Tensor& x : in) found.push_back(x.grad());
+      return found;
+    };
+    const Tensors ours = gradients([](const Tensors& in) { return linear(in[0], in[1], in[2]); });
+    const Tensors plain = gradients([](const Tensors& in) { return matmul(in[0], in[1].t()) + in[2]; });
+    for (size_t i = 0; i < 3; ++i) {
+      REQUIRE(ours[i].defined() == plain[i].defined());
+      if (ours[i].defined()) CHECK(allclose(ours[i], plain[i], 1e-11, 1e-11));
+    }
+  }
+}
+
 TEST_CASE("linear says what does not fit") {
   const Tensor w = zeros({5, 3});
   CHECK(error_of<ShapeError>([&] {
