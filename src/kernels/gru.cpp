@@ -29,7 +29,7 @@ void joint_bias(const GruSizes& s, const RecurrentWeightsView<T>& w, T* bias) {
 /// The gates and the new state, the reset gate applied after the product, which `inner` holds for n.
 template <class T>
 void gates_after(int64_t rows, int64_t H, T* gates, const T* bias, T* inner, const T* before, T* after) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       T *g = gates + b * 3 * H, *q = inner + b * H, *next = after + b * H;
       const T* h = before + b * H;
@@ -52,7 +52,7 @@ void gates_after(int64_t rows, int64_t H, T* gates, const T* bias, T* inner, con
 /// The same with the reset gate before the product, in two passes: first r, z and r * h …
 template <class T>
 void gates_before(int64_t rows, int64_t H, T* gates, const T* bias, T* inner, const T* before) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       T *g = gates + b * 3 * H, *rh = inner + b * H;
       const T* h = before + b * H;
@@ -70,7 +70,7 @@ void gates_before(int64_t rows, int64_t H, T* gates, const T* bias, T* inner, co
 /// … then, with the product of r * h, n and the new state.
 template <class T>
 void candidate_before(int64_t rows, int64_t H, T* gates, const T* bias, const T* before, T* after) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       T *g = gates + b * 3 * H, *next = after + b * H;
       const T* h = before + b * H;
@@ -91,7 +91,7 @@ void candidate_before(int64_t rows, int64_t H, T* gates, const T* bias, const T*
 template <class T>
 void gradients_after(int64_t rows, int64_t H, const T* gates, const T* inner, const T* before, const T* dy, int64_t dy_stride, T* dh, T* d,
                      T* sums) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       const T *g = gates + b * 3 * H, *q = inner + b * H, *h = before + b * H, *dyb = dy + b * dy_stride;
       T *dhb = dh + b * H, *db = d + b * 4 * H;
@@ -116,7 +116,7 @@ void gradients_after(int64_t rows, int64_t H, const T* gates, const T* inner, co
 
 template <class T>
 void gradients_before(int64_t rows, int64_t H, const T* gates, const T* before, const T* dy, int64_t dy_stride, T* dh, T* d, T* sums) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       const T *g = gates + b * 3 * H, *h = before + b * H, *dyb = dy + b * dy_stride;
       T *dhb = dh + b * H, *db = d + b * 4 * H;
@@ -139,7 +139,7 @@ void gradients_before(int64_t rows, int64_t H, const T* gates, const T* before, 
 /// After d(r * h) is known: its share of r and of the old state.
 template <class T>
 void reset_before(int64_t rows, int64_t H, const T* gates, const T* drh, const T* before, T* dh, T* d, T* sums) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       const T *g = gates + b * 3 * H, *h = before + b * H, *x = drh + b * H;
       T *dhb = dh + b * H, *db = d + b * 4 * H;

@@ -13,7 +13,7 @@ namespace {
 /// `rows` rows of a step: gates (rows, 4H) holds the products and becomes i, f, g, o; c and h (rows, H) are the states.
 template <class T>
 void gates_forward(int64_t rows, int64_t H, T* gates, const T* bias, const T* c_before, T* c_after, T* h_after) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       T *gate = gates + b * 4 * H, *c = c_after + b * H, *h = h_after + b * H;
       const T* before = c_before + b * H;
@@ -38,7 +38,7 @@ void gates_forward(int64_t rows, int64_t H, T* gates, const T* bias, const T* c_
 template <class T>
 void gates_backward(int64_t rows, int64_t H, const T* gates, const T* c_before, const T* c_after, const T* dy, int64_t dy_stride, T* dh,
                     T* dc, T* d, T* sums) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       const T *gate = gates + b * 4 * H, *before = c_before + b * H, *after = c_after + b * H, *dyb = dy + b * dy_stride;
       T *dhb = dh + b * H, *dcb = dc + b * H, *db = d + b * 4 * H;

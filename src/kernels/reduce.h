@@ -139,7 +139,7 @@ void sum(int64_t outer, int64_t length, int64_t inner, const X* x, Y* y, F f) {
 template <class T>
 void add_columns(int64_t rows, int64_t width, const T* x, Accumulator<T>* totals) {
   parallel_for(width, detail::strip, [=](int64_t begin, int64_t end) {
-    isa::run([=] { detail::add_rows<Accumulator<T>>(rows, end - begin, width, x + begin, totals + begin, [](T v) { return v; }); });
+    isa::run<T>([=] { detail::add_rows<Accumulator<T>>(rows, end - begin, width, x + begin, totals + begin, [](T v) { return v; }); });
   });
 }
 

@@ -13,7 +13,7 @@ namespace {
 /// `rows` rows of a step: h (rows, H) holds the products and becomes the state.
 template <Nonlinearity F, class T>
 void activate(int64_t rows, int64_t H, const T* bias, T* h) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       T* hb = h + b * H;
       GRADUS_INDEPENDENT
@@ -30,7 +30,7 @@ void activate(int64_t rows, int64_t H, const T* bias, T* h) {
 /// becomes 0: all that the state before gets comes through the product.
 template <Nonlinearity F, class T>
 void activate_backward(int64_t rows, int64_t H, const T* h, const T* dy, int64_t dy_stride, T* dh, T* d, T* sums) {
-  isa::run([=] {
+  isa::run<T>([=] {
     for (int64_t b = 0; b < rows; ++b) {
       const T *hb = h + b * H, *dyb = dy + b * dy_stride;
       T *dhb = dh + b * H, *db = d + b * H;
