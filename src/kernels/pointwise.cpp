@@ -36,7 +36,7 @@ void run_blocks(const std::array<Operand, N>& operands, const std::array<int64_t
       rows[k] = strides[k] == 1 ? here : dense[k];
       if (k > 0 && strides[k] != 1 && strides[k] != 0) copy_elements(operands[k].size, count, here, strides[k], dense[k], 1);
     }
-    loop(f, rows, count);
+    loop(f, rows, {}, 1, count);
     if (strides[0] != 1)
       copy_elements(operands[0].size, count, dense[0], 1, at[0] + i * strides[0] * static_cast<int64_t>(operands[0].size), strides[0]);
   }
@@ -66,13 +66,17 @@ void run_rows(const std::array<Operand, N>& operands, const void* f, const std::
     for (size_t k = 0; k < N; ++k) at[k] = operands[k].start + places[k] * static_cast<int64_t>(operands[k].size);
     return at;
   };
-  if (layouts[0]->shape.numel() == 1) return loops[0](f, starts(offsets), 1);  // nothing to walk over
+  if (layouts[0]->shape.numel() == 1) return loops[0](f, starts(offsets), {}, 1, 1);  // nothing to walk over
   const Walk<N> walk(layouts);
   const std::array<int64_t, N> strides = walk.row_strides();
   const size_t choice = walk.row_length() == 1 ? 0 : suitable(strides, loops);
-  walk.parallel_pieces([&](const std::array<int64_t, N>& places, int64_t n) {
-    if (choice < N) loops[choice](f, starts(places), n);
-    else run_blocks(operands, strides, starts(places), n, f, loops[0]);
+  const std::array<int64_t, N> steps = walk.row_steps();
+  walk.parallel_pieces([&](std::array<int64_t, N> places, int64_t rows, int64_t n) {
+    if (choice < N) return loops[choice](f, starts(places), steps, rows, n);
+    for (int64_t r = 0; r < rows; ++r) {
+      run_blocks(operands, strides, starts(places), n, f, loops[0]);
+      for (size_t k = 0; k < N; ++k) places[k] += steps[k];
+    }
   });
 }
 template void run_rows(const std::array<Operand, 2>&, const void*, const std::array<RowLoop<2>, 2>&);

@@ -21,12 +21,12 @@ struct Strided {
   Strided(T* from, const Layout& lie) : start(from), layout(lie) {}
 };
 
-/// f of two operands with further loops for rows in which one of them is one number. Otherwise the number is written out as a row first,
-/// which takes time only where f does next to nothing and rows are short, as when a column is added.
+/// An f of two operands that does next to nothing, so that all else is to be quick. It has further loops for rows in which one of them is
+/// one number, as when a column is added; for other f the number is written out as a row first.
 template <class F>
-struct BesideNumbers : F {};
+struct Light : F {};
 template <class F>
-BesideNumbers(F) -> BesideNumbers<F>;
+Light(F) -> Light<F>;
 
 namespace detail {
 
@@ -40,19 +40,23 @@ struct Operand {
 template <size_t N>
 using RowStarts = std::array<std::byte*, N>;
 
-/// A loop over n elements of each operand.
+/// Elements from each row of an operand to the next.
 template <size_t N>
-using RowLoop = void (*)(const void* f, const RowStarts<N>& at, int64_t n);
+using RowSteps = std::array<int64_t, N>;
 
-/// Calls loops[0](f, …) for dense rows that make up all elements, on the pool's threads. loops[k], unless null, takes rows in which operand
-/// k is one number. Operand 0 is written.
+/// A loop over `rows` rows of n elements of each operand.
+template <size_t N>
+using RowLoop = void (*)(const void* f, const RowStarts<N>& at, const RowSteps<N>& steps, int64_t rows, int64_t n);
+
+/// Calls loops[0](f, …) for dense rows that make up all elements, on the pool's threads. loops[k], unless null, takes rows in which
+/// operand k is one number. Operand 0 is written.
 template <size_t N>
 void run_rows(const std::array<Operand, N>& operands, const void* f, const std::array<RowLoop<N>, N>& loops);
 
 /// Loops over float are compiled for every instruction set; those over other types, which are rarer, only once, to keep the library small.
-template <class... Ts, class Loop>
+template <bool over_float, class Loop>
 void run_loop(Loop loop) {
-  if constexpr ((std::is_same_v<Ts, float> || ...)) isa::run(loop);
+  if constexpr (over_float) isa::run(loop);
   else loop();
 }
 
@@ -60,41 +64,59 @@ template <class T>
 struct Row {
   using Element = T;
   const T* start;
-  explicit Row(std::byte* at) : start(reinterpret_cast<const T*>(at)) {}
-  T operator[](int64_t i) const { return start[i]; }
+  int64_t step;
+  Row(std::byte* at, int64_t to_next) : start(reinterpret_cast<const T*>(at)), step(to_next) {}
+  const T* row(int64_t r) const { return start + r * step; }
 };
 
 template <class T>
 struct Number {
   using Element = T;
-  T value;
-  explicit Number(std::byte* at) : value(*reinterpret_cast<const T*>(at)) {}
-  T operator[](int64_t) const { return value; }
+  struct Same {
+    T value;
+    T operator[](int64_t) const { return value; }
+  };
+  const T* start;
+  int64_t step;
+  Number(std::byte* at, int64_t to_next) : start(reinterpret_cast<const T*>(at)), step(to_next) {}
+  Same row(int64_t r) const { return {start[r * step]}; }
 };
 
 template <class Y, class F, class... X>
-void row(int64_t n, F f, Y* y, X... x) {
-  run_loop<Y, typename X::Element...>([=] {
-    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(x[i]...));
-  });
+void one_row(int64_t n, F f, Y* y, X... x) {
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(x[i]...));
 }
 
-template <class F, class Y, class... X>
-void row_loop(const void* f, const RowStarts<1 + sizeof...(X)>& at, int64_t n) {
+/// Row after row. Those of a `light` f over floats are one loop.
+template <bool over_float, bool light, class Y, class F, class... X>
+void all_rows(int64_t rows, int64_t n, F f, Y* y, int64_t y_step, X... x) {
+  if constexpr (over_float && light) {
+    isa::run_light([=] {
+      for (int64_t r = 0; r < rows; ++r) one_row(n, f, y + r * y_step, x.row(r)...);
+    });
+  } else {
+    const auto apart = [n, f](Y* to, auto... from) { run_loop<over_float>([=] { one_row(n, f, to, from...); }); };
+    for (int64_t r = 0; r < rows; ++r) apart(y + r * y_step, x.row(r)...);
+  }
+}
+
+template <bool light, class F, class Y, class... X>
+void row_loop(const void* f, const RowStarts<1 + sizeof...(X)>& at, const RowSteps<1 + sizeof...(X)>& steps, int64_t rows, int64_t n) {
+  constexpr bool over_float = (std::is_same_v<Y, float> || ... || std::is_same_v<typename X::Element, float>);
   const auto call = [&]<size_t... k>(std::index_sequence<k...>) {
-    row(n, *static_cast<const F*>(f), reinterpret_cast<Y*>(at[0]), X(at[1 + k])...);
+    all_rows<over_float, light>(rows, n, *static_cast<const F*>(f), reinterpret_cast<Y*>(at[0]), steps[0], X(at[1 + k], steps[1 + k])...);
   };
   call(std::index_sequence_for<X...>());
 }
 
 template <class F, class Y, class... X>
 struct RowLoops {
-  static constexpr std::array<RowLoop<1 + sizeof...(X)>, 1 + sizeof...(X)> of = {row_loop<F, Y, Row<X>...>};
+  static constexpr std::array<RowLoop<1 + sizeof...(X)>, 1 + sizeof...(X)> of = {row_loop<false, F, Y, Row<X>...>};
 };
 template <class F, class Y, class A, class B>
-struct RowLoops<BesideNumbers<F>, Y, A, B> {
-  static constexpr std::array<RowLoop<3>, 3> of = {row_loop<F, Y, Row<A>, Row<B>>, row_loop<F, Y, Number<A>, Row<B>>,
-                                                   row_loop<F, Y, Row<A>, Number<B>>};
+struct RowLoops<Light<F>, Y, A, B> {
+  static constexpr std::array<RowLoop<3>, 3> of = {row_loop<true, F, Y, Row<A>, Row<B>>, row_loop<true, F, Y, Number<A>, Row<B>>,
+                                                   row_loop<true, F, Y, Row<A>, Number<B>>};
 };
 
 template <class T>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -38,6 +39,8 @@ class Walk {
 
   /// Distances between neighbours in a row.
   const Places& row_strides() const noexcept { return strides_[0]; }
+  /// Distances between neighbouring rows.
+  const Places& row_steps() const noexcept { return strides_[1]; }
   int64_t row_length() const noexcept { return sizes_[0]; }
   /// The number of loops, the row's among them; 0 is the innermost.
   size_t rank() const noexcept { return rank_; }
@@ -63,41 +66,52 @@ class Walk {
   /// Calls row(places) with the place of each row's first element in each layout.
   template <class Row>
   void for_each_row(Row row) const {
-    for_each_row(0, rows(), row);
+    for_each_run(0, rows(), [&](Places places, int64_t count) {
+      for (int64_t r = 0; r < count; ++r) {
+        row(places);
+        for (size_t k = 0; k < N; ++k) places[k] += strides_[1][k];
+      }
+    });
   }
 
-  /// The same for rows [begin, end) of rows().
-  template <class Row>
-  void for_each_row(int64_t begin, int64_t end, Row row) const {
+  /// Calls run(places, count) for runs of `count` rows, row_steps() apart, that make up rows [begin, end) of rows().
+  template <class Run>
+  void for_each_run(int64_t begin, int64_t end, Run run) const {
     Places places = start_;
+    const auto move = [&](size_t d, int64_t count) {
+      for (size_t k = 0; k < N; ++k) places[k] += strides_[d][k] * count;
+    };
     std::array<int64_t, Shape::max_rank + 1> count{};
     int64_t rest = begin;
     for (size_t d = 1; d < rank_ && rest > 0; rest /= sizes_[d++]) {
       count[d] = rest % sizes_[d];
-      for (size_t k = 0; k < N; ++k) places[k] += strides_[d][k] * count[d];
+      move(d, count[d]);
     }
-    for (int64_t left = end - begin; left > 0; --left) {
-      row(places);
-      size_t d = 1;
-      for (; d < rank_; ++d) {
-        for (size_t k = 0; k < N; ++k) places[k] += strides_[d][k];
-        if (++count[d] < sizes_[d]) break;
-        for (size_t k = 0; k < N; ++k) places[k] -= strides_[d][k] * sizes_[d];
+    for (int64_t left = end - begin; left > 0;) {
+      const int64_t rows = rank_ == 1 ? 1 : std::min(sizes_[1] - count[1], left);
+      run(places, rows);
+      left -= rows;
+      int64_t moved = rows;
+      for (size_t d = 1; d < rank_; ++d, moved = 1) {
+        move(d, moved);
+        count[d] += moved;
+        if (count[d] < sizes_[d]) break;
+        move(d, -sizes_[d]);
         count[d] = 0;
       }
     }
   }
 
-  /// Calls piece(places, n) for runs of n elements of a row, which together make all of them, on the pool's threads. No two elements may
-  /// be written to one place.
+  /// Calls piece(places, rows, n) for `rows` rows of n elements, row_steps() apart, which together make all elements, on the pool's
+  /// threads. No two elements may be written to one place.
   template <class Piece>
   void parallel_pieces(const Piece& piece) const {
-    run(&piece, [](const void* p, const Places& places, int64_t n) { (*static_cast<const Piece*>(p))(places, n); });
+    run(&piece, [](const void* p, const Places& places, int64_t rows, int64_t n) { (*static_cast<const Piece*>(p))(places, rows, n); });
   }
 
  private:
   /// Behind a pointer, so that the loops are there once for all operations: they would make up a fifth of the library.
-  void run(const void* piece, void (*call)(const void* piece, const Places& places, int64_t n)) const;
+  void run(const void* piece, void (*call)(const void* piece, const Places& places, int64_t rows, int64_t n)) const;
 
   bool continues(const Places& stride) const {
     for (size_t k = 0; k < N; ++k)

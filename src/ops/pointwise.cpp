@@ -23,13 +23,13 @@ constexpr auto over = [](auto x, auto y) { return x / y; };
 template <class F>
 Tensor arithmetic(const char* op, const Tensor& x, const Tensor& y, DType dtype, F f) {
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
-  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, kernels::BesideNumbers{f}); });
+  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, kernels::Light{f}); });
 }
 
 template <class F>
 Tensor arithmetic(const char* op, const Tensor& x, Scalar y, DType dtype, F f) {
   const Tensor a = converted(x, dtype);
-  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T>(op, a, y.to<T>(), kernels::BesideNumbers{f}); });
+  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T>(op, a, y.to<T>(), kernels::Light{f}); });
 }
 
 /// f on x in a dtype of its own choice.

@@ -29,6 +29,20 @@ void check_permuted(DType dtype, const Shape& shape, const Dims& dims) {
 
 }  // namespace
 
+TEST_CASE("rows that are cut over threads in the middle of a dimension are all there") {
+  check_permuted<float>(DType::Float32, {300, 7, 90}, {1, 0, 2});
+  check_permuted<double>(DType::Float64, {5, 300, 3, 20}, {2, 1, 0, 3});
+  const Tensor x = arange(7 * 301 * 91).to(float32).reshape({7, 301, 91}).narrow(1, 1, 300).narrow(2, 0, 90);
+  const Tensor row = arange(90).to(float32), column = arange(2100).to(float32).reshape({7, 300, 1});
+  const auto sum = (x + row + column).to_vector<float>();
+  size_t wrong = 0;
+  for (int64_t i = 0, at = 0; i < 7; ++i)
+    for (int64_t j = 0; j < 300; ++j)
+      for (int64_t k = 0; k < 90; ++k)
+        wrong += sum[static_cast<size_t>(at++)] != static_cast<float>((i * 301 + j + 1) * 91 + k + k + i * 300 + j);
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("a transposed copy has every element in its place, whatever the sizes and the dtype") {
   for (const Shape& shape : {Shape{64, 48}, Shape{17, 33}, Shape{3, 100}, Shape{100, 3}, Shape{129, 1000}}) {
     check_permuted<float>(DType::Float32, shape, {1, 0});
