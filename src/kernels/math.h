@@ -66,11 +66,10 @@ inline float vexp(float x) {
   return p * detail::power_of_two(half) * detail::power_of_two(n - half);
 }
 
-/// e^(-x^2 / 2); 0 where that is below 2^-126.
+/// e^(-x^2 / 2); 0 where that is below e^-87.
 inline float vbell(float x) {
   const float v = x * x * -0.5F;
-  const auto [n, p] = detail::exp_parts(v);
-  return v < -87.0F ? 0.0F : p * detail::power_of_two(n);
+  return v < -87.0F ? 0.0F : detail::bounded_exp(v);
 }
 
 /// ln x = e ln 2 + ln m with sqrt(1/2) <= m < sqrt(2).
