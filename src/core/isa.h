@@ -53,7 +53,7 @@ __attribute__((flatten, noinline)) void run_baseline(Body body) {
 }
 
 /// Runs `body`, a lambda that captures by value, in the version for this machine. Everything that it calls is inlined. Loops over other
-/// types than float, which are rarer, are compiled for the baseline alone: the library would be a tenth larger.
+/// types than float, which are rarer, are compiled for the baseline alone, which keeps the library small.
 template <class T = float, class Body>
 void run(Body body) {
   if constexpr (!std::is_same_v<T, float>) return run_baseline(body);
