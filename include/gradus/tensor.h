@@ -10,6 +10,7 @@
 
 #include "gradus/dtype.h"
 #include "gradus/export.h"
+#include "gradus/operators.h"
 #include "gradus/ref.h"
 #include "gradus/scalar.h"
 #include "gradus/shape.h"

@@ -8,7 +8,9 @@
 #include "core/check.h"
 #include "core/span.h"
 #include "gradus/autograd.h"
-#include "gradus/ops.h"
+#include "gradus/creation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/reduction.h"
 
 namespace gradus {
 namespace {

@@ -6,7 +6,6 @@
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "gradus/autograd.h"
-#include "gradus/ops.h"
 
 namespace gradus::autograd {
 

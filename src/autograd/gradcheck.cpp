@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
-#include "gradus/ops.h"
+#include "gradus/ops/reduction.h"
 
 namespace gradus::autograd {
 namespace {

@@ -4,7 +4,6 @@
 
 #include "autograd/tensor_impl.h"
 #include "gradus/autograd.h"
-#include "gradus/ops.h"
 
 namespace gradus {
 

@@ -2,7 +2,9 @@
 
 #include "autograd/strided.h"
 #include "core/check.h"
-#include "gradus/ops.h"
+#include "gradus/creation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/shape.h"
 
 namespace gradus {
 

@@ -8,7 +8,8 @@
 #include "core/dispatch.h"
 #include "core/layout.h"
 #include "gradus/autograd.h"
-#include "gradus/ops.h"
+#include "gradus/creation.h"
+#include "gradus/ops/shape.h"
 #include "kernels/embedding.h"
 
 namespace gradus {

@@ -6,7 +6,10 @@
 #include "autograd/record.h"
 #include "core/check.h"
 #include "core/dispatch.h"
-#include "gradus/ops.h"
+#include "gradus/creation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "kernels/copy.h"
 
 namespace gradus {

@@ -8,7 +8,6 @@
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/autograd.h"
-#include "gradus/ops.h"
 
 namespace gradus {
 

@@ -1,6 +1,6 @@
 #include "core/check.h"
 #include "gradus/data.h"
-#include "gradus/ops.h"
+#include "gradus/ops/shape.h"
 
 namespace gradus::data {
 

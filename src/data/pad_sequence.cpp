@@ -3,7 +3,7 @@
 #include "core/check.h"
 #include "gradus/creation.h"
 #include "gradus/data.h"
-#include "gradus/ops.h"
+#include "gradus/ops/shape.h"
 
 namespace gradus::data {
 

@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include "core/check.h"
-#include "gradus/ops.h"
+#include "gradus/creation.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "nn/python_text.h"
 
 namespace gradus::nn {

@@ -3,8 +3,14 @@
 #include <limits>
 
 #include "core/check.h"
+#include "gradus/creation.h"
 #include "gradus/nn/init.h"
-#include "gradus/ops.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/attention.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/normalization.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/shape.h"
 
 namespace gradus::nn {
 namespace {

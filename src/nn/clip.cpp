@@ -12,7 +12,9 @@
 #include "core/isa.h"
 #include "core/thread_pool.h"
 #include "gradus/autograd.h"
-#include "gradus/ops.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "kernels/reduce.h"
 
 namespace gradus::nn {

@@ -4,8 +4,11 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "gradus/creation.h"
 #include "gradus/nn/init.h"
-#include "gradus/ops.h"
+#include "gradus/ops/convolution.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "nn/python_text.h"
 
 namespace gradus::nn {

@@ -4,7 +4,8 @@
 
 #include "core/check.h"
 #include "gradus/autograd.h"
-#include "gradus/ops.h"
+#include "gradus/creation.h"
+#include "gradus/ops/indexing.h"
 
 namespace gradus::nn {
 

@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 #include "gradus/autograd.h"
-#include "gradus/ops.h"
+#include "gradus/creation.h"
 
 namespace gradus::nn::init {
 namespace {

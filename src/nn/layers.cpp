@@ -6,8 +6,11 @@
 
 #include "core/check.h"
 #include "gradus/autograd.h"
+#include "gradus/creation.h"
 #include "gradus/nn/init.h"
-#include "gradus/ops.h"
+#include "gradus/ops/loss.h"
+#include "gradus/ops/normalization.h"
+#include "gradus/ops/product.h"
 #include "nn/python_text.h"
 
 namespace gradus::nn {

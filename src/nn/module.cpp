@@ -13,7 +13,6 @@
 #include "autograd/set_data.h"
 #include "core/check.h"
 #include "gradus/autograd.h"
-#include "gradus/ops.h"
 #include "nn/module_state.h"
 
 namespace gradus::nn {

@@ -1,7 +1,8 @@
 #include "gradus/nn/normalization.h"
 
 #include "core/check.h"
-#include "gradus/ops.h"
+#include "gradus/creation.h"
+#include "gradus/ops/normalization.h"
 #include "nn/python_text.h"
 
 namespace gradus::nn {

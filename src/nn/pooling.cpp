@@ -1,6 +1,7 @@
 #include "gradus/nn/pooling.h"
 
-#include "gradus/ops.h"
+#include "gradus/creation.h"
+#include "gradus/ops/convolution.h"
 #include "nn/python_text.h"
 
 namespace gradus::nn {

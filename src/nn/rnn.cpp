@@ -6,8 +6,13 @@
 #include <limits>
 
 #include "core/check.h"
+#include "gradus/creation.h"
 #include "gradus/nn/init.h"
-#include "gradus/ops.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/normalization.h"
+#include "gradus/ops/recurrent.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 
 namespace gradus::nn {
 namespace {

@@ -5,9 +5,13 @@
 
 #include "core/check.h"
 #include "gradus/autograd.h"
+#include "gradus/creation.h"
 #include "gradus/nn/call.h"
 #include "gradus/nn/init.h"
-#include "gradus/ops.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/normalization.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 
 namespace gradus::nn {
 namespace {

@@ -3,7 +3,8 @@
 #include "autograd/record.h"
 #include "core/check.h"
 #include "core/dispatch.h"
-#include "gradus/ops.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/shape.h"
 #include "kernels/pointwise.h"
 #include "ops/promote.h"
 

@@ -4,7 +4,8 @@
 #include <numbers>
 #include <type_traits>
 
-#include "gradus/ops.h"
+#include "gradus/creation.h"
+#include "gradus/ops/elementwise.h"
 #include "kernels/math.h"
 
 /// Numbers and tensors under the same names, so that a derivative is written once for both: as a loop over numbers, and, while the backward

@@ -6,7 +6,6 @@
 
 #include "autograd/record.h"
 #include "core/dispatch.h"
-#include "gradus/ops.h"
 
 /// Tensors as text, by the rules of PyTorch 1.13 (its `_tensor_str.py`) with its default settings.
 namespace gradus {

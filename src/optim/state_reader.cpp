@@ -4,7 +4,6 @@
 
 #include "core/check.h"
 #include "gradus/creation.h"
-#include "gradus/ops.h"
 
 namespace gradus::optim {
 

@@ -2,7 +2,10 @@
 
 #include <string>
 
-#include "gradus/gradus.h"
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/ops/elementwise.h"
 
 using gradus::Tensor;
 namespace autograd = gradus::autograd;

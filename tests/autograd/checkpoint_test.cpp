@@ -1,6 +1,18 @@
 #include <doctest/doctest.h>
 
-#include "gradus/gradus.h"
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/sequential.h"
+#include "gradus/nn/transformer.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/normalization.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/random.h"
 
 using gradus::Tensor;
 namespace nn = gradus::nn;

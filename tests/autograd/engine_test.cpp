@@ -4,9 +4,9 @@
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
+#include "gradus/dtype.h"
 #include "gradus/error.h"
 #include "gradus/memory.h"
-#include "gradus/ops.h"
 
 using gradus::NoGradGuard;
 using gradus::Tensor;

@@ -2,9 +2,10 @@
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
+#include "gradus/dtype.h"
 #include "gradus/error.h"
 #include "gradus/memory.h"
-#include "gradus/ops.h"
+#include "gradus/ops/shape.h"
 
 using gradus::Tensor;
 namespace autograd = gradus::autograd;

@@ -4,8 +4,8 @@
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
+#include "gradus/dtype.h"
 #include "gradus/error.h"
-#include "gradus/ops.h"
 #include "gradus/random.h"
 
 using gradus::Tensor;

@@ -13,7 +13,14 @@
 #include <sstream>
 #include <thread>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/product.h"
+#include "gradus/parallel.h"
+#include "gradus/profiler.h"
 #include "ops/op_test.h"
 
 using namespace gradus;

@@ -1,5 +1,14 @@
-#include "gradus/nn.h"
-#include "gradus/optim.h"
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/nn/clip.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
+#include "gradus/optim/sgd.h"
+#include "gradus/random.h"
 #include "ops/op_test.h"
 
 using namespace op_test;

@@ -6,7 +6,6 @@
 #include "gradus/creation.h"
 #include "gradus/error.h"
 #include "gradus/memory.h"
-#include "gradus/ops.h"
 
 using gradus::Tensor;
 namespace autograd = gradus::autograd;

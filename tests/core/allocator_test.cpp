@@ -9,8 +9,10 @@
 #include <thread>
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
 #include "gradus/memory.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/product.h"
 
 using namespace gradus;
 

@@ -3,7 +3,14 @@
 #include <doctest/doctest.h>
 
 #include "core/check.h"
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/io.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/shape.h"
 #include "ops/op_test.h"
 
 using namespace gradus;

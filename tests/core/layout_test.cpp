@@ -5,6 +5,9 @@
 #include <limits>
 
 #include "gradus/error.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "ops/op_test.h"
 
 using namespace gradus;

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/error.h"
 #include "gradus/parallel.h"
 #include "ops/op_test.h"
 

@@ -5,8 +5,9 @@
 
 #include "gradus/creation.h"
 #include "gradus/data.h"
+#include "gradus/dtype.h"
 #include "gradus/error.h"
-#include "gradus/ops.h"
+#include "gradus/ops/reduction.h"
 #include "gradus/random.h"
 
 using gradus::Tensor;

@@ -10,9 +10,10 @@
 #include <sstream>
 
 #include "gradus/creation.h"
+#include "gradus/dtype.h"
 #include "gradus/error.h"
 #include "gradus/io.h"
-#include "gradus/ops.h"
+#include "gradus/ops/reduction.h"
 
 namespace {
 

@@ -2,7 +2,8 @@
 
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
 
 namespace gradus {
 namespace {

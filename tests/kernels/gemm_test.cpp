@@ -4,7 +4,9 @@
 #include <limits>
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/error.h"
+#include "gradus/nn/containers.h"
+#include "gradus/parallel.h"
 #include "kernels/blas.h"
 #include "ops/op_test.h"
 

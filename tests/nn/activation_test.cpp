@@ -1,3 +1,11 @@
+#include "gradus/nn/activation.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/sequential.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

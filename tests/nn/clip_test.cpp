@@ -1,5 +1,13 @@
 #include <cmath>
 
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/io.h"
+#include "gradus/nn/clip.h"
+#include "gradus/nn/layers.h"
+#include "gradus/parallel.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

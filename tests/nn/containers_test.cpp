@@ -1,3 +1,14 @@
+#include "gradus/nn/containers.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/nn/any_module.h"
+#include "gradus/nn/init.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

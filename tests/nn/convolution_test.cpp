@@ -1,3 +1,12 @@
+#include "gradus/nn/convolution.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/nn/init.h"
+#include "gradus/nn/layers.h"
+#include "gradus/ops/convolution.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/shape.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

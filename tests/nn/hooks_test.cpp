@@ -1,3 +1,14 @@
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/nn/containers.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/init.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/sequential.h"
+#include "gradus/nn/transformer.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -1,5 +1,11 @@
 #include <cmath>
 
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/nn/init.h"
+#include "gradus/ops/product.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -1,3 +1,17 @@
+#include "gradus/nn/layers.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/init.h"
+#include "gradus/nn/loss.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/nn/sequential.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/loss.h"
+#include "gradus/ops/normalization.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -1,3 +1,9 @@
+#include "gradus/nn/loss.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/ops/loss.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -1,6 +1,19 @@
 #include <sstream>
 #include <thread>
 
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/init.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/loss.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/nn/sequential.h"
+#include "gradus/ops/shape.h"
+#include "gradus/optim/sgd.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -8,7 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/dtype.h"
+#include "gradus/io.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/reduction.h"
 #include "source_root.h"
 
 /// What the tests of modules share.

@@ -1,3 +1,9 @@
+#include "gradus/nn/normalization.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/nn/init.h"
+#include "gradus/ops/normalization.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

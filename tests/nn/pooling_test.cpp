@@ -1,3 +1,6 @@
+#include "gradus/nn/pooling.h"
+#include "gradus/creation.h"
+#include "gradus/ops/convolution.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

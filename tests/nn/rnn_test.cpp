@@ -1,5 +1,15 @@
 #include <cmath>
 
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/io.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -1,5 +1,16 @@
 #include <memory>
 
+#include "gradus/creation.h"
+#include "gradus/nn/clip.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/loss.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/optim/adam.h"
+#include "gradus/parallel.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

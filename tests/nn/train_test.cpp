@@ -1,5 +1,20 @@
 #include <filesystem>
 
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/io.h"
+#include "gradus/nn/clip.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/init.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/loss.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/loss.h"
+#include "gradus/ops/shape.h"
+#include "gradus/optim/adam.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -1,5 +1,18 @@
 #include <cmath>
 
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/nn/init.h"
+#include "gradus/nn/module.h"
+#include "gradus/nn/normalization.h"
+#include "gradus/nn/transformer.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/attention.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/random.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -1,3 +1,10 @@
+#include "gradus/creation.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/normalization.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "ops/op_test.h"
 
 using namespace op_test;

@@ -1,6 +1,15 @@
 #include <doctest/doctest.h>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
+#include "gradus/random.h"
 #include "ops/op_test.h"
 
 using namespace gradus;

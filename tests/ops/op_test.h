@@ -9,8 +9,9 @@
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
+#include "gradus/dtype.h"
 #include "gradus/error.h"
-#include "gradus/ops.h"
+#include "gradus/ops/reduction.h"
 #include "gradus/random.h"
 
 /// What the tests of operations share.

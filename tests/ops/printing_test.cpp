@@ -2,7 +2,10 @@
 
 #include <sstream>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/io.h"
+#include "gradus/ops/reduction.h"
 #include "ops/op_test.h"
 #include "parity/table.h"
 #include "source_root.h"

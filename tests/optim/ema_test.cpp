@@ -5,8 +5,10 @@
 #include <algorithm>
 
 #include "gradus/creation.h"
+#include "gradus/dtype.h"
 #include "gradus/error.h"
-#include "gradus/ops.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/optim/ema.h"
 
 using gradus::Tensor;
 using gradus::optim::EMA;

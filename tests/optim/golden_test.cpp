@@ -4,9 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "gradus/creation.h"
+#include "gradus/dtype.h"
 #include "gradus/io.h"
-#include "gradus/ops.h"
-#include "gradus/optim.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/optim/adam.h"
+#include "gradus/optim/optimizer.h"
+#include "gradus/optim/sgd.h"
 #include "source_root.h"
 
 using gradus::Tensor;

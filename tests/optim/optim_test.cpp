@@ -5,9 +5,12 @@
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
+#include "gradus/dtype.h"
 #include "gradus/error.h"
-#include "gradus/ops.h"
-#include "gradus/optim.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/optim/adam.h"
+#include "gradus/optim/optimizer.h"
+#include "gradus/optim/sgd.h"
 #include "gradus/parallel.h"
 #include "gradus/random.h"
 

@@ -8,10 +8,15 @@
 #include <memory>
 
 #include "gradus/creation.h"
+#include "gradus/dtype.h"
 #include "gradus/error.h"
 #include "gradus/io.h"
-#include "gradus/ops.h"
-#include "gradus/optim.h"
+#include "gradus/optim/adam.h"
+#include "gradus/optim/adaptive.h"
+#include "gradus/optim/cycle.h"
+#include "gradus/optim/optimizer.h"
+#include "gradus/optim/scheduler.h"
+#include "gradus/optim/sgd.h"
 
 /// The rates themselves are compared with PyTorch's by the cases in tests/parity/training.
 using gradus::Tensor;

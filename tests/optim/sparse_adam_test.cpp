@@ -1,7 +1,17 @@
-#include "gradus/optim.h"
 
+#include "gradus/optim/sparse_adam.h"
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
 #include "gradus/memory.h"
-#include "gradus/nn.h"
+#include "gradus/nn/clip.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/optim/adam.h"
+#include "gradus/optim/adaptive.h"
+#include "gradus/optim/optimizer.h"
+#include "gradus/optim/sgd.h"
+#include "gradus/random.h"
 #include "ops/op_test.h"
 
 using namespace op_test;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gradus/nn/module.h"
-#include "gradus/ops/embedding.h"
+#include "gradus/ops/indexing.h"
 
 namespace gradus::nn {
 

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "gradus/nn/module.h"
-#include "gradus/ops/pooling.h"
+#include "gradus/ops/convolution.h"
 
 namespace gradus::nn {
 

@@ -1,13 +1,15 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "gradus/tensor.h"
 
-/// Activations beside relu, tanh and sigmoid: elementwise functions between layers. Unless they say otherwise they take float32 or
-/// float64.
+/// Activations: functions between layers, elementwise or along a dimension. Unless they say otherwise they take float32 or float64.
 namespace gradus {
 
+/// max(x, 0). The gradient at 0 is 0.
+GRADUS_API Tensor relu(const Tensor& x);
 /// x times the normal distribution function at x (Hendrycks & Gimpel 2016): x / 2 * (1 + erf(x / sqrt(2))), or with approximate "tanh"
 /// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))). Throws ValueError on another name.
 GRADUS_API Tensor gelu(const Tensor& x, std::string_view approximate = "none");
@@ -52,5 +54,21 @@ GRADUS_API Tensor prelu(const Tensor& x, const Tensor& weight);
 /// leaky_relu whose slope is drawn for each element uniformly from [lower, upper) when training, (lower + upper) / 2 otherwise (Xu et al.
 /// 2015). Throws ValueError when lower > upper.
 GRADUS_API Tensor rrelu(const Tensor& x, double lower = 1.0 / 8, double upper = 1.0 / 3, bool training = false);
+
+/// Along a dimension.
+
+/// a * sigmoid(b), the gated linear unit, where a and b are the first and the second half of x along dim (Dauphin et al. 2017).
+/// Throws ShapeError when that size is odd or x is a scalar.
+GRADUS_API Tensor glu(const Tensor& x, int64_t dim = -1);
+/// e^x_i / sum_j e^x_j along dim, computed from x - max(x). With dtype, elements are converted first.
+GRADUS_API Tensor softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = {});
+/// log(softmax(x)) along dim: x - max(x) - log(sum(e^(x - max(x)))).
+GRADUS_API Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = {});
+/// softmax(-x) along dim. With dtype, elements are converted first.
+GRADUS_API Tensor softmin(const Tensor& x, int64_t dim, std::optional<DType> dtype = {});
+/// softmax along dim of the elements that mask lets through; 0 for the others. A bool mask lets through where it is true; a mask of x's
+/// dtype is added, so that -infinity keeps out. It broadcasts to x's shape. Where nothing is let through, all is 0 and so is the gradient
+/// (PyTorch gives NaN). Throws ShapeError or DTypeError for a mask that does not fit.
+GRADUS_API Tensor masked_softmax(const Tensor& x, const Tensor& mask, int64_t dim = -1);
 
 }  // namespace gradus

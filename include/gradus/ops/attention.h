@@ -6,11 +6,6 @@
 /// of queries and keys; "..." stands for batch dimensions, which broadcast.
 namespace gradus {
 
-/// softmax along dim of the elements that mask lets through; 0 for the others. A bool mask lets through where it is true; a mask of x's
-/// dtype is added, so that -infinity keeps out. It broadcasts to x's shape. Where nothing is let through, all is 0 and so is the gradient
-/// (PyTorch gives NaN). Throws ShapeError or DTypeError for a mask that does not fit.
-GRADUS_API Tensor masked_softmax(const Tensor& x, const Tensor& mask, int64_t dim = -1);
-
 /// softmax(query key^T / sqrt(E) + mask), with dropout: query (..., L, E) and key (..., S, E) to weights (..., L, S).
 /// attn_mask broadcasts to that shape; a bool one is true where a query may look (as in PyTorch's function; nn::MultiheadAttention, like
 /// PyTorch's, takes the opposite), one of the query's dtype is added. is_causal lets query i see keys 0 to i. A query that may look

@@ -5,12 +5,8 @@
 
 #include "gradus/tensor.h"
 
+/// Losses: how far a prediction is from its target.
 namespace gradus {
-
-/// e^x_i / sum_j e^x_j along dim, computed from x - max(x). With dtype, elements are converted first.
-GRADUS_API Tensor softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = {});
-/// log(softmax(x)) along dim: x - max(x) - log(sum(e^(x - max(x)))).
-GRADUS_API Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = {});
 
 /// What a loss gives: one value per element, their mean or their sum.
 enum class Reduction { None, Mean, Sum };
@@ -151,9 +147,6 @@ GRADUS_API Tensor multilabel_margin_loss(const Tensor& input, const Tensor& targ
 /// -1 / C * sum over classes of weight * (t ln s + (1 - t) ln(1 - s)) with s = sigmoid(input): scores (…, C) and targets to (…).
 GRADUS_API Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const WeightedLossOptions& options = {});
 
-/// ||x1 - x2 + eps||_p along the last dimension. x1 and x2 broadcast.
-GRADUS_API Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p = 2, double eps = 1e-6, bool keepdim = false);
-
 struct TripletMarginLossOptions {
   double margin = 1;
   double p = 2;  ///< of pairwise_distance, as eps
@@ -185,8 +178,5 @@ GRADUS_API Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const 
 /// do.
 GRADUS_API Tensor linear_cross_entropy(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& target,
                                        const CrossEntropyOptions& options = {});
-
-/// x / (1 - p), with each element set to 0 with probability p, when training; x itself otherwise. p in [0, 1].
-GRADUS_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true);
 
 }  // namespace gradus

@@ -2,8 +2,8 @@
 
 #include "gradus/tensor.h"
 
-/// Normalisation: elements brought to mean 0 and variance 1, over the sizes that each function says. All take float32 or float64; weight,
-/// bias and x must have one dtype (DTypeError).
+/// Normalisation and dropout: elements brought to mean 0 and variance 1, over the sizes that each function says. All take float32 or
+/// float64; weight, bias and x must have one dtype (DTypeError).
 namespace gradus {
 
 /// (x - mean) / sqrt(var + eps) * weight + bias, mean and variance taken over the last dimensions, those of `normalized_shape` (Ba et al.
@@ -32,5 +32,11 @@ GRADUS_API Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const 
 /// The same over groups of neighbouring channels of each element of the batch (Wu & He 2018): x (N, C, …), weight and bias (C) or
 /// undefined. Throws ShapeError when the channels do not divide into the groups.
 GRADUS_API Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
+
+/// x / max(||x||_p, eps), the norm taken along dims.
+GRADUS_API Tensor normalize(const Tensor& x, double p = 2, const Dims& dims = {1}, double eps = 1e-12);
+
+/// x / (1 - p), with each element set to 0 with probability p, when training; x itself otherwise. p in [0, 1].
+GRADUS_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true);
 
 }  // namespace gradus

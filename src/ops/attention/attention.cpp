@@ -1,0 +1,61 @@
+#include "gradus/ops/attention.h"
+
+#include <cmath>
+
+#include "autograd/record.h"
+#include "core/check.h"
+#include "gradus/creation.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/normalization.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/shape.h"
+
+namespace gradus {
+namespace {
+
+void check_operand(const char* name_of_it, const Tensor& x, const Tensor& query) {
+  constexpr const char* op = "scaled_dot_product_attention";
+  check<ShapeError>(impl_of(op, x).layout.rank() >= 2, "{}: {} has shape {}, expected (..., steps, features)", op, name_of_it, x.shape());
+  check<DTypeError>(is_floating_point(x.dtype()) && x.dtype() == query.dtype(),
+                    "{}: {} is {} and query {}; they must be float32 or float64 alike, convert with .to()", op, name_of_it, name(x.dtype()),
+                    name(query.dtype()));
+}
+
+}  // namespace
+
+Tensor attention_weights(const Tensor& query, const Tensor& key, const Tensor& attn_mask, double dropout_p, bool is_causal) {
+  check_operand("query", query, query);
+  check_operand("key", key, query);
+  check<ShapeError>(query.size(-1) == key.size(-1), "scaled_dot_product_attention: query {} and key {} have {} and {} features",
+                    query.shape(), key.shape(), query.size(-1), key.size(-1));
+  check<ValueError>(!is_causal || !attn_mask.defined(),
+                    "scaled_dot_product_attention: is_causal is a mask of its own; leave out attn_mask, or is_causal");
+  check<ValueError>(dropout_p >= 0 && dropout_p <= 1, "scaled_dot_product_attention: dropout_p {} is not a probability; give 0 to 1",
+                    dropout_p);
+  const double scale = 1 / std::sqrt(static_cast<double>(query.size(-1)));
+  const Tensor scores = matmul(mul(query, scale), transpose(key, -2, -1));
+  const Tensor mask = is_causal ? tril(ones({query.size(-2), key.size(-2)}, {.dtype = DType::Bool})) : attn_mask;
+  const Tensor weights = mask.defined() ? masked_softmax(scores, mask) : softmax(scores, -1);
+  return dropout(weights, dropout_p, true);
+}
+
+Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask, double dropout_p,
+                                    bool is_causal) {
+  check_operand("query", query, query);
+  check_operand("key", key, query);
+  check_operand("value", value, query);
+  check<ShapeError>(key.size(-2) == value.size(-2), "scaled_dot_product_attention: key {} and value {} have {} and {} steps", key.shape(),
+                    value.shape(), key.size(-2), value.size(-2));
+  return matmul(attention_weights(query, key, attn_mask, dropout_p, is_causal), value);
+}
+
+Tensor sequence_mask(const Tensor& lengths, int64_t max_len) {
+  impl_of("sequence_mask", lengths);
+  check<DTypeError>(lengths.dtype() == DType::Int64, "sequence_mask: lengths are {}, but must be int64", name(lengths.dtype()));
+  for (int64_t length : lengths.to_vector<int64_t>())
+    check<ValueError>(length >= 0 && length <= max_len, "sequence_mask: a length of {} is not in 0 to {}", length, max_len);
+  return lt(arange(max_len), unsqueeze(lengths, -1));
+}
+
+}  // namespace gradus

@@ -1,0 +1,80 @@
+#include "ops/indexing/row_terms.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "autograd/row_sparse.h"
+#include "core/check.h"
+#include "core/dispatch.h"
+#include "gradus/creation.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
+#include "kernels/embedding.h"
+
+namespace gradus {
+
+Tensor sum_of_rows(const Tensor& x, const RowTerms& terms, int64_t rows) {
+  Tensor y = new_tensor("embedding", {rows, x.size(1)}, x.dtype());
+  const Tensor dense = x.detach().contiguous();
+  const auto indices = [](const Tensor& t) { return t.defined() ? t.data<int64_t>() : nullptr; };
+  dispatch_floating("embedding", x.dtype(), [&]<class T>() {
+    const T* scale = terms.scale.defined() ? terms.scale.data<T>() : nullptr;
+    kernels::sum_rows<T>({terms.n, indices(terms.to), indices(terms.from), scale}, dense.data<T>(), rows, x.size(1), y.data<T>());
+  });
+  return record("sum_of_rows", y,
+                wrt(x, [terms, count = x.size(0)](const Tensor& dy) { return sum_of_rows(dy, terms.reversed(), count); }));
+}
+
+Tensor table_gradient(const Tensor& dy, const RowTerms& terms, int64_t rows, bool sparse) {
+  if (!sparse || recording_backward()) return sum_of_rows(dy, terms, rows);
+  const Tensor values = terms.from.defined() ? index_select(dy, 0, terms.from) : clone(dy);
+  if (terms.scale.defined()) values.mul_(unsqueeze(terms.scale, 1));
+  // Copies, as the caller may go on to use the memory of dy and of the indices.
+  return row_sparse({clone(terms.to), values, false}, {rows, dy.size(1)});
+}
+
+Tensor inverse_frequency(const Tensor& indices, DType dtype) {
+  const int64_t *index = indices.data<int64_t>(), n = indices.numel();
+  std::unordered_map<int64_t, int64_t> count;
+  for (int64_t i = 0; i < n; ++i) ++count[index[i]];
+  Tensor share = new_tensor("embedding", Shape(n), dtype);
+  dispatch_floating("embedding", dtype, [&]<class T>() {
+    T* to = share.data<T>();
+    for (int64_t i = 0; i < n; ++i) to[i] = T(1) / static_cast<T>(count[index[i]]);
+  });
+  return share;
+}
+
+void check_table(const char* op, const Tensor& weight) {
+  check<ShapeError>(impl_of(op, weight).layout.rank() == 2, "{}: weight has shape {}, expected (rows, features)", op, weight.shape());
+}
+
+std::optional<int64_t> checked_padding(const char* op, std::optional<int64_t> padding_idx, int64_t rows) {
+  if (!padding_idx) return padding_idx;
+  check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, "{}: padding_idx {} is out of range for {} rows", op, *padding_idx, rows);
+  return *padding_idx < 0 ? *padding_idx + rows : *padding_idx;
+}
+
+void renormalize(const char* op, const Tensor& weight, const Tensor& indices, double max_norm, double p) {
+  check<ValueError>(max_norm >= 0, "{}: max_norm is {}, but must not be negative", op, max_norm);
+  NoGradGuard no_grad;
+  in_place_needs_history(op, weight, false);
+  std::vector<int64_t> seen = indices.to_vector<int64_t>();
+  std::sort(seen.begin(), seen.end());
+  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+  const Tensor rows = index_select(weight.detach(), 0, from_vector(seen, Shape(static_cast<int64_t>(seen.size()))));
+  const std::vector<double> norms = norm(rows, p, {1}).to_vector<double>();
+  const int64_t width = weight.size(1), step = weight.stride(1);
+  dispatch_floating(op, weight.dtype(), [&]<class T>() {
+    for (size_t i = 0; i < seen.size(); ++i) {
+      if (!(norms[i] > max_norm)) continue;
+      T* row = weight.data<T>() + seen[i] * weight.stride(0);
+      const T factor = static_cast<T>(max_norm / (norms[i] + 1e-7));
+      for (int64_t j = 0; j < width; ++j) row[j * step] *= factor;
+    }
+  });
+  weight.impl()->storage->bump_version();
+}
+
+}  // namespace gradus

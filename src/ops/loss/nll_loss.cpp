@@ -1,0 +1,75 @@
+#include "gradus/ops/loss.h"
+
+#include "autograd/record.h"
+#include "core/check.h"
+#include "core/dispatch.h"
+#include "gradus/creation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
+#include "ops/loss/class_targets.h"
+
+namespace gradus {
+namespace {
+
+/// The shape that targets must have: that of the input without its classes.
+Shape shape_of_targets(const Tensor& x, int64_t class_dim) {
+  Shape shape = x.shape();
+  shape.erase(class_dim);
+  return shape;
+}
+
+/// What each target's log-probability is multiplied by, and where none is looked at, all in the targets' shape.
+struct Factors {
+  Tensor index;    // the class, 0 where the target is ignored
+  Tensor factor;   // -weight, 0 where it is ignored
+  Tensor ignored;  // bool; undefined where no target is ignored
+};
+
+template <class T>
+Factors factors_of(const Tensor& target, const NLLLossOptions& o) {
+  const Tensor weight = o.weight.defined() ? o.weight.detach().contiguous() : Tensor();
+  Factors f{empty(target.shape(), {.dtype = DType::Int64}), empty(target.shape(), {.dtype = dtype_of<T>}), {}};
+  const T* w = weight.defined() ? weight.data<T>() : nullptr;
+  const int64_t* t = target.data<int64_t>();
+  int64_t* index = f.index.data<int64_t>();
+  T* factor = f.factor.data<T>();
+  bool any = false;
+  for (int64_t i = 0; i < target.numel(); ++i) {
+    const bool ignored = t[i] == o.ignore_index;
+    any = any || ignored;
+    index[i] = ignored ? 0 : t[i];
+    factor[i] = ignored ? T(0) : w ? -w[t[i]] : T(-1);
+  }
+  if (any) f.ignored = eq(target, o.ignore_index);
+  return f;
+}
+
+}  // namespace
+
+Tensor nll_loss(const Tensor& x, const Tensor& target, const NLLLossOptions& options) {
+  const Shape& shape = impl_of("nll_loss", x).layout.shape;
+  impl_of("nll_loss", target);
+  check<ShapeError>(!shape.empty(), "nll_loss: the input is a scalar; expected log-probabilities (C), (N, C) or (N, C, d1, …)");
+  check<DTypeError>(is_floating_point(x.dtype()), "nll_loss: the input must be float32 or float64, got {}", name(x.dtype()));
+  check<DTypeError>(target.dtype() == DType::Int64, "nll_loss: target is {}; give int64 class indices", name(target.dtype()));
+  const int64_t class_dim = shape.size() == 1 ? 0 : 1, classes = shape[class_dim];
+  const Shape expected = shape_of_targets(x, class_dim);
+  check<ShapeError>(target.shape() == expected, "nll_loss: target has shape {}, but input of shape {} needs {}", target.shape(), shape,
+                    expected);
+  check_class_weight("nll_loss", options.weight, classes, x.dtype());
+  const Tensor labels = target.contiguous();
+  check_targets("nll_loss", labels, classes, options.ignore_index, expected);
+  if (classes == 0) return options.reduction == Reduction::None ? zeros(expected, {.dtype = x.dtype()}) : sum(x);
+
+  const Factors f = dispatch_floating("nll_loss", x.dtype(), [&]<class T>() { return factors_of<T>(labels, options); });
+  Tensor chosen = squeeze(gather(x, class_dim, unsqueeze(f.index, class_dim)), class_dim);
+  if (f.ignored.defined()) chosen = masked_fill(chosen, f.ignored, 0);  // it may be infinite
+  const Tensor losses = mul(chosen, f.factor);
+  if (options.reduction == Reduction::None) return losses;
+  const Tensor total = sum(losses);
+  return options.reduction == Reduction::Sum ? total : div(total, weight_of_targets(labels, options.weight, options.ignore_index));
+}
+
+}  // namespace gradus

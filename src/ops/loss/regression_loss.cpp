@@ -1,0 +1,74 @@
+#include "gradus/ops/loss.h"
+
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/shape.h"
+#include "ops/loss/pair_loss.h"
+
+/// Losses that measure how far a prediction is from a number.
+namespace gradus {
+namespace {
+
+struct Pair {
+  Tensor x, target;
+};
+
+/// Both in the dtype in which they meet, which must be floating-point.
+Pair promoted(const char* op, const Tensor& x, const Tensor& target) {
+  check_same_shape(op, x, target);
+  const DType dtype = result_type(x, target);
+  check<DTypeError>(is_floating_point(dtype), "{}: one of input and target must be float32 or float64, got {} and {}", op, name(x.dtype()),
+                    name(target.dtype()));
+  return {to(x, dtype), to(target, dtype)};
+}
+
+/// The slope of smooth_l1_loss at difference d: -1 up to -beta, 1 from beta on, d / beta between, where with beta 0 only NaN is left.
+template <class T>
+T smooth_slope(const T& d, double beta) {
+  const T inside = d / factor<T>(beta > 0 ? beta : 1);
+  return choose<T>(is_at_most(d, -beta), -1.0, choose<T>(is_at_least(d, beta), 1.0, inside));
+}
+
+}  // namespace
+
+Tensor mse_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
+  const Pair p = promoted("mse_loss", input, target);
+  return pair_loss(
+      "mse_loss", p.x, p.target, options.reduction, [](auto x, auto t) { return (x - t) * (x - t); },
+      []<class T>(const T& x, const T& t) { return (x - t) * factor<T>(2); },
+      []<class T>(const T& x, const T& t) { return (t - x) * factor<T>(2); });
+}
+
+Tensor l1_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
+  check_same_shape("l1_loss", input, target);
+  return reduced_loss(abs(sub(input, target)), options.reduction);
+}
+
+Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const SmoothL1LossOptions& options) {
+  const Pair p = promoted("smooth_l1_loss", input, target);
+  check<ValueError>(options.beta >= 0, "smooth_l1_loss: beta is {}, but must not be negative", options.beta);
+  return pair_loss(
+      "smooth_l1_loss", p.x, p.target, options.reduction,
+      [beta = options.beta]<class T>(T x, T t) {
+        const T b = static_cast<T>(beta), d = x - t, size = d < 0 ? -d : d;
+        return size < b ? d * d / (2 * b) : size - b / 2;
+      },
+      [beta = options.beta](const auto& x, const auto& t) { return smooth_slope(x - t, beta); },
+      [beta = options.beta](const auto& x, const auto& t) { return smooth_slope(t - x, beta); });
+}
+
+Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOptions& options) {
+  check_same_shape("huber_loss", input, target);
+  check_real("huber_loss", input);
+  check<ValueError>(options.delta > 0, "huber_loss: delta is {}, but must be positive", options.delta);
+  const double delta = options.delta;
+  return pair_loss(
+      "huber_loss", input, to(target, input.dtype()), options.reduction,
+      [delta]<class T>(T x, T t) {
+        const T b = static_cast<T>(delta), d = x - t, size = d < 0 ? -d : d;
+        return size < b ? d * d / 2 : b * (size - b / 2);
+      },
+      [delta](const auto& x, const auto& t) { return at_most(at_least(x - t, -delta), delta); },
+      [delta](const auto& x, const auto& t) { return at_most(at_least(t - x, -delta), delta); });
+}
+
+}  // namespace gradus

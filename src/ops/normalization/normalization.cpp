@@ -1,0 +1,225 @@
+#include "gradus/ops/normalization.h"
+
+#include <array>
+
+#include "autograd/record.h"
+#include "core/check.h"
+#include "core/dispatch.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
+#include "kernels/layer_norm.h"
+
+namespace gradus {
+namespace {
+
+/// A factor or summand of the normalised numbers, which may be undefined.
+void check_parameter(const char* op, const char* name, const Tensor& p, const Shape& shape, DType dtype) {
+  if (!p.defined()) return;
+  check<ShapeError>(p.shape() == shape, "{}: {} has shape {}, expected {}", op, name, p.shape(), shape);
+  check<DTypeError>(p.dtype() == dtype, "{}: x is {} and {} {}; they must agree", op, gradus::name(dtype), name, gradus::name(p.dtype()));
+}
+
+void check_floating(const char* op, const Tensor& x) {
+  check<DTypeError>(is_floating_point(x.dtype()), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
+                    name(x.dtype()));
+}
+
+template <class T>
+T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+
+Tensor dense(const Tensor& x) { return x.defined() ? x.detach().contiguous() : x; }
+
+/// h = (x - mean) * scale over some dimensions, out of public operations.
+struct Normalized {
+  Tensor h, scale;
+  Dims dims;
+
+  Normalized(const Tensor& x, const Dims& over, double eps) : dims(over) {
+    const Tensor centred = sub(x, mean(x, dims, true));
+    scale = rsqrt(add(mean(square(centred), dims, true), eps));
+    h = mul(centred, scale);
+  }
+  /// The gradient of x for that of h.
+  Tensor gradient(const Tensor& dh) const { return mul(scale, sub(sub(dh, mean(dh, dims, true)), mul(h, mean(mul(dh, h), dims, true)))); }
+};
+
+/// What layer_norm keeps for backward, and its gradients.
+struct LayerNormTape {
+  Saved x, weight, mean, rstd;
+  Shape shape;  // the normalised one
+  double eps;
+  std::array<bool, 3> wanted;  // the gradients of x, weight and bias
+
+  /// By the kernel.
+  void fused(const Tensor& dy, std::span<Tensor> dx) const {
+    NoGradGuard no_grad;
+    const Tensor d = dy.contiguous(), w = dense(*weight);
+    const int64_t rows = mean->numel(), n = shape.numel();
+    for (size_t i = 0; i < 3; ++i)
+      if (wanted[i]) dx[i] = new_tensor("layer_norm", i == 0 ? x->shape() : shape, x->dtype());
+    dispatch_floating("layer_norm", x->dtype(), [&]<class T>() {
+      kernels::layer_norm_backward<T>(rows, n, x->data<T>(), data_or_null<T>(w), mean->data<T>(), rstd->data<T>(), d.data<T>(),
+                                      data_or_null<T>(dx[0]), data_or_null<T>(dx[1]), data_or_null<T>(dx[2]));
+    });
+  }
+
+  /// Out of public operations, for a recorded backward pass.
+  void composed(const Tensor& dy, std::span<Tensor> dx) const {
+    Dims last;
+    for (int64_t d = x->dim() - shape.size(); d < x->dim(); ++d) last.push_back(d);
+    const Normalized n(*x, last, eps);
+    if (wanted[0]) dx[0] = n.gradient(weight->defined() ? mul(dy, *weight) : dy);
+    if (wanted[1]) dx[1] = mul(dy, n.h);
+    if (wanted[2]) dx[2] = dy;
+  }
+};
+
+}  // namespace
+
+LayerNormOutput native_layer_norm(const Tensor& given, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
+                                  double eps) {
+  const Shape& shape = impl_of("layer_norm", given).layout.shape;
+  const int64_t kept = shape.size() - normalized_shape.size();
+  check<ShapeError>(!normalized_shape.empty(), "layer_norm: normalized_shape is empty; name the sizes of one dimension or more");
+  check<ShapeError>(kept >= 0 && Shape(std::span(shape.begin() + std::max<int64_t>(kept, 0), shape.end())) == normalized_shape,
+                    "layer_norm: x has shape {}, which does not end in the normalized_shape {}", shape, normalized_shape);
+  check_floating("layer_norm", given);
+  check_parameter("layer_norm", "weight", weight, normalized_shape, given.dtype());
+  check_parameter("layer_norm", "bias", bias, normalized_shape, given.dtype());
+
+  const Tensor x = given.contiguous();
+  Shape outer = shape;
+  for (int64_t d = kept; d < outer.size(); ++d) outer[d] = 1;
+  const int64_t rows = outer.numel(), n = normalized_shape.numel();
+  LayerNormOutput y{new_tensor("layer_norm", shape, x.dtype()), new_tensor("layer_norm", outer, x.dtype()),
+                    new_tensor("layer_norm", outer, x.dtype())};
+  const Tensor w = dense(weight), b = dense(bias);
+  dispatch_floating("layer_norm", x.dtype(), [&]<class T>() {
+    kernels::layer_norm<T>(rows, n, x.data<T>(), data_or_null<T>(w), data_or_null<T>(b), eps, y.output.data<T>(), y.mean.data<T>(),
+                           y.rstd.data<T>());
+  });
+  const std::array<Tensor, 3> inputs{x, weight, bias};
+  LayerNormTape tape{Saved(x), Saved(weight), Saved(y.mean), Saved(y.rstd), normalized_shape, eps, {}};
+  for (size_t i = 0; i < 3; ++i) tape.wanted[i] = inputs[i].defined() && inputs[i].requires_grad();
+  record_joint("native_layer_norm", std::span(&y.output, 1), inputs, [tape = std::move(tape)](std::span<Tensor> dy, std::span<Tensor> dx) {
+    if (recording_backward()) tape.composed(dy[0], dx);
+    else tape.fused(dy[0], dx);
+  });
+  return y;
+}
+
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
+  return native_layer_norm(x, normalized_shape, weight, bias, eps).output;
+}
+
+namespace {
+
+/// A tensor of one number a channel, to broadcast over x (N, C, …).
+Tensor by_channel(const Tensor& p, int64_t rank) {
+  Shape shape = Shape::filled(rank, 1);
+  shape[1] = p.numel();
+  return reshape(p, shape);
+}
+
+/// The dimensions that a channel's numbers are taken over.
+Dims all_but_channels(int64_t rank) {
+  Dims dims = 0;
+  for (int64_t d = 2; d < rank; ++d) dims.push_back(d);
+  return dims;
+}
+
+/// (x - mean) * rstd with the running numbers, which are constants.
+struct Standardized {
+  Tensor h, scale;
+
+  Standardized(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, double eps)
+      : scale(by_channel(rsqrt(add(running_var, eps)), x.dim())) {
+    h = mul(sub(x, by_channel(running_mean, x.dim())), scale);
+  }
+  Tensor gradient(const Tensor& dh) const { return mul(scale, dh); }
+};
+
+/// h * weight + bias by channel, recorded under `name`; `normalize(x)` gives h, and x's gradient for h's.
+template <class F>
+Tensor scaled_by_channel(const char* name, const Tensor& x, const Tensor& weight, const Tensor& bias, F normalize) {
+  const int64_t rank = x.dim();
+  Tensor y;
+  {
+    NoGradGuard no_grad;
+    y = normalize(x.detach()).h;
+    if (weight.defined()) y = mul(y, by_channel(weight, rank));
+    if (bias.defined()) y = add(y, by_channel(bias, rank));
+  }
+  record_joint(
+      name, std::span(&y, 1), std::array{x, weight, bias},
+      [x = Saved(x), weight = Saved(weight), normalize, rank, with_bias = bias.defined()](std::span<Tensor> dy, std::span<Tensor> dx) {
+        const auto n = normalize(*x);
+        dx[0] = n.gradient(weight->defined() ? mul(dy[0], by_channel(*weight, rank)) : dy[0]);
+        const Dims dims = all_but_channels(rank);
+        if (weight->defined()) dx[1] = sum(mul(dy[0], n.h), dims);
+        if (with_bias) dx[2] = sum(dy[0], dims);
+      });
+  return y;
+}
+
+/// running = (1 - momentum) * running + momentum * current, for the mean and the variance with n - 1.
+void update_running(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, double momentum) {
+  NoGradGuard no_grad;
+  const Dims dims = all_but_channels(x.dim());
+  if (running_mean.defined()) running_mean.copy_(running_mean * (1 - momentum) + mean(x.detach(), dims) * momentum);
+  if (running_var.defined()) running_var.copy_(running_var * (1 - momentum) + var(x.detach(), dims) * momentum);
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias,
+                  bool training, double momentum, double eps) {
+  const Shape& shape = impl_of("batch_norm", x).layout.shape;
+  if (shape == Shape(0)) return clone(x);  // nothing, without channels: PyTorch takes it
+  check<ShapeError>(shape.size() >= 2, "batch_norm: x has shape {}, expected (batch, channels, …)", shape);
+  check_floating("batch_norm", x);
+  const int64_t channels = shape[1];
+  const std::array named{std::pair("running_mean", running_mean), std::pair("running_var", running_var), std::pair("weight", weight),
+                         std::pair("bias", bias)};
+  for (const auto& [name, tensor] : named) check_parameter("batch_norm", name, tensor, channels, x.dtype());
+  for (const Tensor& running : {running_mean, running_var}) {
+    check<ValueError>(training || running.defined(), "batch_norm: without training it needs running_mean and running_var");
+    check<AutogradError>(!running.defined() || !running.requires_grad(),
+                         "batch_norm: running_mean and running_var have no gradient; give their detach()");
+  }
+  if (!training)
+    return scaled_by_channel("native_batch_norm", x, weight, bias,
+                             [center = Saved(running_mean), spread = Saved(running_var), eps](const Tensor& v) {
+                               return Standardized(v, *center, *spread, eps);
+                             });
+  check<ValueError>(x.numel() != channels || x.numel() == 0, "batch_norm: x of shape {} has one value a channel, which has no variance",
+                    shape);
+  const Dims dims = all_but_channels(shape.size());
+  const Tensor y =
+      scaled_by_channel("native_batch_norm", x, weight, bias, [dims, eps](const Tensor& v) { return Normalized(v, dims, eps); });
+  if (x.numel() > 0) update_running(x, running_mean, running_var, momentum);
+  return y;
+}
+
+Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
+  const Shape& shape = impl_of("group_norm", x).layout.shape;
+  check<ShapeError>(shape.size() >= 2, "group_norm: x has shape {}, expected (batch, channels, …)", shape);
+  check_floating("group_norm", x);
+  check<ValueError>(num_groups > 0, "group_norm: num_groups is {}, but must be positive", num_groups);
+  check<ShapeError>(shape[1] % num_groups == 0, "group_norm: the {} channels of shape {} do not divide into {} groups", shape[1], shape,
+                    num_groups);
+  check_parameter("group_norm", "weight", weight, shape[1], x.dtype());
+  check_parameter("group_norm", "bias", bias, shape[1], x.dtype());
+  const int64_t numbers = x.numel() / std::max<int64_t>(shape[0] * num_groups, 1);  // of a group
+  check<ValueError>(shape[0] * numbers != 1, "group_norm: x of shape {} has one value a group, which has no variance", shape);
+  Tensor y = reshape(layer_norm(reshape(x, {shape[0], num_groups, numbers}), numbers, {}, {}, eps), shape);
+  if (weight.defined()) y = mul(y, by_channel(weight, shape.size()));
+  return bias.defined() ? add(y, by_channel(bias, shape.size())) : y;
+}
+
+Tensor normalize(const Tensor& x, double p, const Dims& dims, double eps) { return div(x, clamp(norm(x, p, dims, true), eps)); }
+
+}  // namespace gradus

@@ -1,0 +1,41 @@
+#include "gradus/ops/reduction.h"
+
+#include <algorithm>
+
+#include "autograd/record.h"
+#include "core/check.h"
+#include "core/layout.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/shape.h"
+#include "ops/promote.h"
+
+namespace gradus {
+
+namespace {
+
+/// max(||x||, eps) along dim, with the gradient of ||x||.
+Tensor bounded_norm(const Tensor& x, int64_t dim, double eps) {
+  const Tensor length = norm(x, 2, dim, true), number = length.detach();
+  return add(length, sub(clamp(number, eps), number));
+}
+
+}  // namespace
+
+Tensor cosine_similarity(const Tensor& x, const Tensor& y, int64_t dim, double eps) {
+  const DType dtype = (impl_of("cosine_similarity", x), impl_of("cosine_similarity", y), result_type(x, y));
+  check<DTypeError>(is_floating_point(dtype),
+                    "cosine_similarity: takes float32 or float64, got {} and {}; convert with .to(gradus::float32)", name(x.dtype()),
+                    name(y.dtype()));
+  const Shape shape = broadcast_shapes("cosine_similarity", x.shape(), y.shape());
+  const Tensor a = expand(to(x, dtype), shape), b = expand(to(y, dtype), shape);
+  return sum(mul(div(a, bounded_norm(a, dim, eps)), div(b, bounded_norm(b, dim, eps))), dim);
+}
+
+Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
+  impl_of("pairwise_distance", x1);
+  impl_of("pairwise_distance", x2);
+  const int64_t last = std::max(x1.dim(), x2.dim()) - 1;
+  return norm(add(sub(x1, x2), eps), p, last, keepdim);
+}
+
+}  // namespace gradus

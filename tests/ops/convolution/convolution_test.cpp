@@ -1,0 +1,82 @@
+#include "gradus/ops/convolution.h"
+#include "gradus/creation.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/parallel.h"
+#include "ops/op_test.h"
+
+using namespace op_test;
+
+TEST_CASE("conv1d slides the kernel over the sequence") {
+  const Tensor x = gradus::tensor({{{1.0, 2.0, 3.0, 4.0}}}), weight = gradus::tensor({{{1.0, 10.0}}});
+  CHECK(values(gradus::conv1d(x, weight)) == Values{21, 32, 43});
+  CHECK(values(gradus::conv1d(x, weight, gradus::tensor({0.5}), 2, 1)) == Values{10.5, 32.5, 4.5});
+  CHECK(values(gradus::conv1d(x, weight, {}, 1, 0, 3)) == Values{41});
+  CHECK(values(gradus::conv1d(x, weight, {}, 1, "same")) == Values{21, 32, 43, 4});
+  CHECK(values(gradus::conv1d(x, weight, {}, 1, "valid")) == Values{21, 32, 43});
+  CHECK(gradus::conv1d(x[0], weight).shape() == Shape{1, 3});
+}
+
+TEST_CASE("the groups of a convolution see their own channels") {
+  const Tensor x = gradus::tensor({{{1.0, 2.0}, {3.0, 4.0}}}), weight = gradus::tensor({{{1.0}}, {{10.0}}});
+  CHECK(values(gradus::conv1d(x, weight, {}, 1, 0, 1, 2)) == Values{1, 2, 30, 40});
+}
+
+TEST_CASE("conv2d slides the kernel over the image, integers included") {
+  const Tensor x = gradus::arange(6).reshape({1, 1, 2, 3}), weight = gradus::tensor({{{{1, 10}}}});
+  CHECK(ints(gradus::conv2d(x, weight)) == Ints{10, 21, 43, 54});
+  CHECK(ints(gradus::conv2d(x, weight, {}, {1, 2}, {1, 0})) == Ints{0, 10, 43, 0});
+}
+
+TEST_CASE("a convolution of many images gives each of them what it gets alone, and one gradient for all") {
+  gradus::manual_seed(1);
+  const Tensor x = gradus::randn({20, 8, 30}, {.requires_grad = true}), weight = gradus::randn({16, 8, 5}, {.requires_grad = true});
+  const Tensor dy = gradus::randn({20, 16, 26});
+  const auto whole = gradus::autograd::grad({gradus::conv1d(x, weight)}, {x, weight}, {dy});
+  Tensor dweight = gradus::zeros({16, 8, 5});
+  for (int64_t i = 0; i < 20; ++i) {
+    const auto alone = gradus::autograd::grad({gradus::conv1d(x[i], weight)}, {x, weight}, {dy[i]});
+    CHECK(gradus::allclose(whole[0][i], alone[0][i], 1e-5, 1e-5));
+    dweight += alone[1];
+  }
+  CHECK(gradus::allclose(whole[1], dweight, 1e-4, 1e-4));
+}
+
+TEST_CASE("convolutions have the same bits for any number of threads") {
+  gradus::manual_seed(2);
+  const int threads = gradus::get_num_threads();
+  const Tensor x = gradus::randn({9, 16, 40}, {.requires_grad = true}), weight = gradus::randn({32, 16, 5}, {.requires_grad = true});
+  const auto all = [&] {
+    const Tensor y = gradus::conv1d(x, weight, {}, 1, 2);
+    const auto d = gradus::autograd::grad({y}, {x, weight}, {y.detach()});
+    return std::vector<Values>{values(y), values(d[0]), values(d[1])};
+  };
+  gradus::set_num_threads(1);
+  const auto alone = all();
+  gradus::set_num_threads(3);
+  CHECK(all() == alone);
+  gradus::set_num_threads(threads);
+}
+
+TEST_CASE("convolutions name what they cannot take") {
+  const Tensor x = gradus::zeros({1, 2, 5}), weight = gradus::zeros({4, 2, 3});
+  CHECK(error_of<gradus::ShapeError>([&] {
+          gradus::conv1d(x, gradus::zeros({4, 3, 3}));
+        }) == "conv1d: weight of shape [4, 3, 3] takes 3 channels in 1 groups, but x has 2: shape [1, 2, 5]");
+  CHECK(error_of<gradus::ShapeError>([&] {
+          gradus::conv1d(x, gradus::zeros({4, 2, 6}));
+        }) == "conv1d: the kernel reaches over 6 elements, but dimension 2 of x [1, 2, 5] has 5 with its padding");
+  CHECK(error_of<gradus::ShapeError>([&] { gradus::conv1d(x, weight, gradus::zeros(3)); }) ==
+        "conv1d: bias has shape [3], expected [4], one number an output");
+  CHECK_THROWS_AS(gradus::conv1d(x, weight, {}, 0), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::conv1d(x, weight, {}, 1, -1), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::conv1d(x, weight, {}, 1, 0, 0), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::conv1d(x, weight, {}, 1, 0, int64_t{1} << 62), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::conv1d(x, weight, {}, 1, 0, 1, 0), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::conv1d(x, weight, {}, {1, 1}), gradus::ShapeError);
+  CHECK_THROWS_AS(gradus::conv1d(x, weight, {}, 2, "same"), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::Padding("full"), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::conv2d(x, weight), gradus::ShapeError);
+  CHECK_THROWS_AS(gradus::conv1d(x.to(gradus::float64), weight), gradus::DTypeError);
+  CHECK_THROWS_AS(gradus::conv1d(Tensor(), weight), gradus::StateError);
+  CHECK_THROWS_AS(gradus::conv1d(x, Tensor()), gradus::StateError);
+}

@@ -1,0 +1,219 @@
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "gradus/creation.h"
+#include "gradus/dtype.h"
+#include "gradus/error.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
+#include "gradus/parallel.h"
+#include "gradus/random.h"
+#include "ops/op_test.h"
+
+using namespace gradus;
+using op_test::error_of;
+using op_test::Ints;
+using op_test::ints;
+using op_test::Tensors;
+
+namespace {
+
+/// The product by its definition: broadcasting and a sum over the inner dimension.
+Tensor naive(const Tensor& a, const Tensor& b) {
+  const Tensor x = a.dim() == 1 ? a.unsqueeze(0) : a, y = b.dim() == 1 ? b.unsqueeze(1) : b;
+  const Tensor z = (x.unsqueeze(-1) * y.unsqueeze(-3)).sum(-2);
+  Tensor squeezed = b.dim() == 1 ? z.squeeze(-1) : z;
+  return a.dim() == 1 ? squeezed.squeeze(b.dim() == 1 ? -1 : -2) : squeezed;
+}
+
+struct Pair {
+  Shape a, b;
+};
+
+/// Every pair of ranks from 1 to 4, batches that broadcast, and sizes of 0 and 1.
+const std::vector<Pair> kPairs{
+    {{3}, {3}},
+    {{3}, {3, 2}},
+    {{2, 3}, {3}},
+    {{2, 3}, {3, 4}},
+    {{3}, {2, 3, 4}},
+    {{2, 4, 3}, {3}},
+    {{2, 4, 3}, {3, 5}},
+    {{4, 3}, {2, 3, 5}},
+    {{2, 4, 3}, {2, 3, 5}},
+    {{1, 4, 3}, {6, 3, 5}},
+    {{6, 4, 3}, {1, 3, 5}},
+    {{3}, {2, 5, 3, 4}},
+    {{2, 5, 4, 3}, {3}},
+    {{2, 5, 4, 3}, {3, 6}},
+    {{4, 3}, {2, 5, 3, 6}},
+    {{5, 4, 3}, {2, 1, 3, 6}},
+    {{2, 1, 4, 3}, {5, 3, 6}},
+    {{2, 5, 4, 3}, {2, 5, 3, 6}},
+    {{2, 1, 4, 3}, {1, 5, 3, 6}},
+    {{1, 1}, {1, 1}},
+    {{1, 3}, {3, 1}},
+    {{3, 1}, {1, 4}},
+};
+
+const std::vector<Pair> kEmpty{
+    {{0}, {0}},    {{2, 0}, {0, 3}},       {{0, 2}, {2, 3}},       {{2, 3}, {3, 0}},
+    {{2, 0}, {0}}, {{4, 2, 0}, {4, 0, 3}}, {{0, 2, 3}, {0, 3, 4}}, {{0, 2, 3}, {3, 4}},
+};
+
+std::string name_of(const Pair& p) { return p.a.str() + " x " + p.b.str(); }
+
+Tensor turned(const Tensor& x) { return x.dim() < 2 ? x : x.transpose(-2, -1).clone().transpose(-2, -1); }
+
+}  // namespace
+
+TEST_CASE("matmul of all ranks from 1 to 4 is the sum over the inner dimension") {
+  manual_seed(4);
+  for (const Pair& p : kPairs) {
+    CAPTURE(name_of(p));
+    const Tensor a = randn(p.a, {.dtype = float64}), b = randn(p.b, {.dtype = float64});
+    const Tensor expected = naive(a, b);
+    for (const Tensor& x : {a, turned(a)})
+      for (const Tensor& y : {b, turned(b)}) {
+        const Tensor z = matmul(x, y);
+        CHECK(z.shape().str() == expected.shape().str());
+        CHECK(allclose(z, expected, 1e-12, 1e-12));
+      }
+    CHECK(allclose(a.matmul(b).to(float32), matmul(a.to(float32), b.to(float32)), 1e-5, 1e-5));
+  }
+}
+
+TEST_CASE("matmul of integers is exact") {
+  for (const Pair& p : kPairs) {
+    CAPTURE(name_of(p));
+    const Tensor a = randint(-50, 50, p.a), b = randint(-50, 50, p.b);
+    CHECK(equal(matmul(a, b), naive(a, b)));
+    CHECK(equal(matmul(turned(a), turned(b)), naive(a, b)));
+  }
+  const int64_t large = (int64_t{1} << 53) + 1;
+  CHECK(matmul(tensor({large}), tensor({1})).item<int64_t>() == large);
+}
+
+TEST_CASE("matmul over nothing is 0, and of nothing is empty") {
+  for (const Pair& p : kEmpty) {
+    CAPTURE(name_of(p));
+    const Tensor a = zeros(p.a, {.requires_grad = true}), b = zeros(p.b, {.requires_grad = true});
+    const Tensor z = matmul(a, b);
+    CHECK(z.shape().str() == naive(a, b).shape().str());
+    CHECK(equal(z, zeros(z.shape())));
+    z.sum().backward();
+    CHECK(a.grad().shape() == p.a);
+    CHECK(b.grad().shape() == p.b);
+  }
+}
+
+TEST_CASE("matmul of all ranks passes gradcheck and gradgradcheck") {
+  for (const Pair& p : kPairs) {
+    CAPTURE(name_of(p));
+    op_test::check_gradients([](const Tensors& in) { return matmul(in[0], in[1]); }, {op_test::input(p.a), op_test::input(p.b)});
+  }
+}
+
+TEST_CASE("matmul takes windows with gaps, expanded tensors and one tensor twice") {
+  const Tensor x = randn({6, 8}, {.dtype = float64});
+  const Tensor window = x.slice(0, 0, 6, 2).narrow(1, 2, 3), every_second = x.slice(1, 0, 8, 3);
+  CHECK(allclose(matmul(window, window.t()), naive(window, window.t())));
+  CHECK(allclose(matmul(every_second.t(), every_second), naive(every_second.t(), every_second)));
+  const Tensor row = randn({1, 5}, {.dtype = float64}).expand({4, 5});
+  CHECK(allclose(matmul(row, row.t()), naive(row, row.t())));
+  const Tensor y = op_test::input({3, 3});
+  op_test::check_gradients([](const Tensors& in) { return matmul(in[0], in[0]); }, {y});
+}
+
+TEST_CASE("matmul passes NaN and infinity on") {
+  const Tensor z = matmul(tensor({{op_test::kNan, 1.0}, {1.0, 1.0}}), tensor({{0.0}, {op_test::kInf}}));
+  CHECK(std::isnan(z[0].item()));
+  CHECK(z[1].item() == op_test::kInf);
+}
+
+TEST_CASE("matmul gives the same bits for every number of threads") {
+  const int before = get_num_threads();
+  const Tensor a = randn({300, 200}), b = randn({200, 500}), batch = randn({9, 40, 60}), other = randn({9, 60, 30});
+  const auto results = [&] {
+    std::vector<float> all = matmul(a, b).to_vector<float>();
+    for (const float v : matmul(batch, other).to_vector<float>()) all.push_back(v);
+    return all;
+  };
+  set_num_threads(1);
+  const std::vector<float> one = results();
+  for (const int threads : {2, 8}) {
+    set_num_threads(threads);
+    CHECK(results() == one);
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("matmul says which sizes do not fit") {
+  const auto text = [](const Shape& a, const Shape& b) { return error_of<ShapeError>([&] { matmul(zeros(a), zeros(b)); }); };
+  CHECK(text({2, 3}, {4, 5}) == "matmul: [2, 3] x [4, 5]: inner sizes differ (3 and 4)");
+  CHECK(text({3}, {4}) == "matmul: [3] x [4]: inner sizes differ (3 and 4)");
+  CHECK(text({3}, {4, 2}) == "matmul: [3] x [4, 2]: inner sizes differ (3 and 4)");
+  CHECK(text({2, 3}, {2}) == "matmul: [2, 3] x [2]: inner sizes differ (3 and 2)");
+  CHECK(text({5, 2, 3}, {5, 2, 3}) == "matmul: [5, 2, 3] x [5, 2, 3]: inner sizes differ (3 and 2)");
+  CHECK(text({}, {2}) == "matmul: [] x [2]: both need a dimension; multiply scalars with *");
+  CHECK(text({4, 2, 3}, {5, 3, 2}).find("matmul: shapes [4] and [5] do not broadcast") == 0);
+  CHECK(error_of<DTypeError>([] {
+          matmul(zeros({2, 2}), zeros({2, 2}, {.dtype = float64}));
+        }) == "matmul: float32 x float64: dtypes differ; convert one with .to()");
+  CHECK(error_of<DTypeError>([] {
+          matmul(full({2, 2}, true), full({2, 2}, true));
+        }) == "matmul: not defined for bool; convert with .to(gradus::int64)");
+}
+
+TEST_CASE("linear is x W^T + b, for any number of leading dimensions") {
+  for (const Shape& shape : {Shape{3}, Shape{2, 3}, Shape{4, 2, 3}, Shape{0, 3}, Shape{2, 1, 2, 3}}) {
+    CAPTURE(shape.str());
+    const Tensor x = op_test::input(shape), w = op_test::input({5, 3}), b = op_test::input({5});
+    CHECK(allclose(linear(x, w, b), matmul(x, w.t()) + b, 1e-12, 1e-12));
+    CHECK(allclose(linear(x, w), matmul(x, w.t()), 1e-12, 1e-12));
+    CHECK(allclose(linear(x, turned(w), b), matmul(x, w.t()) + b, 1e-12, 1e-12));
+    if (shape.numel() > 0) op_test::check_gradients([](const Tensors& in) { return linear(in[0], in[1], in[2]); }, {x, w, b});
+  }
+  CHECK(linear(zeros({2, 3}), zeros({0, 3})).shape().str() == "[2, 0]");
+  CHECK(equal(linear(zeros({2, 0}), zeros({4, 0}), ones({4})), ones({2, 4})));
+}
+
+TEST_CASE("a linear layer with more results than the caches hold has the same gradients, of what is wanted") {
+  const auto number = [](const Shape& shape) { return randn(shape, {.dtype = float64}); };
+  const Tensor dy = number({5, 220, 1000}), at[] = {number({5, 220, 3}), number({1000, 3}), number({1000})};
+  for (const int wanted : {7, 1, 2, 4, 6}) {
+    CAPTURE(wanted);
+    const auto gradients = [&](auto&& f) {
+      Tensors in;
+      for (int i = 0; i < 3; ++i) in.push_back(clone(at[i]).requires_grad_((wanted >> i & 1) != 0));
+      f(in).backward(dy);
+      Tensors found;
+      for (const Tensor& x : in) found.push_back(x.grad());
+      return found;
+    };
+    const Tensors ours = gradients([](const Tensors& in) { return linear(in[0], in[1], in[2]); });
+    const Tensors plain = gradients([](const Tensors& in) { return matmul(in[0], in[1].t()) + in[2]; });
+    for (size_t i = 0; i < 3; ++i) {
+      REQUIRE(ours[i].defined() == plain[i].defined());
+      if (ours[i].defined()) CHECK(allclose(ours[i], plain[i], 1e-11, 1e-11));
+    }
+  }
+}
+
+TEST_CASE("linear says what does not fit") {
+  const Tensor w = zeros({5, 3});
+  CHECK(error_of<ShapeError>([&] {
+          linear(zeros({2, 4}), w);
+        }) == "linear: x has shape [2, 4], but weight [5, 3] takes 3 features in the last dimension");
+  CHECK(error_of<ShapeError>([&] { linear(zeros({3}), zeros({3})); }) == "linear: weight has shape [3], expected (outputs, inputs)");
+  CHECK(error_of<ShapeError>([&] { linear(zeros({2, 3}), w, zeros({3})); }) == "linear: bias has shape [3], expected [5]");
+  CHECK(error_of<ShapeError>([&] { linear(tensor(1.0), w); }).find("linear: x has shape []") == 0);
+  CHECK(error_of<DTypeError>([&] {
+          linear(zeros({2, 3}, {.dtype = float64}), w);
+        }) == "linear: x is float64 and weight float32; convert one with .to()");
+  CHECK(error_of<DTypeError>([&] { linear(zeros({3}), w, zeros({5}, {.dtype = float64})); }) ==
+        "linear: x is float32 and bias float64; they must agree");
+}
