@@ -17,6 +17,9 @@ class Op {
   /// `node` is what its node in the graph is called, where PyTorch calls that otherwise; see node_display_name.
   constexpr Op(const char* name, const char* node) : name_(name), node_(node) {}
 
+  /// The same operation whose node is called `node`.
+  constexpr Op as(const char* node) const { return {name_, node}; }
+
   constexpr const char* name() const { return name_; }
   constexpr operator const char*() const { return name_; }
 

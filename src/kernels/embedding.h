@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "core/isa.h"
@@ -24,78 +25,87 @@ void put_rows(int64_t n, int64_t width, const int64_t* index, const T* x, T* tab
   for (int64_t i = 0; i < n; ++i) std::copy_n(x + i * width, width, table + index[i] * width);
 }
 
-/// table[index[i]] += alpha * x[i], x (n, width). Threads share the columns, so that every element is added up in the order of i whatever
-/// their number.
-template <class T>
-void add_rows(int64_t n, int64_t width, const int64_t* index, const T* x, T alpha, T* table) {
-  constexpr int64_t strip = 64;
-  const int64_t strips = (width + strip - 1) / strip;
-  parallel_for(strips, std::max<int64_t>((1 << 15) / std::max<int64_t>(n * strip, 1), 1), [=](int64_t begin, int64_t end) {
-    const int64_t first = begin * strip, count = std::min(end * strip, width) - first;
-    isa::run<T>([=] {
-      for (int64_t i = 0; i < n; ++i) {
-        const T* from = x + i * width + first;
-        T* to = table + index[i] * width + first;
-        for (int64_t j = 0; j < count; ++j) to[j] += alpha * from[j];
-      }
-    });
-  });
-}
-
-/// Terms of sums of rows: term i adds scale[i] times row from[i] to row to[i]. Null `from` or `to`: i; null `scale`: 1.
+/// Terms of sums of rows: term i adds scale[i] * factor times row from[i] to row to[i]. Null `from` or `to`: i; null `scale`: 1.
 template <class T>
 struct RowTerms {
   int64_t n;
   const int64_t* to;
   const int64_t* from;
   const T* scale;
+  T factor = 1;
 };
 
-/// The numbers of the terms, those of one tile (tile_rows rows of the result) side by side, otherwise in their order; tile t has
-/// order[starts[t]] to order[starts[t + 1] - 1].
+/// The numbers of the terms by the row that they go to, in their order: row r has order[starts[r]] to order[starts[r + 1] - 1].
 struct TermOrder {
   std::vector<int64_t> order, starts;
 };
-inline TermOrder order_by_tile(int64_t n, const int64_t* to, int64_t tiles, int64_t tile_rows) {
-  TermOrder sorted{std::vector<int64_t>(static_cast<size_t>(n)), std::vector<int64_t>(static_cast<size_t>(tiles) + 1)};
-  const auto tile_of = [=](int64_t i) { return static_cast<size_t>((to ? to[i] : i) / tile_rows); };
-  for (int64_t i = 0; i < n; ++i) ++sorted.starts[tile_of(i) + 1];
-  for (size_t t = 1; t < sorted.starts.size(); ++t) sorted.starts[t] += sorted.starts[t - 1];
+inline TermOrder order_by_row(int64_t n, const int64_t* to, int64_t rows) {
+  TermOrder sorted{std::vector<int64_t>(static_cast<size_t>(n)), std::vector<int64_t>(static_cast<size_t>(rows) + 1)};
+  const auto row_of = [=](int64_t i) { return static_cast<size_t>(to ? to[i] : i); };
+  for (int64_t i = 0; i < n; ++i) ++sorted.starts[row_of(i) + 1];
+  for (size_t r = 1; r < sorted.starts.size(); ++r) sorted.starts[r] += sorted.starts[r - 1];
   std::vector<int64_t> next = sorted.starts;
-  for (int64_t i = 0; i < n; ++i) sorted.order[static_cast<size_t>(next[tile_of(i)]++)] = i;
+  for (int64_t i = 0; i < n; ++i) sorted.order[static_cast<size_t>(next[row_of(i)]++)] = i;
   return sorted;
 }
 
-/// y (rows, width) = the sums of rows of x that the terms name, 0 where there are none. The rows are cut into tiles by their sizes alone;
-/// one thread sets a tile to 0 and adds to it in the order of the terms while it is in the cache, so that the bits are the same for any
-/// number of threads.
+/// So many terms for one place are added in the tensor's own type; more in double, since a float stops growing by 1 at 2^24.
+constexpr int64_t most_terms_in_own_type = 8;
+
+namespace detail {
+
+template <class T, class Sum>
+void add_terms(const RowTerms<T>& terms, const int64_t* order, int64_t count, const T* x, int64_t width, Sum* to) {
+  for (int64_t k = 0; k < count; ++k) {
+    const int64_t i = order[k];
+    const T* from = x + (terms.from ? terms.from[i] : i) * width;
+    if (terms.scale || terms.factor != T(1)) {
+      const T s = terms.scale ? static_cast<T>(terms.scale[i] * terms.factor) : terms.factor;
+      GRADUS_INDEPENDENT
+      for (int64_t j = 0; j < width; ++j) to[j] += static_cast<Sum>(s) * static_cast<Sum>(from[j]);
+    } else {
+      GRADUS_INDEPENDENT
+      for (int64_t j = 0; j < width; ++j) to[j] += static_cast<Sum>(from[j]);
+    }
+  }
+}
+
+}  // namespace detail
+
+/// The sums of rows of x that the terms name, added to y (rows, width). The rows are cut into tiles by their sizes alone; one thread takes
+/// a tile, row by row and each in the order of its terms, so that the bits are the same for any number of threads.
 template <class T>
-void sum_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width, T* y) {
-  if (rows == 0 || width == 0) return;
+void add_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width, T* y) {
+  if (rows == 0 || width == 0 || terms.n == 0) return;
   constexpr int64_t tile_bytes = 1 << 18;
   const int64_t tile_rows = std::max<int64_t>(tile_bytes / (width * static_cast<int64_t>(sizeof(T))), 1);
-  const int64_t tiles = (rows + tile_rows - 1) / tile_rows;
-  const TermOrder sorted = order_by_tile(terms.n, terms.to, tiles, tile_rows);
-  parallel_pieces(tiles, [&](int64_t t) {
+  const TermOrder sorted = order_by_row(terms.n, terms.to, rows);
+  parallel_pieces((rows + tile_rows - 1) / tile_rows, [&](int64_t t) {
     const int64_t first = t * tile_rows, last = std::min(first + tile_rows, rows);
-    isa::run<T>(
-        [=, order = sorted.order.data(), begin = sorted.starts[static_cast<size_t>(t)], end = sorted.starts[static_cast<size_t>(t) + 1]] {
-          std::fill(y + first * width, y + last * width, T(0));
-          for (int64_t k = begin; k < end; ++k) {
-            const int64_t i = order[k];
-            const T* from = x + (terms.from ? terms.from[i] : i) * width;
-            T* to = y + (terms.to ? terms.to[i] : i) * width;
-            if (terms.scale) {
-              const T s = terms.scale[i];
-              GRADUS_INDEPENDENT
-              for (int64_t j = 0; j < width; ++j) to[j] += s * from[j];
-            } else {
-              GRADUS_INDEPENDENT
-              for (int64_t j = 0; j < width; ++j) to[j] += from[j];
-            }
-          }
-        });
+    std::vector<double> total(std::is_same_v<T, float> ? static_cast<size_t>(width) : 0);
+    isa::run<T>([=, order = sorted.order.data(), starts = sorted.starts.data(), wide = total.data()] {
+      for (int64_t r = first; r < last; ++r) {
+        const int64_t* mine = order + starts[r];
+        const int64_t count = starts[r + 1] - starts[r];
+        T* to = y + r * width;
+        if (std::is_same_v<T, float> && count > most_terms_in_own_type) {
+          std::copy_n(to, width, wide);
+          detail::add_terms(terms, mine, count, x, width, wide);
+          for (int64_t j = 0; j < width; ++j) to[j] = static_cast<T>(wide[j]);
+        } else {
+          detail::add_terms(terms, mine, count, x, width, to);
+        }
+      }
+    });
   });
+}
+
+/// The same into a y that is set to 0 first.
+template <class T>
+void sum_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width, T* y) {
+  parallel_for(rows, std::max<int64_t>((1 << 16) / std::max<int64_t>(width, 1), 1),
+               [=](int64_t begin, int64_t end) { std::fill(y + begin * width, y + end * width, T(0)); });
+  add_rows(terms, x, rows, width, y);
 }
 
 /// y (bags, width) = the largest of each bag's rows of the table, element by element, and which row it is from: `winner`, or -1 and 0 for

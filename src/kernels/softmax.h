@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -66,6 +67,12 @@ void log_softmax(int64_t rows, int64_t n, const T* x, T* y) {
   });
 }
 
+/// Whether a row of gradients asks for nothing: then its pullback is 0, even where the function is NaN.
+template <class T>
+bool is_all_zero(int64_t n, const T* d) {
+  return std::all_of(d, d + n, [](T v) { return v == 0; });
+}
+
 /// dx = y * (dy - sum(dy * y))
 template <class T>
 void softmax_backward(int64_t rows, int64_t n, const T* y, const T* dy, T* dx) {
@@ -73,6 +80,10 @@ void softmax_backward(int64_t rows, int64_t n, const T* y, const T* dy, T* dx) {
     const T *a = y + r * n, *d = dy + r * n;
     T* b = dx + r * n;
     const T total = row_sum<T>(n, [a, d](int64_t i) { return a[i] * d[i]; });
+    if (total != total && is_all_zero(n, d)) {
+      std::fill_n(b, n, T(0));
+      return;
+    }
     for (int64_t i = 0; i < n; ++i) b[i] = a[i] * (d[i] - total);
   });
 }
@@ -84,6 +95,10 @@ void log_softmax_backward(int64_t rows, int64_t n, const T* y, const T* dy, T* d
     const T *a = y + r * n, *d = dy + r * n;
     T* b = dx + r * n;
     const T total = row_sum<T>(n, [d](int64_t i) { return d[i]; });
+    if (total == 0 && is_all_zero(n, d)) {
+      std::fill_n(b, n, T(0));
+      return;
+    }
     for (int64_t i = 0; i < n; ++i) b[i] = d[i] - vexp(a[i]) * total;
   });
 }

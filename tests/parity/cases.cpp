@@ -222,8 +222,9 @@ bool one_apart(const Mismatch& m) {
 }
 
 bool zero_or_equal(const Mismatch& m) {
-  return m.ours.defined() && m.theirs.defined() && m.ours.shape() == m.theirs.shape() &&
-         all(logical_or(eq(m.ours.detach(), 0), eq(m.ours.detach(), m.theirs))).item<bool>();
+  if (!m.ours.defined() || !m.theirs.defined() || m.ours.shape() != m.theirs.shape()) return false;
+  const Tensor ours = m.ours.detach(), both_nan = logical_and(isnan(ours), isnan(m.theirs));
+  return all(logical_or(logical_or(eq(ours, 0), eq(ours, m.theirs)), both_nan)).item<bool>();
 }
 
 template <bool (*meant)(const Mismatch&)>
@@ -242,7 +243,7 @@ struct Difference {
   const char* reason;
 };
 
-const std::array<Difference, 4> differences{{
+const std::array<Difference, 5> differences{{
     {{"nn.functional.cross_entropy", "nn.functional.nll_loss", "CrossEntropyLoss", "NLLLoss"},
      every<zero_for_nan>,
      "the mean over no target is 0, not NaN"},
@@ -250,7 +251,8 @@ const std::array<Difference, 4> differences{{
       "SmoothL1Loss", "HuberLoss"},
      unlike_shapes_refused,
      "input and target of unlike shapes are refused, not broadcast"},
-    {{"index_put"}, every<zero_or_equal>, "a value that another one overwrote gets no gradient"},
+    {{"index_put", "scatter"}, every<zero_or_equal>, "a value that another one overwrote gets no gradient"},
+    {{"nn.functional.smooth_l1_loss", "SmoothL1Loss"}, every<zero_or_equal>, "with beta 0 it is l1_loss, whose slope is 0 at 0"},
     {{"linspace"}, every<one_apart>, "of integers it is the whole part of each number; PyTorch's depends on the processor's vectors"},
 }};
 

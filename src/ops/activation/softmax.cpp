@@ -38,12 +38,22 @@ Tensor checked(const char* op, const Tensor& given, int64_t dim, std::optional<D
   return x;
 }
 
+/// y, with 0 in rows along dim of which dy asks nothing: they may be NaN.
+Tensor where_asked(const Tensor& y, const Tensor& dy, int64_t dim) {
+  Tensor unasked;
+  {
+    NoGradGuard no_grad;
+    unasked = logical_and(isnan(y), logical_not(any(ne(dy, 0), y.dim() == 0 ? Dims() : Dims(dim), true)));
+  }
+  return masked_fill(y, unasked, 0);
+}
+
 /// dy and the softmax y along dim to dx = y * (dy - sum(dy * y)).
 auto softmax_pullback(int64_t dim) {
   return [dim](const Tensor& dy, const Tensor& out) -> Tensor {
     if (recording_backward() || out.dim() == 0) {
-      const Tensor weighted = mul(dy, out);
-      return sub(weighted, mul(out, sum(weighted, out.dim() == 0 ? Dims() : Dims(dim), true)));
+      const Tensor y = where_asked(out, dy, dim), weighted = mul(dy, y);
+      return sub(weighted, mul(y, sum(weighted, out.dim() == 0 ? Dims() : Dims(dim), true)));
     }
     NoGradGuard no_grad;
     const Tensor d = transpose(dy, dim, -1).contiguous();
@@ -114,7 +124,7 @@ Tensor log_softmax(const Tensor& given, int64_t dim, std::optional<DType> dtype)
   });
   return record("log_softmax", y, wrt(x, [dim](const Tensor& dy, const Tensor& out) -> Tensor {
                   if (recording_backward() || out.dim() == 0)
-                    return sub(dy, mul(exp(out), sum(dy, out.dim() == 0 ? Dims() : Dims(dim), true)));
+                    return sub(dy, mul(exp(where_asked(out, dy, dim)), sum(dy, out.dim() == 0 ? Dims() : Dims(dim), true)));
                   NoGradGuard no_grad;
                   const Tensor d = transpose(dy, dim, -1).contiguous();
                   return along("log_softmax", out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {

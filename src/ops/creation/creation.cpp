@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/ops/shape.h"
@@ -18,20 +18,20 @@ Tensor finish(Tensor x, const Options& options) {
 }
 
 template <class T>
-Tensor filled(const char* op, const Shape& shape, T value) {
-  Tensor x = new_tensor(op, shape, dtype_of<T>);
+Tensor filled(Op op, const Shape& shape, T value) {
+  Tensor x = op.empty(shape, dtype_of<T>);
   std::fill_n(x.data<T>(), x.numel(), value);
   return x;
 }
 
 /// Outside this range, and for NaN, a conversion to int64 has no defined result.
-void check_fits(const char* op, Scalar value, DType dtype) {
+void check_fits(Op op, Scalar value, DType dtype) {
   if (dtype != DType::Int64 || !is_floating_point(value.dtype())) return;
   const double v = value.to<double>();
-  check<ValueError>(v >= -0x1p63 && v < 0x1p63, "{}: {} is no number that int64 holds", op, v);
+  op.check<ValueError>(v >= -0x1p63 && v < 0x1p63, "{} is no number that int64 holds", v);
 }
 
-Tensor filled(const char* op, const Shape& shape, Scalar value, DType dtype, const Options& options) {
+Tensor filled(Op op, const Shape& shape, Scalar value, DType dtype, const Options& options) {
   check_fits(op, value, dtype);
   return finish(dispatch(op, dtype, [&]<class T>() { return filled(op, shape, value.to<T>()); }), options);
 }
@@ -52,24 +52,26 @@ Shape nested_shape(const Nested& values) {
 }
 
 void flatten(const Nested& values, const Shape& shape, int64_t depth, std::vector<Scalar>& out) {
+  constexpr Op op("tensor");
   if (!values.is_list()) {
-    check<ShapeError>(depth == shape.size(), "tensor: a number stands at depth {} where a row of {} was expected", depth,
-                      depth < shape.size() ? shape[depth] : 0);
+    op.check<ShapeError>(depth == shape.size(), "a number stands at depth {} where a row of {} was expected", depth,
+                         depth < shape.size() ? shape[depth] : 0);
     out.push_back(values.scalar());
     return;
   }
-  check<ShapeError>(depth < shape.size(), "tensor: a row stands at depth {} where a number was expected", depth);
+  op.check<ShapeError>(depth < shape.size(), "a row stands at depth {} where a number was expected", depth);
   const auto size = static_cast<int64_t>(values.rows().size());
-  check<ShapeError>(size == shape[depth], "tensor: a row has {} entries where the first of its depth has {}; rows must be of one length",
-                    size, shape[depth]);
+  op.check<ShapeError>(size == shape[depth], "a row has {} entries where the first of its depth has {}; rows must be of one length", size,
+                       shape[depth]);
   for (const Nested& row : values.rows()) flatten(row, shape, depth + 1, out);
 }
 
 template <class T>
 Tensor copied(const std::vector<T>& values, const Shape& shape, const Options& options) {
-  Tensor x = new_tensor("from_vector", shape, dtype_of<T>);
-  check<ShapeError>(static_cast<int64_t>(values.size()) == x.numel(), "from_vector: {} values for shape {}, which holds {}", values.size(),
-                    shape, x.numel());
+  constexpr Op op("from_vector");
+  Tensor x = op.empty(shape, dtype_of<T>);
+  op.check<ShapeError>(static_cast<int64_t>(values.size()) == x.numel(), "{} values for shape {}, which holds {}", values.size(), shape,
+                       x.numel());
   std::copy(values.begin(), values.end(), x.data<T>());
   return finish(options.dtype ? x.to(*options.dtype) : x, options);
 }
@@ -77,14 +79,15 @@ Tensor copied(const std::vector<T>& values, const Shape& shape, const Options& o
 }  // namespace
 
 Tensor tensor(const Nested& values, const Options& options) {
+  constexpr Op op("tensor");
   const Shape shape = nested_shape(values);
   std::vector<Scalar> scalars;
   flatten(values, shape, 0, scalars);
   DType widest = scalars.empty() ? DType::Float64 : DType::Bool;
   for (const Scalar& s : scalars) widest = std::max(widest, s.dtype());
   const DType dtype = options.dtype.value_or(widest == DType::Float64 ? DType::Float32 : widest);
-  for (const Scalar& s : scalars) check_fits("tensor", s, dtype);
-  Tensor x = new_tensor("tensor", shape, dtype);
+  for (const Scalar& s : scalars) check_fits(op, s, dtype);
+  Tensor x = op.empty(shape, dtype);
   dispatch(dtype,
            [&]<class T>() { std::transform(scalars.begin(), scalars.end(), x.data<T>(), [](const Scalar& s) { return s.to<T>(); }); });
   return finish(x, options);
@@ -97,20 +100,23 @@ Tensor from_vector(const std::vector<int64_t>& values, const Shape& shape, const
 }
 
 Tensor empty(const Shape& shape, const Options& options) {
-  return finish(new_tensor("empty", shape, options.dtype.value_or(DType::Float32)), options);
+  constexpr Op op("empty");
+  return finish(op.empty(shape, options.dtype.value_or(DType::Float32)), options);
 }
 Tensor zeros(const Shape& shape, const Options& options) {
-  return filled("zeros", shape, 0, options.dtype.value_or(DType::Float32), options);
+  return filled(Op("zeros"), shape, 0, options.dtype.value_or(DType::Float32), options);
 }
 Tensor ones(const Shape& shape, const Options& options) {
-  return filled("ones", shape, 1, options.dtype.value_or(DType::Float32), options);
+  return filled(Op("ones"), shape, 1, options.dtype.value_or(DType::Float32), options);
 }
 Tensor full(const Shape& shape, Scalar value, const Options& options) {
-  return filled("full", shape, value, options.dtype.value_or(is_floating_point(value.dtype()) ? DType::Float32 : value.dtype()), options);
+  return filled(Op("full"), shape, value, options.dtype.value_or(is_floating_point(value.dtype()) ? DType::Float32 : value.dtype()),
+                options);
 }
 
 Tensor eye(int64_t n, std::optional<int64_t> m, const Options& options) {
-  check<ValueError>(n >= 0 && m.value_or(n) >= 0, "eye: sizes {} and {} must not be negative", n, m.value_or(n));
+  constexpr Op op("eye");
+  op.check<ValueError>(n >= 0 && m.value_or(n) >= 0, "sizes {} and {} must not be negative", n, m.value_or(n));
   Tensor x = zeros({n, m.value_or(n)}, {.dtype = options.dtype});
   dispatch(x.dtype(), [&]<class T>() {
     for (int64_t i = 0; i < std::min(n, x.size(1)); ++i) x.data<T>()[i * x.size(1) + i] = T(1);
@@ -122,23 +128,24 @@ namespace {
 
 /// How many numbers start, start + step, … lie before end.
 int64_t count_of(int64_t start, int64_t end, int64_t step) {
+  constexpr Op op("arange");
   const bool up = step > 0;
-  check<ValueError>(step != 0, "arange: step must not be 0");
-  check<ValueError>(up ? start <= end : start >= end, "arange: step {} leads away from {} when starting at {}", step, end, start);
+  op.check<ValueError>(step != 0, "step must not be 0");
+  op.check<ValueError>(up ? start <= end : start >= end, "step {} leads away from {} when starting at {}", step, end, start);
   const uint64_t from = static_cast<uint64_t>(start), to = static_cast<uint64_t>(end), by = static_cast<uint64_t>(step);
   const uint64_t span = up ? to - from : from - to, size = up ? by : 0 - by;
   const uint64_t n = span / size + (span % size != 0);
-  check<ValueError>(n < uint64_t{1} << 60, "arange: {} to {} are too many numbers", start, end);
+  op.check<ValueError>(n < uint64_t{1} << 60, "{} to {} are too many numbers", start, end);
   return static_cast<int64_t>(n);
 }
 
 int64_t count_of(double start, double end, double step) {
-  check<ValueError>(step != 0, "arange: step must not be 0");
-  check<ValueError>(std::isfinite(start) && std::isfinite(end) && std::isfinite(step), "arange: {}, {}, {} must be finite", start, end,
-                    step);
-  check<ValueError>(step > 0 ? start <= end : start >= end, "arange: step {} leads away from {} when starting at {}", step, end, start);
+  constexpr Op op("arange");
+  op.check<ValueError>(step != 0, "step must not be 0");
+  op.check<ValueError>(std::isfinite(start) && std::isfinite(end) && std::isfinite(step), "{}, {}, {} must be finite", start, end, step);
+  op.check<ValueError>(step > 0 ? start <= end : start >= end, "step {} leads away from {} when starting at {}", step, end, start);
   const double n = std::ceil((end - start) / step);
-  check<ValueError>(n < 0x1p60, "arange: {} to {} by {} are too many numbers", start, end, step);
+  op.check<ValueError>(n < 0x1p60, "{} to {} by {} are too many numbers", start, end, step);
   return static_cast<int64_t>(n);
 }
 
@@ -147,17 +154,18 @@ int64_t count_of(double start, double end, double step) {
 Tensor arange(Scalar end, const Options& options) { return arange(0, end, 1, options); }
 
 Tensor arange(Scalar start, Scalar end, Scalar step, const Options& options) {
+  constexpr Op op("arange");
   const bool whole = !is_floating_point(start.dtype()) && !is_floating_point(end.dtype()) && !is_floating_point(step.dtype());
   const DType dtype = options.dtype.value_or(whole ? DType::Int64 : DType::Float32);
-  check<DTypeError>(dtype != DType::Bool, "arange: not defined for bool");
-  check_fits("arange", start, dtype);
-  check_fits("arange", end, dtype);
-  check_fits("arange", step, dtype);
+  op.check<DTypeError>(dtype != DType::Bool, "not defined for bool");
+  check_fits(op, start, dtype);
+  check_fits(op, end, dtype);
+  check_fits(op, step, dtype);
   // An int64 range counts the whole parts.
   const bool integers = whole || dtype == DType::Int64;
   const double first = start.to<double>(), by = step.to<double>();
   const int64_t n = integers ? count_of(start.to<int64_t>(), end.to<int64_t>(), step.to<int64_t>()) : count_of(first, end.to<double>(), by);
-  Tensor x = new_tensor("arange", n, dtype);
+  Tensor x = op.empty(n, dtype);
   dispatch(dtype, [&]<class T>() {
     T* to = x.data<T>();
     for (int64_t i = 0; i < n; ++i) {
@@ -171,10 +179,11 @@ Tensor arange(Scalar start, Scalar end, Scalar step, const Options& options) {
 }
 
 Tensor linspace(double start, double end, int64_t steps, const Options& options) {
-  check<ValueError>(steps >= 0, "linspace: {} steps; ask for none or more", steps);
-  Tensor x = new_tensor("linspace", steps, options.dtype.value_or(DType::Float32));
-  check_fits("linspace", start, x.dtype());
-  check_fits("linspace", end, x.dtype());
+  constexpr Op op("linspace");
+  op.check<ValueError>(steps >= 0, "{} steps; ask for none or more", steps);
+  Tensor x = op.empty(steps, options.dtype.value_or(DType::Float32));
+  check_fits(op, start, x.dtype());
+  check_fits(op, end, x.dtype());
   dispatch(x.dtype(), [&]<class T>() {
     const auto first = static_cast<double>(static_cast<T>(start)), last = static_cast<double>(static_cast<T>(end));
     const double step = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : 0;

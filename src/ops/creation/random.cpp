@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "autograd/strided.h"
 #include "core/check.h"
 #include "core/dispatch.h"
@@ -51,11 +51,11 @@ void fill_normal(Generator& g, T* x, int64_t n, double mean, double std) {
 
 /// Fills x in row-major order with what `fill(generator, pointer, count)` makes.
 template <class Fill>
-void fill(const char* op, const Tensor& x, Fill fill) {
-  impl_of(op, x);
-  check<DTypeError>(is_floating_point(x.dtype()), "{}: takes float32 or float64, got {}", op, name(x.dtype()));
+void fill(Op op, const Tensor& x, Fill fill) {
+  op.takes(x);
+  op.check<DTypeError>(is_floating_point(x.dtype()), "takes float32 or float64, got {}", name(x.dtype()));
   in_place(op, x, [&](const Tensor& value) {
-    Tensor fresh = new_tensor(op, value.shape(), value.dtype());
+    Tensor fresh = op.empty(value.shape(), value.dtype());
     LockedGenerator generator;
     dispatch_floating(op, fresh.dtype(), [&]<class T>() { fill(*generator, fresh.data<T>(), fresh.numel()); });
     return fresh;
@@ -67,10 +67,10 @@ Tensor finish(Tensor x, const Options& options) {
   return x;
 }
 
-Tensor new_real(const char* op, const Shape& shape, const Options& options) {
+Tensor new_real(Op op, const Shape& shape, const Options& options) {
   const DType dtype = options.dtype.value_or(DType::Float32);
-  check<DTypeError>(is_floating_point(dtype), "{}: makes float32 or float64, not {}; use randint", op, name(dtype));
-  return new_tensor(op, shape, dtype);
+  op.check<DTypeError>(is_floating_point(dtype), "makes float32 or float64, not {}; use randint", name(dtype));
+  return op.empty(shape, dtype);
 }
 
 Options like(const Tensor& x, Options options) {
@@ -83,27 +83,28 @@ Options like(const Tensor& x, Options options) {
 const Tensor& Tensor::uniform_(double from, double to) const {
   check<ValueError>(std::isfinite(from) && std::isfinite(to) && from <= to, "uniform_: bounds {} and {} must be finite and in order", from,
                     to);
-  fill("uniform_", *this, [&]<class T>(Generator& g, T* x, int64_t n) { fill_uniform(g, x, n, from, to); });
+  fill(Op("uniform_"), *this, [&]<class T>(Generator& g, T* x, int64_t n) { fill_uniform(g, x, n, from, to); });
   return *this;
 }
 
 const Tensor& Tensor::normal_(double mean, double std) const {
   check<ValueError>(std >= 0 && std::isfinite(std) && std::isfinite(mean), "normal_: mean {} and std {} must be finite, std not negative",
                     mean, std);
-  fill("normal_", *this, [&]<class T>(Generator& g, T* x, int64_t n) { fill_normal(g, x, n, mean, std); });
+  fill(Op("normal_"), *this, [&]<class T>(Generator& g, T* x, int64_t n) { fill_normal(g, x, n, mean, std); });
   return *this;
 }
 
-Tensor rand(const Shape& shape, const Options& options) { return finish(new_real("rand", shape, options).uniform_(), options); }
-Tensor randn(const Shape& shape, const Options& options) { return finish(new_real("randn", shape, options).normal_(), options); }
+Tensor rand(const Shape& shape, const Options& options) { return finish(new_real(Op("rand"), shape, options).uniform_(), options); }
+Tensor randn(const Shape& shape, const Options& options) { return finish(new_real(Op("randn"), shape, options).normal_(), options); }
 
 Tensor randint(int64_t low, int64_t high, const Shape& shape, const Options& options) {
-  check<ValueError>(low < high, "randint: low {} must be below high {}", low, high);
-  Tensor x = new_tensor("randint", shape, options.dtype.value_or(DType::Int64));
-  check<DTypeError>(x.dtype() != DType::Bool, "randint: not defined for bool; compare, as in rand(shape) < 0.5");
+  constexpr Op op("randint");
+  op.check<ValueError>(low < high, "low {} must be below high {}", low, high);
+  Tensor x = op.empty(shape, options.dtype.value_or(DType::Int64));
+  op.check<DTypeError>(x.dtype() != DType::Bool, "not defined for bool; compare, as in rand(shape) < 0.5");
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   LockedGenerator generator;
-  dispatch("randint", x.dtype(), [&]<class T>() {
+  dispatch(op, x.dtype(), [&]<class T>() {
     T* to = x.data<T>();
     for (int64_t i = 0; i < x.numel(); ++i) {
       const uint64_t draw = range >= (uint64_t{1} << 32) ? generator->random64() : generator->random();
@@ -115,7 +116,8 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, const Options& opt
 Tensor randint(int64_t high, const Shape& shape, const Options& options) { return randint(0, high, shape, options); }
 
 Tensor randperm(int64_t n) {
-  check<ValueError>(n >= 0, "randperm: n {} must not be negative", n);
+  constexpr Op op("randperm");
+  op.check<ValueError>(n >= 0, "n {} must not be negative", n);
   Tensor x = arange(n);
   int64_t* order = x.data<int64_t>();
   LockedGenerator generator;
@@ -131,14 +133,15 @@ Tensor randint_like(const Tensor& x, int64_t low, int64_t high, const Options& o
 }
 
 Tensor bernoulli(const Tensor& p) {
-  check<DTypeError>(is_floating_point(impl_of("bernoulli", p).dtype), "bernoulli: takes float32 or float64, got {}", name(p.dtype()));
+  constexpr Op op("bernoulli");
+  op.check<DTypeError>(is_floating_point(impl_of(op, p).dtype), "takes float32 or float64, got {}", name(p.dtype()));
   const Tensor dense = p.detach().contiguous();
-  Tensor y = new_tensor("bernoulli", p.shape(), p.dtype());
-  dispatch_floating("bernoulli", p.dtype(), [&]<class T>() {
+  Tensor y = op.empty(p.shape(), p.dtype());
+  dispatch_floating(op, p.dtype(), [&]<class T>() {
     const T* chances = dense.data<T>();
     T* to = y.data<T>();
     for (int64_t i = 0, n = y.numel(); i < n; ++i)
-      check<ValueError>(chances[i] >= 0 && chances[i] <= 1, "bernoulli: {} is not a probability; give 0 to 1", chances[i]);
+      op.check<ValueError>(chances[i] >= 0 && chances[i] <= 1, "{} is not a probability; give 0 to 1", chances[i]);
     LockedGenerator generator;
     for (int64_t i = 0, n = y.numel(); i < n; ++i) to[i] = generator->uniform<T>() < chances[i] ? T(1) : T(0);
   });
@@ -149,13 +152,14 @@ namespace {
 
 /// One row of weights, checked: how many are not 0.
 int64_t check_weights(const double* weights, int64_t n) {
+  constexpr Op op("multinomial");
   int64_t possible = 0;
   for (int64_t i = 0; i < n; ++i) {
-    check<ValueError>(std::isfinite(weights[i]) && weights[i] >= 0, "multinomial: weight {} at {} is not a finite number of at least 0",
-                      weights[i], i);
+    op.check<ValueError>(std::isfinite(weights[i]) && weights[i] >= 0, "weight {} at {} is not a finite number of at least 0", weights[i],
+                         i);
     possible += weights[i] > 0;
   }
-  check<ValueError>(possible > 0, "multinomial: all weights are 0");
+  op.check<ValueError>(possible > 0, "all weights are 0");
   return possible;
 }
 
@@ -179,18 +183,19 @@ void draw_without_replacement(Generator& g, const double* weights, int64_t n, in
 }  // namespace
 
 Tensor multinomial(const Tensor& weights, int64_t num_samples, bool replacement) {
-  const Shape& shape = impl_of("multinomial", weights).layout.shape;
-  check<ShapeError>(shape.size() == 1 || shape.size() == 2, "multinomial: weights have shape {}, expected (C) or (N, C)", shape);
-  check<DTypeError>(is_floating_point(weights.dtype()), "multinomial: weights must be float32 or float64, got {}", name(weights.dtype()));
-  check<ValueError>(num_samples > 0, "multinomial: num_samples {} must be positive", num_samples);
+  constexpr Op op("multinomial");
+  const Shape& shape = impl_of(op, weights).layout.shape;
+  op.check<ShapeError>(shape.size() == 1 || shape.size() == 2, "weights have shape {}, expected (C) or (N, C)", shape);
+  op.check<DTypeError>(is_floating_point(weights.dtype()), "weights must be float32 or float64, got {}", name(weights.dtype()));
+  op.check<ValueError>(num_samples > 0, "num_samples {} must be positive", num_samples);
   const int64_t n = shape.back(), rows = shape.size() == 2 ? shape[0] : 1;
   const std::vector<double> values = weights.to_vector<double>();
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t possible = check_weights(values.data() + r * n, n);
-    check<ValueError>(replacement || num_samples <= possible, "multinomial: {} samples without replacement from {} possible ones",
-                      num_samples, possible);
+    op.check<ValueError>(replacement || num_samples <= possible, "{} samples without replacement from {} possible ones", num_samples,
+                         possible);
   }
-  Tensor y = new_tensor("multinomial", shape.size() == 2 ? Shape{rows, num_samples} : Shape(num_samples), DType::Int64);
+  Tensor y = op.empty(shape.size() == 2 ? Shape{rows, num_samples} : Shape(num_samples), DType::Int64);
   LockedGenerator generator;
   const auto draw = replacement && num_samples > 1 ? draw_with_replacement : draw_without_replacement;
   for (int64_t r = 0; r < rows; ++r) draw(*generator, values.data() + r * n, n, num_samples, y.data<int64_t>() + r * num_samples);

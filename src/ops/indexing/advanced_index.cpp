@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <variant>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "core/layout.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/shape.h"
+#include "kernels/embedding.h"
 #include "kernels/strided.h"
 #include "ops/index_check.h"
 #include "ops/promote.h"
@@ -48,7 +49,7 @@ struct Plan {
   }
 };
 
-void add_mask(const char* op, Plan& plan, int64_t& dim, const Tensor& mask) {
+void add_mask(Op op, Plan& plan, int64_t& dim, const Tensor& mask) {
   if (mask.dim() == 0) {
     plan.view = unsqueeze(plan.view, dim);
     plan.tensors.insert(plan.tensors.begin() + dim++,
@@ -56,21 +57,21 @@ void add_mask(const char* op, Plan& plan, int64_t& dim, const Tensor& mask) {
     return;
   }
   for (int64_t d = 0; d < mask.dim(); ++d)
-    check<ShapeError>(mask.shape()[d] == plan.view.shape()[dim + d],
-                      "{}: mask of shape {} at dimension {} of shape {}: sizes must be equal", op, mask.shape(), dim, plan.view.shape());
+    op.check<ShapeError>(mask.shape()[d] == plan.view.shape()[dim + d], "mask of shape {} at dimension {} of shape {}: sizes must be equal",
+                         mask.shape(), dim, plan.view.shape());
   for (const Tensor& places : places_where(mask)) plan.tensors[static_cast<size_t>(dim++)] = places;
 }
 
-Plan make_plan(const char* op, const Tensor& x, const std::vector<Index>& indices) {
-  impl_of(op, x);
+Plan make_plan(Op op, const Tensor& x, const std::vector<Index>& indices) {
+  op.takes(x);
   int64_t used = 0, ellipses = 0;
   for (const Index& index : indices) {
     if (const auto* tensor = std::get_if<Tensor>(&index.value())) impl_of(op, *tensor);
     used += uses(index);
     ellipses += std::holds_alternative<EllipsisType>(index.value());
   }
-  check<IndexError>(ellipses <= 1, "{}: more than one Ellipsis", op);
-  check<IndexError>(used <= x.dim(), "{}: {} indices for shape {}, which has {} dimensions", op, used, x.shape(), x.dim());
+  op.check<IndexError>(ellipses <= 1, "more than one Ellipsis");
+  op.check<IndexError>(used <= x.dim(), "{} indices for shape {}, which has {} dimensions", used, x.shape(), x.dim());
   Plan plan{x, std::vector<Tensor>(static_cast<size_t>(x.dim()))};
   int64_t dim = 0;
   for (const Index& index : indices) {
@@ -133,7 +134,7 @@ struct Pick {
   }
 };
 
-Pick make_pick(const char* op, const Plan& plan) {
+Pick make_pick(Op op, const Plan& plan) {
   Pick p;
   p.whole = plan.view.shape();
   bool neighbours = true;
@@ -178,10 +179,16 @@ void for_each_picked(const Tensor& x, const Pick& p, T* rows, F f) {
 }
 
 /// Writes `values`, in the order of the result, to the places of x, or adds them there. Nothing is recorded.
-void write_picked(const char* op, const Tensor& x, const Pick& p, const Tensor& values, bool accumulate) {
+void write_picked(Op op, const Tensor& x, const Pick& p, const Tensor& values, bool accumulate) {
   NoGradGuard no_grad;
   const Tensor rows = permute(values.detach(), p.inverse_order()).contiguous();
-  check<DTypeError>(!accumulate || x.dtype() != DType::Bool, "{}: bool holds no sums; convert with .to(gradus::int64)", op);
+  op.check<DTypeError>(!accumulate || x.dtype() != DType::Bool, "bool holds no sums; convert with .to(gradus::int64)");
+  if (accumulate && x.dtype() == DType::Float32 && p.joint.numel() > kernels::most_terms_in_own_type) {
+    const Tensor wide = x.to(DType::Float64);  // many may meet in one place
+    write_picked(op, wide, p, values.to(DType::Float64), true);
+    x.detach().copy_(wide);
+    return;
+  }
   dispatch(op, x.dtype(), [&]<class T>() {
     if (!accumulate) return for_each_picked(x, p, rows.data<T>(), [](T& to, T from) { to = from; });
     if constexpr (!std::is_same_v<T, bool>) for_each_picked(x, p, rows.data<T>(), [](T& to, T from) { to += from; });
@@ -192,20 +199,22 @@ Tensor read_picked(const Tensor& x, const Pick& p);
 
 /// The adjoint of read_picked.
 Tensor spread_picked(const Tensor& values, const Pick& p) {
+  constexpr Op op("index_put_");
   Tensor y = zeros(p.whole, {.dtype = values.dtype()});
-  write_picked("index", y, p, values, true);
-  return record("index_put_", y, wrt(values, [p](const Tensor& dy) { return read_picked(dy, p); }));
+  write_picked(Op("index"), y, p, values, true);
+  return op.record(y, wrt(values, [p](const Tensor& dy) { return read_picked(dy, p); }));
 }
 
 Tensor read_picked(const Tensor& x, const Pick& p) {
+  constexpr Op op("index");
   Tensor y;
   {
     NoGradGuard no_grad;
-    const Tensor rows = new_tensor("index", p.joined(), x.dtype());
+    const Tensor rows = op.empty(p.joined(), x.dtype());
     dispatch(x.dtype(), [&]<class T>() { for_each_picked(x, p, rows.data<T>(), [](T from, T& to) { to = from; }); });
     y = permute(rows, p.order()).contiguous().detach();
   }
-  return record("index", y, wrt(x, [p](const Tensor& dy) { return spread_picked(dy, p); }));
+  return op.record(y, wrt(x, [p](const Tensor& dy) { return spread_picked(dy, p); }));
 }
 
 /// 1 where a value stays, 0 where a later one takes its place: what a place named more than once lets through of the gradient.
@@ -213,37 +222,39 @@ Tensor last_writers(const Pick& p, DType dtype) {
   NoGradGuard no_grad;
   const Tensor number = arange(p.result().numel()).reshape(p.result());
   const Tensor last = zeros(p.whole, {.dtype = DType::Int64});
-  write_picked("index_put_", last, p, number, false);
+  write_picked(Op("index_put_"), last, p, number, false);
   return eq(read_picked(last, p), number).to(dtype);
 }
 
 /// x with `values` at the picked places, or added there.
 Tensor with_picked(const Tensor& x, const Pick& p, const Tensor& values, bool accumulate) {
+  constexpr Op op("index_put_");
   Tensor y = clone(x.detach());
-  write_picked("index_put_", y, p, values, accumulate);
-  return record("index_put_", y,
-                wrt(x,
-                    [p, accumulate](const Tensor& dy) -> Tensor {
-                      if (accumulate) return dy;
-                      return with_picked(dy, p, zeros(p.result(), {.dtype = dy.dtype()}), false);
-                    }),
-                wrt(values, [p, accumulate](const Tensor& dy) {
-                  const Tensor dv = read_picked(dy, p);
-                  return accumulate ? dv : mul(dv, last_writers(p, dv.dtype()));
-                }));
+  write_picked(op, y, p, values, accumulate);
+  return op.record(y,
+                   wrt(x,
+                       [p, accumulate](const Tensor& dy) -> Tensor {
+                         if (accumulate) return dy;
+                         return with_picked(dy, p, zeros(p.result(), {.dtype = dy.dtype()}), false);
+                       }),
+                   wrt(values, [p, accumulate](const Tensor& dy) {
+                     const Tensor dv = read_picked(dy, p);
+                     return accumulate ? dv : mul(dv, last_writers(p, dv.dtype()));
+                   }));
 }
 
 /// value as it is written into x: broadcast to `shape` (leading dimensions of size 1 may be too many), in x's dtype.
 Tensor fitted(const Tensor& x, const Tensor& value, const Shape& shape) {
-  check<DTypeError>(kind(value.dtype()) <= kind(x.dtype()),
-                    "index_put_: a value of dtype {} does not fit into a tensor of dtype {}; convert one of them with .to()",
-                    name(value.dtype()), name(x.dtype()));
+  constexpr Op op("index_put_");
+  op.check<DTypeError>(kind(value.dtype()) <= kind(x.dtype()),
+                       "a value of dtype {} does not fit into a tensor of dtype {}; convert one of them with .to()", name(value.dtype()),
+                       name(x.dtype()));
   Shape trimmed = value.shape();
   while (trimmed.size() > shape.size() && trimmed[0] == 1) trimmed.erase(0);
   bool fits = trimmed.size() <= shape.size();
   for (int64_t d = 1; fits && d <= trimmed.size(); ++d)
     fits = trimmed[trimmed.size() - d] == 1 || trimmed[trimmed.size() - d] == shape[shape.size() - d];
-  check<ShapeError>(fits, "index_put_: a value of shape {} does not broadcast to {}, the shape of what is indexed", value.shape(), shape);
+  op.check<ShapeError>(fits, "a value of shape {} does not broadcast to {}, the shape of what is indexed", value.shape(), shape);
   const Tensor converted = to(value, x.dtype());
   return expand(trimmed == value.shape() ? converted : reshape(converted, trimmed), shape);
 }
@@ -251,16 +262,16 @@ Tensor fitted(const Tensor& x, const Tensor& value, const Shape& shape) {
 }  // namespace
 
 Tensor index(const Tensor& x, const std::vector<Index>& indices) {
-  const Plan plan = make_plan("index", x, indices);
-  return plan.any() ? read_picked(plan.view, make_pick("index", plan)) : plan.view;
+  const Plan plan = make_plan(Op("index"), x, indices);
+  return plan.any() ? read_picked(plan.view, make_pick(Op("index"), plan)) : plan.view;
 }
 
 Tensor Tensor::index(std::initializer_list<Index> indices) const { return gradus::index(*this, std::vector<Index>(indices)); }
 Tensor Tensor::index(const std::vector<Index>& indices) const { return gradus::index(*this, indices); }
 
 const Tensor& Tensor::index_put_(const std::vector<Index>& indices, const Tensor& value, bool accumulate) const {
-  const char* op = "index_put_";
-  impl_of(op, value);
+  constexpr Op op("index_put_");
+  op.takes(value);
   const Plan plan = make_plan(op, *this, indices);
   const Tensor& view = plan.view;
   if (!plan.any()) {
@@ -282,8 +293,9 @@ const Tensor& Tensor::index_put_(const std::vector<Index>& indices, const Tensor
 }
 
 Tensor index_put(const Tensor& x, const std::vector<Index>& indices, const Tensor& values, bool accumulate) {
-  check<DTypeError>(impl_of("index_put", values).dtype == impl_of("index_put", x).dtype,
-                    "index_put: values are {}, x is {}; convert one of them with .to()", name(values.dtype()), name(x.dtype()));
+  constexpr Op op("index_put");
+  op.check<DTypeError>(impl_of(op, values).dtype == impl_of(op, x).dtype, "values are {}, x is {}; convert one of them with .to()",
+                       name(values.dtype()), name(x.dtype()));
   return clone(x).index_put_(indices, values, accumulate);
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
@@ -32,36 +32,37 @@ RowTerms lookup_terms(const Tensor& at, std::optional<int64_t> padding_idx, bool
 }  // namespace
 
 Tensor embedding(const Tensor& indices, const Tensor& weight, const EmbeddingOptions& options) {
-  impl_of("embedding", indices);
-  check_table("embedding", weight);
-  check_index_dtype("embedding", indices);
+  constexpr Op op("embedding");
+  op.takes(indices);
+  check_table(op, weight);
+  check_index_dtype(op, indices);
   const int64_t rows = weight.size(0), width = weight.size(1);
-  const std::optional<int64_t> padding_idx = checked_padding("embedding", options.padding_idx, rows);
+  const std::optional<int64_t> padding_idx = checked_padding(op, options.padding_idx, rows);
   const Tensor at = indices.contiguous();
-  check_indices("embedding", at, 0, rows, "rows");
-  if (options.max_norm) renormalize("embedding", weight, at, *options.max_norm, options.norm_type);
+  check_indices(op, at, 0, rows, "rows");
+  if (options.max_norm) renormalize(op, weight, at, *options.max_norm, options.norm_type);
   const Tensor table = weight.detach().contiguous();
   Shape shape = indices.shape();
   shape.push_back(width);
-  Tensor y = new_tensor("embedding", shape, weight.dtype());
-  dispatch("embedding", weight.dtype(),
-           [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
-  return record("embedding", y, wrt(weight, [at = Saved(at), rows, width, padding_idx, options](const Tensor& dy) {
-                  const RowTerms terms = lookup_terms(*at, padding_idx, options.scale_grad_by_freq, dy.dtype());
-                  return table_gradient(reshape(dy, {at->numel(), width}), terms, rows, options.sparse);
-                }));
+  Tensor y = op.empty(shape, weight.dtype());
+  dispatch(op, weight.dtype(), [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
+  return op.record(y, wrt(weight, [at = Saved(at), rows, width, padding_idx, options](const Tensor& dy) {
+                     const RowTerms terms = lookup_terms(*at, padding_idx, options.scale_grad_by_freq, dy.dtype());
+                     return table_gradient(reshape(dy, {at->numel(), width}), terms, rows, options.sparse);
+                   }));
 }
 
 Tensor one_hot(const Tensor& indices, int64_t num_classes) {
-  impl_of("one_hot", indices);
-  check_index_dtype("one_hot", indices);
-  check<ValueError>(num_classes >= -1, "one_hot: {} classes; give how many there are, or -1", num_classes);
+  constexpr Op op("one_hot");
+  op.takes(indices);
+  check_index_dtype(op, indices);
+  op.check<ValueError>(num_classes >= -1, "{} classes; give how many there are, or -1", num_classes);
   const Tensor at = indices.contiguous();
   if (num_classes == -1) {
-    check<ValueError>(at.numel() > 0, "one_hot: without an index, say how many classes there are");
+    op.check<ValueError>(at.numel() > 0, "without an index, say how many classes there are");
     num_classes = max(at).item<int64_t>() + 1;
   }
-  check_indices("one_hot", at, 0, std::max<int64_t>(num_classes, 0), "classes");
+  check_indices(op, at, 0, std::max<int64_t>(num_classes, 0), "classes");
   Shape shape = indices.shape();
   shape.push_back(num_classes);
   Tensor y = zeros(shape, {.dtype = DType::Int64});

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
@@ -28,28 +28,28 @@ struct Bags {
 
 /// Where the bags of indices (B, L) or (N) begin, and where the last one ends.
 std::vector<int64_t> bag_starts(const Tensor& indices, const Tensor& offsets, bool include_last_offset) {
-  const char* op = "embedding_bag";
-  check<ShapeError>(indices.dim() == 1 || indices.dim() == 2,
-                    "{}: indices have shape {}, expected (bags, length), or (number) with offsets", op, indices.shape());
+  constexpr Op op("embedding_bag");
+  op.check<ShapeError>(indices.dim() == 1 || indices.dim() == 2, "indices have shape {}, expected (bags, length), or (number) with offsets",
+                       indices.shape());
   std::vector<int64_t> starts;
   if (indices.dim() == 2) {
-    check<ValueError>(!offsets.defined() && !include_last_offset,
-                      "{}: indices of shape {} are bags as they are; leave out offsets and include_last_offset", op, indices.shape());
+    op.check<ValueError>(!offsets.defined() && !include_last_offset,
+                         "indices of shape {} are bags as they are; leave out offsets and include_last_offset", indices.shape());
     for (int64_t b = 0; b <= indices.size(0); ++b) starts.push_back(b * indices.size(1));
     return starts;
   }
-  check<ValueError>(offsets.defined(), "{}: indices of shape {} need offsets, where each bag begins; or give them as (bags, length)", op,
-                    indices.shape());
-  check<ShapeError>(offsets.dim() == 1, "{}: offsets have shape {}, expected (bags)", op, offsets.shape());
+  op.check<ValueError>(offsets.defined(), "indices of shape {} need offsets, where each bag begins; or give them as (bags, length)",
+                       indices.shape());
+  op.check<ShapeError>(offsets.dim() == 1, "offsets have shape {}, expected (bags)", offsets.shape());
   check_index_dtype(op, offsets);
   starts = offsets.to_vector<int64_t>();
   if (!include_last_offset) starts.push_back(indices.numel());
-  check<ValueError>(!starts.empty(), "{}: with include_last_offset there is at least one offset, the end of the last bag", op);
-  check<ValueError>(starts[0] == 0, "{}: the first bag begins at {}; it must begin at 0", op, starts[0]);
+  op.check<ValueError>(!starts.empty(), "with include_last_offset there is at least one offset, the end of the last bag");
+  op.check<ValueError>(starts[0] == 0, "the first bag begins at {}; it must begin at 0", starts[0]);
   for (size_t b = 1; b < starts.size(); ++b)
-    check<ValueError>(starts[b - 1] <= starts[b] && starts[b] <= indices.numel(),
-                      "{}: bag {} reaches from {} to {}; offsets must ascend, up to the number of indices, {}", op, b - 1, starts[b - 1],
-                      starts[b], indices.numel());
+    op.check<ValueError>(starts[b - 1] <= starts[b] && starts[b] <= indices.numel(),
+                         "bag {} reaches from {} to {}; offsets must ascend, up to the number of indices, {}", b - 1, starts[b - 1],
+                         starts[b], indices.numel());
   return starts;
 }
 
@@ -76,17 +76,18 @@ Bags make_bags(const Tensor& indices, std::vector<int64_t> starts, std::optional
 
 /// The largest of each bag, element by element.
 Tensor largest(const Tensor& weight, const Bags& bags) {
+  constexpr Op op("embedding_bag");
   const int64_t rows = weight.size(0), width = weight.size(1);
-  Tensor y = new_tensor("embedding_bag", {bags.count(), width}, weight.dtype());
+  Tensor y = op.empty({bags.count(), width}, weight.dtype());
   const Tensor winner = empty({bags.count(), width}, {.dtype = DType::Int64}), table = weight.detach().contiguous();
-  dispatch_floating("embedding_bag", weight.dtype(), [&]<class T>() {
+  dispatch_floating(op, weight.dtype(), [&]<class T>() {
     kernels::max_rows(bags.count(), width, bags.starts.data(), bags.index.data<int64_t>(), table.data<T>(), y.data<T>(),
                       winner.data<int64_t>());
   });
-  return record("embedding_bag", y, wrt(weight, [winner, rows, width](const Tensor& dy) {
-                  const Tensor kept = masked_fill(dy, lt(winner, 0), 0);
-                  return scatter_add(zeros({rows, width}, {.dtype = dy.dtype()}), 0, clamp(winner, 0), kept);
-                }));
+  return op.record(y, wrt(weight, [winner, rows, width](const Tensor& dy) {
+                     const Tensor kept = masked_fill(dy, lt(winner, 0), 0);
+                     return scatter_add(zeros({rows, width}, {.dtype = dy.dtype()}), 0, clamp(winner, 0), kept);
+                   }));
 }
 
 /// 1 / number of entries for each entry's bag, as factors of the rows of a mean.
@@ -128,6 +129,7 @@ struct Weighted {
 };
 
 Tensor weighted_sum(const Tensor& weight, const Tensor& samples, const Bags& bags, const EmbeddingBagOptions& options) {
+  constexpr Op op("embedding_bag");
   Tensor y;
   {
     NoGradGuard no_grad;
@@ -135,11 +137,12 @@ Tensor weighted_sum(const Tensor& weight, const Tensor& samples, const Bags& bag
     y = sum_of_rows(weight, {bags.bag, bags.index, scale, bags.index.numel()}, bags.count());
   }
   const Weighted gradient{bags, Saved(weight), Saved(samples), options.scale_grad_by_freq, options.sparse};
-  return record("embedding_bag", y, wrt(weight, [gradient](const Tensor& dy) { return gradient.of_weight(dy); }),
-                wrt(samples, [gradient](const Tensor& dy) { return gradient.of_samples(dy); }));
+  return op.record(y, wrt(weight, [gradient](const Tensor& dy) { return gradient.of_weight(dy); }),
+                   wrt(samples, [gradient](const Tensor& dy) { return gradient.of_samples(dy); }));
 }
 
 Tensor sum_or_mean(const Tensor& weight, const Bags& bags, const EmbeddingBagOptions& options) {
+  constexpr Op op("embedding_bag");
   const bool mean = options.mode == BagMode::Mean;
   Tensor y;
   {
@@ -147,37 +150,37 @@ Tensor sum_or_mean(const Tensor& weight, const Bags& bags, const EmbeddingBagOpt
     y = sum_of_rows(weight, {bags.bag, bags.index, {}, bags.index.numel()}, bags.count());
     if (mean) y = divided_by_size(y, bags);
   }
-  return record("embedding_bag", y, wrt(weight, [bags, mean, rows = weight.size(0), options](const Tensor& dy) {
-                  Tensor scale;
-                  if (mean) scale = shares(bags, dy.dtype());
-                  if (options.scale_grad_by_freq) {
-                    const Tensor frequency = inverse_frequency(bags.index, dy.dtype());
-                    scale = mean ? mul(scale, frequency) : frequency;
-                  }
-                  return table_gradient(dy, {bags.index, bags.bag, scale, bags.index.numel()}, rows, options.sparse);
-                }));
+  return op.record(y, wrt(weight, [bags, mean, rows = weight.size(0), options](const Tensor& dy) {
+                     Tensor scale;
+                     if (mean) scale = shares(bags, dy.dtype());
+                     if (options.scale_grad_by_freq) {
+                       const Tensor frequency = inverse_frequency(bags.index, dy.dtype());
+                       scale = mean ? mul(scale, frequency) : frequency;
+                     }
+                     return table_gradient(dy, {bags.index, bags.bag, scale, bags.index.numel()}, rows, options.sparse);
+                   }));
 }
 
 void check_samples(const Tensor& samples, const Tensor& indices, const Tensor& weight, BagMode mode) {
-  check<ValueError>(mode == BagMode::Sum, "embedding_bag: per_sample_weights are factors of a sum; give mode BagMode::Sum");
-  check<ShapeError>(samples.shape() == indices.shape(),
-                    "embedding_bag: per_sample_weights have shape {}, the indices {}; they must be equal", samples.shape(),
-                    indices.shape());
-  check<DTypeError>(samples.dtype() == weight.dtype(), "embedding_bag: per_sample_weights are {}, the weight {}; they must be equal",
-                    name(samples.dtype()), name(weight.dtype()));
+  constexpr Op op("embedding_bag");
+  op.check<ValueError>(mode == BagMode::Sum, "per_sample_weights are factors of a sum; give mode BagMode::Sum");
+  op.check<ShapeError>(samples.shape() == indices.shape(), "per_sample_weights have shape {}, the indices {}; they must be equal",
+                       samples.shape(), indices.shape());
+  op.check<DTypeError>(samples.dtype() == weight.dtype(), "per_sample_weights are {}, the weight {}; they must be equal",
+                       name(samples.dtype()), name(weight.dtype()));
 }
 
 }  // namespace
 
 Tensor embedding_bag(const Tensor& indices, const Tensor& weight, const Tensor& offsets, const EmbeddingBagOptions& options,
                      const Tensor& per_sample_weights) {
-  const char* op = "embedding_bag";
-  impl_of(op, indices);
+  constexpr Op op("embedding_bag");
+  op.takes(indices);
   check_table(op, weight);
-  check<DTypeError>(is_floating_point(weight.dtype()), "{}: the weight is {}; it must be float32 or float64", op, name(weight.dtype()));
+  op.check<DTypeError>(is_floating_point(weight.dtype()), "the weight is {}; it must be float32 or float64", name(weight.dtype()));
   check_index_dtype(op, indices);
-  check<ValueError>(options.mode != BagMode::Max || (!options.scale_grad_by_freq && !options.sparse),
-                    "{}: scale_grad_by_freq and sparse do not go with BagMode::Max", op);
+  op.check<ValueError>(options.mode != BagMode::Max || (!options.scale_grad_by_freq && !options.sparse),
+                       "scale_grad_by_freq and sparse do not go with BagMode::Max");
   const std::optional<int64_t> padding_idx = checked_padding(op, options.padding_idx, weight.size(0));
   if (per_sample_weights.defined()) check_samples(per_sample_weights, indices, weight, options.mode);
   const Tensor at = indices.contiguous();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "core/layout.h"
@@ -27,8 +27,8 @@ Split3 around(const Shape& shape, int64_t dim) {
   return s;
 }
 
-Tensor dense_index(const char* op, const Tensor& index) {
-  impl_of(op, index);
+Tensor dense_index(Op op, const Tensor& index) {
+  op.takes(index);
   check_index_dtype(op, index);
   return index.contiguous();
 }
@@ -48,11 +48,10 @@ void for_each_gathered(const Shape& x, const Tensor& index, int64_t dim, F f) {
 }
 
 /// Index has as many dimensions as x and, outside dim, is nowhere larger; what it holds lies along dim.
-void check_scatter(const char* op, const Shape& x, const Tensor& index, int64_t dim) {
-  check<ShapeError>(index.dim() == x.size(), "{}: index has shape {}, but shape {} needs as many dimensions", op, index.shape(), x);
+void check_scatter(Op op, const Shape& x, const Tensor& index, int64_t dim) {
+  op.check<ShapeError>(index.dim() == x.size(), "index has shape {}, but shape {} needs as many dimensions", index.shape(), x);
   for (int64_t d = 0; d < x.size(); ++d)
-    check<ShapeError>(d == dim || index.shape()[d] <= x[d], "{}: index of shape {} is larger than {} at dimension {}", op, index.shape(), x,
-                      d);
+    op.check<ShapeError>(d == dim || index.shape()[d] <= x[d], "index of shape {} is larger than {} at dimension {}", index.shape(), x, d);
   check_indices(op, index, 0, x.empty() ? 1 : x[dim], "elements");
 }
 
@@ -61,102 +60,104 @@ void check_scatter(const char* op, const Shape& x, const Tensor& index, int64_t 
 namespace {
 
 /// A 1-d index of dimension dim of `shape`, dense and checked. A scalar has one place, 0.
-Tensor index_along(const char* op, const Shape& shape, int64_t dim, const Tensor& index) {
+Tensor index_along(Op op, const Shape& shape, int64_t dim, const Tensor& index) {
   const Tensor at = dense_index(op, index);
-  check<ShapeError>(at.dim() <= 1, "{}: index has shape {}, expected one dimension", op, at.shape());
-  check<ShapeError>(!shape.empty() || at.numel() == 1, "{}: index has shape {}, but a scalar has one element", op, at.shape());
+  op.check<ShapeError>(at.dim() <= 1, "index has shape {}, expected one dimension", at.shape());
+  op.check<ShapeError>(!shape.empty() || at.numel() == 1, "index has shape {}, but a scalar has one element", at.shape());
   check_indices(op, at, 0, shape.empty() ? 1 : shape[dim], "elements");
   return at;
 }
 
 /// y[at[i]] += alpha * source[i] along dim, into y itself, which is dense.
 void add_along(const Tensor& y, int64_t dim, const Tensor& at, const Tensor& source, Scalar alpha) {
+  constexpr Op op("index_add");
   const Split3 s = around(y.shape(), dim);
   const Tensor from = source.detach().contiguous();
   const int64_t n = at.numel();
-  dispatch("index_add", y.dtype(), [&]<class T>() {
+  dispatch(op, y.dtype(), [&]<class T>() {
     const int64_t* index = at.data<int64_t>();
     const T* rows = from.data<T>();
     T* to = y.data<T>();
-    parallel_for(s.outer, std::max<int64_t>((1 << 15) / std::max<int64_t>(n * s.inner, 1), 1), [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o)
-        kernels::add_rows(n, s.inner, index, rows + o * n * s.inner, alpha.to<T>(), to + o * s.length * s.inner);
-    });
+    for (int64_t o = 0; o < s.outer; ++o)
+      kernels::add_rows<T>({n, index, nullptr, nullptr, alpha.to<T>()}, rows + o * n * s.inner, s.length, s.inner,
+                           to + o * s.length * s.inner);
   });
 }
 
 /// The adjoint of index_select, without a copy of the zeros that it starts from.
 Tensor index_select_gradient(const Tensor& dy, const Shape& shape, int64_t dim, const Tensor& at) {
+  constexpr Op op("index_add");
   Tensor dx = zeros(shape, {.dtype = dy.dtype()});
   add_along(dx, dim, at, dy, 1);
-  return record("index_add", dx, wrt(dy, [at = Saved(at), dim](const Tensor& d) { return index_select(d, dim, *at); }));
+  return op.record(dx, wrt(dy, [at = Saved(at), dim](const Tensor& d) { return index_select(d, dim, *at); }));
 }
 
 }  // namespace
 
 Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
-  const Shape& shape = impl_of("index_select", x).layout.shape;
-  dim = wrap_dim("index_select", dim, shape.size());
-  const Tensor at = index_along("index_select", shape, dim, index);
+  constexpr Op op("index_select");
+  const Shape& shape = impl_of(op, x).layout.shape;
+  dim = wrap_dim(op, dim, shape.size());
+  const Tensor at = index_along(op, shape, dim, index);
   const int64_t n = at.numel();
   Shape out = shape;
   if (!shape.empty()) out[dim] = n;
   const Split3 s = around(shape, dim);
   const Tensor dense = x.detach().contiguous();
-  Tensor y = new_tensor("index_select", out, x.dtype());
-  dispatch("index_select", x.dtype(), [&]<class T>() {
+  Tensor y = op.empty(out, x.dtype());
+  dispatch(op, x.dtype(), [&]<class T>() {
     T* to = y.data<T>();
     const T* from = dense.data<T>();
     const int64_t* rows = at.data<int64_t>();
     for (int64_t o = 0; o < s.outer; ++o) kernels::take_rows(n, s.inner, rows, from + o * s.length * s.inner, to + o * n * s.inner);
   });
-  return record("index_select", y,
-                wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) { return index_select_gradient(dy, before, dim, *at); }));
+  return op.record(y,
+                   wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) { return index_select_gradient(dy, before, dim, *at); }));
 }
 
 Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
-  const Shape& shape = impl_of("index_add", x).layout.shape;
-  dim = wrap_dim("index_add", dim, shape.size());
-  const Tensor at = index_along("index_add", shape, dim, index);
+  constexpr Op op("index_add");
+  const Shape& shape = impl_of(op, x).layout.shape;
+  dim = wrap_dim(op, dim, shape.size());
+  const Tensor at = index_along(op, shape, dim, index);
   Shape expected = shape;
   if (!shape.empty()) expected[dim] = at.numel();
-  check<ShapeError>(impl_of("index_add", source).layout.shape == expected, "index_add: source has shape {}, expected {}", source.shape(),
-                    expected);
-  check<DTypeError>(source.dtype() == x.dtype(), "index_add: x is {} and source {}; they must agree", name(x.dtype()),
-                    name(source.dtype()));
-  check<DTypeError>(x.dtype() == DType::Bool || kind(alpha.dtype()) <= kind(x.dtype()),
-                    "index_add: alpha is a floating-point number, but x is {}; convert x first", name(x.dtype()));
+  op.check<ShapeError>(impl_of(op, source).layout.shape == expected, "source has shape {}, expected {}", source.shape(), expected);
+  op.check<DTypeError>(source.dtype() == x.dtype(), "x is {} and source {}; they must agree", name(x.dtype()), name(source.dtype()));
+  op.check<DTypeError>(x.dtype() == DType::Bool || kind(alpha.dtype()) <= kind(x.dtype()),
+                       "alpha is a floating-point number, but x is {}; convert x first", name(x.dtype()));
   Tensor y = clone(x.detach());
   add_along(y, dim, at, source, alpha);
-  return record("index_add", y, wrt(x, [](const Tensor& dy) { return dy; }),
-                wrt(source, [at = Saved(at), dim, alpha](const Tensor& dy) { return mul(index_select(dy, dim, *at), alpha); }));
+  return op.record(y, wrt(x, [](const Tensor& dy) { return dy; }),
+                   wrt(source, [at = Saved(at), dim, alpha](const Tensor& dy) { return mul(index_select(dy, dim, *at), alpha); }));
 }
 
 Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
-  const Shape& shape = impl_of("gather", x).layout.shape;
-  dim = wrap_dim("gather", dim, shape.size());
-  const Tensor at = dense_index("gather", index);
+  constexpr Op op("gather");
+  const Shape& shape = impl_of(op, x).layout.shape;
+  dim = wrap_dim(op, dim, shape.size());
+  const Tensor at = dense_index(op, index);
   if (shape.empty() && at.dim() == 1) return gather(reshape(x, 1), 0, at);
   if (at.dim() == 0 && shape.size() == 1) return reshape(gather(x, 0, reshape(at, 1)), {});
-  check_scatter("gather", shape, at, dim);
+  check_scatter(op, shape, at, dim);
   const Tensor dense = x.detach().contiguous();
-  Tensor y = new_tensor("gather", at.shape(), x.dtype());
-  dispatch("gather", x.dtype(), [&]<class T>() {
+  Tensor y = op.empty(at.shape(), x.dtype());
+  dispatch(op, x.dtype(), [&]<class T>() {
     for_each_gathered(shape, at, dim, [from = dense.data<T>(), to = y.data<T>()](int64_t in_x, int64_t i) { to[i] = from[in_x]; });
   });
-  return record("gather", y, wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) {
-                  return scatter_add(zeros(before, {.dtype = dy.dtype()}), dim, *at, dy);
-                }));
+  return op.record(y, wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) {
+                     return scatter_add(zeros(before, {.dtype = dy.dtype()}), dim, *at, dy);
+                   }));
 }
 
 namespace {
 
 /// Fits `source` to an index that reaches only a part of it: the elements in the corner that index covers.
-Tensor corner(const char* op, const Tensor& source, const Tensor& index) {
+Tensor corner(Op op, const Tensor& source, const Tensor& index) {
   const Shape& shape = impl_of(op, source).layout.shape;
   bool covers = shape.size() == index.dim();
   for (int64_t d = 0; covers && d < shape.size(); ++d) covers = index.shape()[d] <= shape[d];
-  check<ShapeError>(covers, "{}: source has shape {}, but index {}; it must not be smaller in any dimension", op, shape, index.shape());
+  op.check<ShapeError>(covers, "source has shape {}, but index {}; it must not be smaller in any dimension", shape, index.shape());
   Tensor part = source;
   for (int64_t d = 0; d < shape.size(); ++d)
     if (index.shape()[d] != shape[d]) part = narrow(part, d, 0, index.shape()[d]);
@@ -165,8 +166,8 @@ Tensor corner(const char* op, const Tensor& source, const Tensor& index) {
 
 /// x with f(element, value of source) at the places of index.
 template <class F>
-Tensor scattered(const char* op, const Tensor& x, int64_t dim, const Tensor& at, const Tensor& source, F f) {
-  check<DTypeError>(source.dtype() == x.dtype(), "{}: x is {} and source {}; they must agree", op, name(x.dtype()), name(source.dtype()));
+Tensor scattered(Op op, const Tensor& x, int64_t dim, const Tensor& at, const Tensor& source, F f) {
+  op.check<DTypeError>(source.dtype() == x.dtype(), "x is {} and source {}; they must agree", name(x.dtype()), name(source.dtype()));
   const Tensor from = source.detach().contiguous();
   Tensor y = clone(x.detach());
   dispatch(op, x.dtype(), [&]<class T>() {
@@ -177,10 +178,18 @@ Tensor scattered(const char* op, const Tensor& x, int64_t dim, const Tensor& at,
 }
 
 /// An index for the scatter operations, dense and checked.
-Tensor scatter_index(const char* op, const Tensor& x, int64_t dim, const Tensor& index) {
+Tensor scatter_index(Op op, const Tensor& x, int64_t dim, const Tensor& index) {
   const Tensor at = dense_index(op, index);
   if (at.numel() > 0) check_scatter(op, x.shape(), at, dim);
   return at;
+}
+
+/// True where a value stays, false where a later one takes its place, which then has the gradient to itself.
+Tensor last_writers(const Tensor& at, int64_t dim, const Shape& shape) {
+  NoGradGuard no_grad;
+  const Tensor number = arange(at.numel()).reshape(at.shape());
+  const Tensor last = scatter(zeros(shape, {.dtype = DType::Int64}), dim, at, number);
+  return eq(gather(last, dim, at), number);
 }
 
 constexpr auto sum_of = []<class T>(T a, T b) {
@@ -188,58 +197,72 @@ constexpr auto sum_of = []<class T>(T a, T b) {
   else return static_cast<T>(a + b);
 };
 
+/// x with the source added in. At most so many elements meet in one place as index has along dim; where these are many, they are added in
+/// double.
+Tensor summed(Op op, const Tensor& x, int64_t dim, const Tensor& at, const Tensor& source) {
+  if (x.dtype() != DType::Float32 || source.dtype() != DType::Float32 || at.dim() == 0 || at.size(dim) <= kernels::most_terms_in_own_type)
+    return scattered(op, x, dim, at, source, sum_of);
+  NoGradGuard no_grad;
+  return scattered(op, x.to(DType::Float64), dim, at, source.to(DType::Float64), sum_of).to(DType::Float32);
+}
+
 }  // namespace
 
 Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source) {
-  dim = wrap_dim("scatter_add", dim, impl_of("scatter_add", x).layout.rank());
-  const Tensor at = scatter_index("scatter_add", x, dim, index);
+  constexpr Op op("scatter_add");
+  dim = wrap_dim(op, dim, impl_of(op, x).layout.rank());
+  const Tensor at = scatter_index(op, x, dim, index);
   if (at.numel() == 0) return clone(x);
-  const Tensor part = corner("scatter_add", source, at);
-  return record("scatter_add", scattered("scatter_add", x, dim, at, part, sum_of), wrt(x, [](const Tensor& dy) { return dy; }),
-                wrt(part, [at = Saved(at), dim](const Tensor& dy) { return gather(dy, dim, *at); }));
+  const Tensor part = corner(op, source, at);
+  return op.record(summed(op, x, dim, at, part), wrt(x, [](const Tensor& dy) { return dy; }),
+                   wrt(part, [at = Saved(at), dim](const Tensor& dy) { return gather(dy, dim, *at); }));
 }
 
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source) {
-  dim = wrap_dim("scatter", dim, impl_of("scatter", x).layout.rank());
-  const Tensor at = scatter_index("scatter", x, dim, index);
+  constexpr Op op("scatter");
+  dim = wrap_dim(op, dim, impl_of(op, x).layout.rank());
+  const Tensor at = scatter_index(op, x, dim, index);
   if (at.numel() == 0) return clone(x);
-  const Tensor part = corner("scatter", source, at);
-  return record("scatter", scattered("scatter", x, dim, at, part, [](auto, auto b) { return b; }),
-                wrt(x, [at = Saved(at), dim](const Tensor& dy) { return scatter(dy, dim, *at, 0); }),
-                wrt(part, [at = Saved(at), dim](const Tensor& dy) { return gather(dy, dim, *at); }));
+  const Tensor part = corner(op, source, at);
+  return op.record(scattered(op, x, dim, at, part, [](auto, auto b) { return b; }),
+                   wrt(x, [at = Saved(at), dim](const Tensor& dy) { return scatter(dy, dim, *at, 0); }),
+                   wrt(part, [at = Saved(at), dim, shape = x.shape()](const Tensor& dy) {
+                     return where(last_writers(*at, dim, shape), gather(dy, dim, *at), 0.0);
+                   }));
 }
 
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, Scalar value) {
-  impl_of("scatter", x);
-  impl_of("scatter", index);
+  constexpr Op op("scatter");
+  op.takes(x, index);
   return scatter(x, dim, index, full(index.shape(), value, {.dtype = x.dtype()}));
 }
 
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce) {
-  check<ValueError>(reduce == "add" || reduce == "multiply", "scatter: reduce is \"{}\"; it must be \"add\" or \"multiply\"", reduce);
+  constexpr Op op("scatter");
+  op.check<ValueError>(reduce == "add" || reduce == "multiply", "reduce is \"{}\"; it must be \"add\" or \"multiply\"", reduce);
   if (reduce == "add") return scatter_add(x, dim, index, source);
-  dim = wrap_dim("scatter", dim, impl_of("scatter", x).layout.rank());
-  const Tensor at = scatter_index("scatter", x, dim, index);
+  dim = wrap_dim(op, dim, impl_of(op, x).layout.rank());
+  const Tensor at = scatter_index(op, x, dim, index);
   if (at.numel() == 0) return clone(x);
-  check<AutogradError>(!is_grad_enabled() || (!x.requires_grad() && !source.requires_grad()),
-                       "scatter: reduce \"multiply\" has no gradient; detach the tensors, or multiply gathered elements");
-  return scattered("scatter", x, dim, at, corner("scatter", source, at), [](auto a, auto b) { return static_cast<decltype(a)>(a * b); });
+  op.check<AutogradError>(!is_grad_enabled() || (!x.requires_grad() && !source.requires_grad()),
+                          "reduce \"multiply\" has no gradient; detach the tensors, or multiply gathered elements");
+  return scattered(op, x, dim, at, corner(op, source, at), [](auto a, auto b) { return static_cast<decltype(a)>(a * b); });
 }
 
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, Scalar value, std::string_view reduce) {
-  impl_of("scatter", x);
-  impl_of("scatter", index);
+  constexpr Op op("scatter");
+  op.takes(x, index);
   return scatter(x, dim, index, full(index.shape(), value, {.dtype = x.dtype()}), reduce);
 }
 
 Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source) {
-  const Shape& shape = impl_of("index_copy", x).layout.shape;
-  dim = wrap_dim("index_copy", dim, shape.size());
-  const Tensor at = index_along("index_copy", shape, dim, index);
+  constexpr Op op("index_copy");
+  const Shape& shape = impl_of(op, x).layout.shape;
+  dim = wrap_dim(op, dim, shape.size());
+  const Tensor at = index_along(op, shape, dim, index);
   Shape expected = shape;
   if (!shape.empty()) expected[dim] = at.numel();
-  check<ShapeError>(impl_of("index_copy", source).layout.shape == expected, "index_copy: source has shape {}, expected {}", source.shape(),
-                    expected);
+  op.check<ShapeError>(impl_of(op, source).layout.shape == expected, "source has shape {}, expected {}", source.shape(), expected);
   if (shape.empty()) return scatter(reshape(x, 1), 0, reshape(at, 1), reshape(source, 1)).reshape({});
   Shape column = Shape::filled(shape.size(), 1);
   column[dim] = at.numel();
@@ -247,9 +270,10 @@ Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Tenso
 }
 
 Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, Scalar value) {
-  const Shape& shape = impl_of("index_fill", x).layout.shape;
-  dim = wrap_dim("index_fill", dim, shape.size());
-  const Tensor at = index_along("index_fill", shape, dim, index);
+  constexpr Op op("index_fill");
+  const Shape& shape = impl_of(op, x).layout.shape;
+  dim = wrap_dim(op, dim, shape.size());
+  const Tensor at = index_along(op, shape, dim, index);
   Tensor mask = index_add(zeros(shape.empty() ? Shape(1) : Shape(shape[dim])), 0, reshape(at, -1), ones(at.numel())).gt(0);
   if (shape.empty()) return masked_fill(x, reshape(mask, {}), value);
   Shape column = Shape::filled(shape.size(), 1);
@@ -258,12 +282,11 @@ Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, Scalar valu
 }
 
 Tensor take_along_dim(const Tensor& x, const Tensor& index, std::optional<int64_t> dim) {
-  impl_of("take_along_dim", x);
-  impl_of("take_along_dim", index);
+  constexpr Op op("take_along_dim");
+  op.takes(x, index);
   if (!dim) return gather(reshape(x, -1), 0, reshape(index, -1));
-  check<ShapeError>(x.dim() == index.dim(), "take_along_dim: x has shape {} and index {}; they must have as many dimensions", x.shape(),
-                    index.shape());
-  const int64_t d = wrap_dim("take_along_dim", *dim, x.dim());
+  op.check<ShapeError>(x.dim() == index.dim(), "x has shape {} and index {}; they must have as many dimensions", x.shape(), index.shape());
+  const int64_t d = wrap_dim(op, *dim, x.dim());
   Shape source = x.shape(), places = index.shape();
   for (int64_t i = 0; i < source.size(); ++i)
     if (i != d) source[i] = places[i] = source[i] == 1 ? places[i] : places[i] == 1 ? source[i] : places[i];
@@ -271,7 +294,8 @@ Tensor take_along_dim(const Tensor& x, const Tensor& index, std::optional<int64_
 }
 
 Tensor nonzero(const Tensor& x) {
-  const Shape& shape = impl_of("nonzero", x).layout.shape;
+  constexpr Op op("nonzero");
+  const Shape& shape = impl_of(op, x).layout.shape;
   const Tensor set = ne(x.detach(), false);
   const bool* flags = set.data<bool>();
   std::vector<int64_t> places;
@@ -285,9 +309,9 @@ Tensor nonzero(const Tensor& x) {
 }
 
 Tensor masked_select(const Tensor& x, const Tensor& mask) {
-  check<DTypeError>(impl_of("masked_select", mask).dtype == DType::Bool,
-                    "masked_select: the mask must be bool, got {}; compare, as in x > 0", name(mask.dtype()));
-  const Shape shape = broadcast_shapes("masked_select", impl_of("masked_select", x).layout.shape, mask.shape());
+  constexpr Op op("masked_select");
+  op.check<DTypeError>(impl_of(op, mask).dtype == DType::Bool, "the mask must be bool, got {}; compare, as in x > 0", name(mask.dtype()));
+  const Shape shape = broadcast_shapes(op, impl_of(op, x).layout.shape, mask.shape());
   const Tensor places = reshape(nonzero(reshape(expand(mask, shape), -1)), -1);
   return index_select(reshape(expand(x, shape), -1), 0, places);
 }

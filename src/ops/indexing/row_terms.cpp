@@ -15,15 +15,15 @@
 namespace gradus {
 
 Tensor sum_of_rows(const Tensor& x, const RowTerms& terms, int64_t rows) {
-  Tensor y = new_tensor("embedding", {rows, x.size(1)}, x.dtype());
+  constexpr Op op("embedding", "sum_of_rows");
+  Tensor y = op.empty({rows, x.size(1)}, x.dtype());
   const Tensor dense = x.detach().contiguous();
   const auto indices = [](const Tensor& t) { return t.defined() ? t.data<int64_t>() : nullptr; };
-  dispatch_floating("embedding", x.dtype(), [&]<class T>() {
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
     const T* scale = terms.scale.defined() ? terms.scale.data<T>() : nullptr;
     kernels::sum_rows<T>({terms.n, indices(terms.to), indices(terms.from), scale}, dense.data<T>(), rows, x.size(1), y.data<T>());
   });
-  return record("sum_of_rows", y,
-                wrt(x, [terms, count = x.size(0)](const Tensor& dy) { return sum_of_rows(dy, terms.reversed(), count); }));
+  return op.record(y, wrt(x, [terms, count = x.size(0)](const Tensor& dy) { return sum_of_rows(dy, terms.reversed(), count); }));
 }
 
 Tensor table_gradient(const Tensor& dy, const RowTerms& terms, int64_t rows, bool sparse) {
@@ -35,29 +35,30 @@ Tensor table_gradient(const Tensor& dy, const RowTerms& terms, int64_t rows, boo
 }
 
 Tensor inverse_frequency(const Tensor& indices, DType dtype) {
+  constexpr Op op("embedding");
   const int64_t *index = indices.data<int64_t>(), n = indices.numel();
   std::unordered_map<int64_t, int64_t> count;
   for (int64_t i = 0; i < n; ++i) ++count[index[i]];
-  Tensor share = new_tensor("embedding", Shape(n), dtype);
-  dispatch_floating("embedding", dtype, [&]<class T>() {
+  Tensor share = op.empty(Shape(n), dtype);
+  dispatch_floating(op, dtype, [&]<class T>() {
     T* to = share.data<T>();
     for (int64_t i = 0; i < n; ++i) to[i] = T(1) / static_cast<T>(count[index[i]]);
   });
   return share;
 }
 
-void check_table(const char* op, const Tensor& weight) {
-  check<ShapeError>(impl_of(op, weight).layout.rank() == 2, "{}: weight has shape {}, expected (rows, features)", op, weight.shape());
+void check_table(Op op, const Tensor& weight) {
+  op.check<ShapeError>(impl_of(op, weight).layout.rank() == 2, "weight has shape {}, expected (rows, features)", weight.shape());
 }
 
-std::optional<int64_t> checked_padding(const char* op, std::optional<int64_t> padding_idx, int64_t rows) {
+std::optional<int64_t> checked_padding(Op op, std::optional<int64_t> padding_idx, int64_t rows) {
   if (!padding_idx) return padding_idx;
-  check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, "{}: padding_idx {} is out of range for {} rows", op, *padding_idx, rows);
+  op.check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, "padding_idx {} is out of range for {} rows", *padding_idx, rows);
   return *padding_idx < 0 ? *padding_idx + rows : *padding_idx;
 }
 
-void renormalize(const char* op, const Tensor& weight, const Tensor& indices, double max_norm, double p) {
-  check<ValueError>(max_norm >= 0, "{}: max_norm is {}, but must not be negative", op, max_norm);
+void renormalize(Op op, const Tensor& weight, const Tensor& indices, double max_norm, double p) {
+  op.check<ValueError>(max_norm >= 0, "max_norm is {}, but must not be negative", max_norm);
   NoGradGuard no_grad;
   in_place_needs_history(op, weight, false);
   std::vector<int64_t> seen = indices.to_vector<int64_t>();

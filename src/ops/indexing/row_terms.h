@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "gradus/tensor.h"
 
 /// What embedding and embedding_bag share: sums of rows of a table, and checks of the table.
@@ -29,10 +29,10 @@ Tensor table_gradient(const Tensor& dy, const RowTerms& terms, int64_t rows, boo
 Tensor inverse_frequency(const Tensor& indices, DType dtype);
 
 /// Throws unless weight is a table (V, E).
-void check_table(const char* op, const Tensor& weight);
+void check_table(Op op, const Tensor& weight);
 /// padding_idx counted from the start. Throws IndexError unless it names one of the rows.
-std::optional<int64_t> checked_padding(const char* op, std::optional<int64_t> padding_idx, int64_t rows);
+std::optional<int64_t> checked_padding(Op op, std::optional<int64_t> padding_idx, int64_t rows);
 /// Scales the rows of weight that the indices name, and whose p-norm is beyond max_norm, by max_norm / (norm + 1e-7), unrecorded.
-void renormalize(const char* op, const Tensor& weight, const Tensor& indices, double max_norm, double p);
+void renormalize(Op op, const Tensor& weight, const Tensor& indices, double max_norm, double p);
 
 }  // namespace gradus

@@ -3,7 +3,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/check.h"
+#include "autograd/op.h"
 #include "gradus/tensor.h"
 #include "ops/index_check.h"
 
@@ -11,21 +11,20 @@
 namespace gradus {
 
 /// Throws unless `weight`, where it is defined, has one factor a class, in the dtype of the input.
-inline void check_class_weight(const char* op, const Tensor& weight, int64_t classes, DType dtype) {
+inline void check_class_weight(Op op, const Tensor& weight, int64_t classes, DType dtype) {
   if (!weight.defined()) return;
-  check<ShapeError>(weight.shape() == Shape(classes), "{}: weight has shape {}, expected [{}], one factor a class", op, weight.shape(),
-                    classes);
-  check<DTypeError>(weight.dtype() == dtype, "{}: the input is {} and weight {}; they must agree", op, name(dtype), name(weight.dtype()));
+  op.check<ShapeError>(weight.shape() == Shape(classes), "weight has shape {}, expected [{}], one factor a class", weight.shape(), classes);
+  op.check<DTypeError>(weight.dtype() == dtype, "the input is {} and weight {}; they must agree", name(dtype), name(weight.dtype()));
 }
 
 /// Throws IndexError, with the first bad target and its place, unless every target (dense, int64) is a class or `ignored`. `shape` is the
 /// one in which the caller gave them.
-inline void check_targets(const char* op, const Tensor& target, int64_t classes, std::optional<int64_t> ignored, const Shape& shape) {
+inline void check_targets(Op op, const Tensor& target, int64_t classes, std::optional<int64_t> ignored, const Shape& shape) {
   const int64_t* t = target.data<int64_t>();
   for (int64_t i = 0; i < target.numel(); ++i) {
     if (t[i] == ignored || (t[i] >= 0 && t[i] < classes)) continue;
     const std::string but = ignored ? fmt::format(" (ignore_index is {})", *ignored) : "";
-    fail<IndexError>("{}: target {} at {} is out of range for {} classes{}", op, t[i], place_of(i, shape), classes, but);
+    op.fail<IndexError>("target {} at {} is out of range for {} classes{}", t[i], place_of(i, shape), classes, but);
   }
 }
 

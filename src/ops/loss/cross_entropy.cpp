@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
@@ -39,22 +39,22 @@ Tensor classes_last(const Tensor& x) {
 }
 
 Rows as_rows(const Tensor& logits, const Tensor& target) {
-  const Shape& shape = impl_of("cross_entropy", logits).layout.shape;
-  impl_of("cross_entropy", target);
-  check<ShapeError>(!shape.empty(), "cross_entropy: logits are a scalar; expected (C), (N, C) or (N, C, d1, …)");
-  check<DTypeError>(is_floating_point(logits.dtype()), "cross_entropy: logits must be float32 or float64, got {}", name(logits.dtype()));
+  constexpr Op op("cross_entropy");
+  const Shape& shape = impl_of(op, logits).layout.shape;
+  op.takes(target);
+  op.check<ShapeError>(!shape.empty(), "logits are a scalar; expected (C), (N, C) or (N, C, d1, …)");
+  op.check<DTypeError>(is_floating_point(logits.dtype()), "logits must be float32 or float64, got {}", name(logits.dtype()));
   const int64_t class_dim = shape.size() == 1 ? 0 : 1;
-  check<ShapeError>(shape[class_dim] > 0, "cross_entropy: logits of shape {} have no classes", shape);
+  op.check<ShapeError>(shape[class_dim] > 0, "logits of shape {} have no classes", shape);
   Rows rows{.logits = {}, .target = target, .losses = shape};
   rows.losses.erase(class_dim);
   if (holds_probabilities(logits, target)) {
     rows.target = classes_last(target);
   } else {
-    check<DTypeError>(target.dtype() == DType::Int64,
-                      "cross_entropy: target is {}; give int64 class indices, or probabilities of the logits' shape {}",
-                      name(target.dtype()), shape);
-    check<ShapeError>(target.shape() == rows.losses, "cross_entropy: target has shape {}, but logits of shape {} need {}", target.shape(),
-                      shape, rows.losses);
+    op.check<DTypeError>(target.dtype() == DType::Int64, "target is {}; give int64 class indices, or probabilities of the logits' shape {}",
+                         name(target.dtype()), shape);
+    op.check<ShapeError>(target.shape() == rows.losses, "target has shape {}, but logits of shape {} need {}", target.shape(), shape,
+                         rows.losses);
     rows.target = reshape(target, -1);
   }
   rows.logits = classes_last(logits);
@@ -62,9 +62,9 @@ Rows as_rows(const Tensor& logits, const Tensor& target) {
 }
 
 void check_options(const CrossEntropyOptions& o, const Tensor& logits) {
-  check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "cross_entropy: label_smoothing {} is not in 0 to 1",
-                    o.label_smoothing);
-  check_class_weight("cross_entropy", o.weight, logits.size(1), logits.dtype());
+  constexpr Op op("cross_entropy");
+  op.check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "label_smoothing {} is not in 0 to 1", o.label_smoothing);
+  check_class_weight(op, o.weight, logits.size(1), logits.dtype());
 }
 
 Tensor reduce(const Tensor& losses, Reduction reduction, const Tensor& denominator) {
@@ -161,16 +161,17 @@ double sum_of(const Tensor& weight, int64_t classes) {
 }  // namespace
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
+  constexpr Op op("cross_entropy", "nll_loss");
   const Rows rows = as_rows(logits, target);
   check_options(options, rows.logits);
   if (holds_probabilities(logits, target)) {
-    check<ValueError>(options.ignore_index < 0, "cross_entropy: ignore_index {} is for class indices, but the target holds probabilities",
-                      options.ignore_index);
+    op.check<ValueError>(options.ignore_index < 0, "ignore_index {} is for class indices, but the target holds probabilities",
+                         options.ignore_index);
     return from_probabilities(rows, options);
   }
 
   const Tensor x = rows.logits.contiguous(), labels = rows.target.contiguous();
-  check_targets("cross_entropy", labels, x.size(1), options.ignore_index, rows.losses);
+  check_targets(op, labels, x.size(1), options.ignore_index, rows.losses);
   Tape tape{Saved(x),
             Saved(labels),
             options.weight.defined() ? options.weight.detach().contiguous() : Tensor(),
@@ -183,19 +184,19 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
   Tensor loss;
   {
     NoGradGuard no_grad;
-    Tensor losses = new_tensor("cross_entropy", x.size(0), x.dtype());
-    tape.lse = new_tensor("cross_entropy", {x.size(0), 2}, x.dtype());
-    dispatch_floating("cross_entropy", x.dtype(), [&]<class T>() { forward_rows(tape, losses, weight_sum, lse_of<T>(tape)); });
+    Tensor losses = op.empty(x.size(0), x.dtype());
+    tape.lse = op.empty({x.size(0), 2}, x.dtype());
+    dispatch_floating(op, x.dtype(), [&]<class T>() { forward_rows(tape, losses, weight_sum, lse_of<T>(tape)); });
     loss = reduce(reshape(losses, rows.losses), options.reduction, full({}, tape.denominator, {.dtype = x.dtype()}));
   }
-  return record("nll_loss", loss.detach(), wrt(x, [tape, weight_sum](const Tensor& dy) -> Tensor {
-                  if (recording_backward()) return composed_gradient(tape, dy);
-                  Tensor dx = new_tensor("cross_entropy", tape.logits->shape(), tape.logits->dtype());
-                  const Tensor d = dy.contiguous();
-                  dispatch_floating("cross_entropy", dx.dtype(),
-                                    [&]<class T>() { backward_rows<T>(tape, d.data<T>(), weight_sum, lse_of<T>(tape), dx.data<T>()); });
-                  return dx;
-                }));
+  return op.record(loss.detach(), wrt(x, [op, tape, weight_sum](const Tensor& dy) -> Tensor {
+                     if (recording_backward()) return composed_gradient(tape, dy);
+                     Tensor dx = op.empty(tape.logits->shape(), tape.logits->dtype());
+                     const Tensor d = dy.contiguous();
+                     dispatch_floating(op, dx.dtype(),
+                                       [&]<class T>() { backward_rows<T>(tape, d.data<T>(), weight_sum, lse_of<T>(tape), dx.data<T>()); });
+                     return dx;
+                   }));
 }
 
 }  // namespace gradus

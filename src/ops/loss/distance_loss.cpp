@@ -8,11 +8,10 @@
 namespace gradus {
 
 Tensor cosine_embedding_loss(const Tensor& input1, const Tensor& input2, const Tensor& target, const MarginLossOptions& options) {
-  constexpr const char* op = "cosine_embedding_loss";
+  constexpr Op op("cosine_embedding_loss");
   const Shape &a = impl_of(op, input1).layout.shape, &b = impl_of(op, input2).layout.shape, &t = impl_of(op, target).layout.shape;
-  check<ShapeError>(t.size() <= 1 && a.size() == t.size() + 1 && b.size() == t.size() + 1,
-                    "{}: inputs have shapes {} and {} and target {}; expected (N, F), (N, F) and (N), or (F), (F) and a scalar", op, a, b,
-                    t);
+  op.check<ShapeError>(t.size() <= 1 && a.size() == t.size() + 1 && b.size() == t.size() + 1,
+                       "inputs have shapes {} and {} and target {}; expected (N, F), (N, F) and (N), or (F), (F) and a scalar", a, b, t);
   const Dims features = t.size();
   constexpr double tiny = 1e-12;
   const Tensor size = sqrt(mul(add(sum(mul(input1, input1), features), tiny), add(sum(mul(input2, input2), features), tiny)));
@@ -33,10 +32,10 @@ Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& pos
 }
 
 Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, const TripletMarginLossOptions& options) {
-  constexpr const char* op = "triplet_margin_loss";
+  constexpr Op op("triplet_margin_loss");
   const Shape &a = impl_of(op, anchor).layout.shape, &p = impl_of(op, positive).layout.shape, &n = impl_of(op, negative).layout.shape;
-  check<ShapeError>(a.size() == p.size() && a.size() == n.size(),
-                    "{}: anchor has shape {}, positive {} and negative {}; they must have as many dimensions", op, a, p, n);
+  op.check<ShapeError>(a.size() == p.size() && a.size() == n.size(),
+                       "anchor has shape {}, positive {} and negative {}; they must have as many dimensions", a, p, n);
   return triplet_margin_with_distance_loss(
       anchor, positive, negative,
       {.distance_function = [&](const Tensor& x, const Tensor& y) { return pairwise_distance(x, y, options.p, options.eps); },

@@ -14,22 +14,23 @@ namespace gradus {
 namespace {
 
 /// The losses, each times its weight where there is one, reduced. A weight gets no gradient.
-Tensor weighted(const char* op, const Tensor& losses, const Tensor& weight, Reduction reduction) {
+Tensor weighted(Op op, const Tensor& losses, const Tensor& weight, Reduction reduction) {
   if (!weight.defined()) return reduced_loss(losses, reduction);
-  check<ShapeError>(broadcast_shapes(op, losses.shape(), weight.shape()) == losses.shape(),
-                    "{}: weight has shape {}, which does not broadcast to that of the input, {}", op, weight.shape(), losses.shape());
+  op.check<ShapeError>(broadcast_shapes(op, losses.shape(), weight.shape()) == losses.shape(),
+                       "weight has shape {}, which does not broadcast to that of the input, {}", weight.shape(), losses.shape());
   return reduced_loss(to(mul(losses, weight.detach()), losses.dtype()), reduction);
 }
 
 void check_probabilities(const Tensor& x) {
+  constexpr Op op("binary_cross_entropy");
   const Tensor dense = x.detach().contiguous();
-  dispatch_floating("binary_cross_entropy", x.dtype(), [&]<class T>() {
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
     const T* p = dense.data<T>();
     for (int64_t i = 0; i < dense.numel(); ++i)
-      check<ValueError>(p[i] >= 0 && p[i] <= 1,
-                        "binary_cross_entropy: input {} at {} is no probability; give numbers from 0 to 1, or use "
-                        "binary_cross_entropy_with_logits",
-                        p[i], place_of(i, x.shape()));
+      op.check<ValueError>(p[i] >= 0 && p[i] <= 1,
+                           "input {} at {} is no probability; give numbers from 0 to 1, or use "
+                           "binary_cross_entropy_with_logits",
+                           p[i], place_of(i, x.shape()));
   });
 }
 
@@ -43,7 +44,7 @@ T softplus_of(const T& x) {
 }  // namespace
 
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const WeightedLossOptions& options) {
-  constexpr const char* op = "binary_cross_entropy";
+  constexpr Op op("binary_cross_entropy");
   check_same_shape(op, input, target);
   check_real(op, input);
   check_same_dtype(op, input, "target", target);
@@ -58,7 +59,7 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Wei
 }
 
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BCEWithLogitsLossOptions& options) {
-  constexpr const char* op = "binary_cross_entropy_with_logits";
+  constexpr Op op("binary_cross_entropy_with_logits");
   check_same_shape(op, input, target);
   check_real(op, input);
   check_real(op, target);
@@ -85,11 +86,26 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   return to(plain ? losses : weighted(op, losses, options.weight, options.reduction), target.dtype());
 }
 
+namespace {
+
+/// count * x, where nothing of an x that is not finite is 0.
+Tensor share_of(const Tensor& count, const Tensor& x) {
+  Tensor nothing;
+  {
+    NoGradGuard no_grad;
+    nothing = logical_and(eq(count, 0), logical_not(isfinite(x)));
+  }
+  return mul(count, masked_fill(x, nothing, 0));
+}
+
+}  // namespace
+
 Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivLossOptions& options) {
-  check_real("kl_div", input);
-  check_real("kl_div", target);
-  const Tensor losses = options.log_target ? mul(exp(target), sub(target, input))
-                                           : sub(where(eq(target, 0), 0.0, mul(target, log(target))), mul(target, input));
+  constexpr Op op("kl_div");
+  check_real(op, input);
+  check_real(op, target);
+  const Tensor losses = options.log_target ? share_of(exp(target), sub(target, input))
+                                           : sub(where(eq(target, 0), 0.0, mul(target, log(target))), share_of(target, input));
   switch (options.reduction) {
     case KLDivReduction::None: return losses;
     case KLDivReduction::Mean: return mean(losses);
@@ -100,9 +116,9 @@ Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivLossOptions&
 }
 
 Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, const PoissonNLLLossOptions& options) {
-  impl_of("poisson_nll_loss", input);
-  impl_of("poisson_nll_loss", target);
-  Tensor losses = options.log_input ? sub(exp(input), mul(target, input)) : sub(input, mul(target, log(add(input, options.eps))));
+  constexpr Op op("poisson_nll_loss");
+  op.takes(input, target);
+  Tensor losses = options.log_input ? sub(exp(input), share_of(target, input)) : sub(input, mul(target, log(add(input, options.eps))));
   if (options.full) {
     // Stirling's approximation of ln(target!), which counts from 2 on.
     const Tensor stirling = add(sub(mul(target, log(target)), target), mul(log(mul(target, 2 * std::numbers::pi)), 0.5));
@@ -112,9 +128,9 @@ Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, const Poisson
 }
 
 Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& var, const GaussianNLLLossOptions& options) {
-  constexpr const char* op = "gaussian_nll_loss";
+  constexpr Op op("gaussian_nll_loss");
   const Shape& shape = impl_of(op, input).layout.shape;
-  impl_of(op, target);
+  op.takes(target);
   check_real(op, var);
   Tensor spread = var;
   if (var.shape() != shape) {
@@ -123,15 +139,15 @@ Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor
       one[shape.size() - 1] = 1;
       without.erase(shape.size() - 1);
     }
-    check<ShapeError>(!shape.empty() && (var.shape() == one || var.shape() == without),
-                      "{}: var has shape {}; for input of shape {} give the same, or {} or {}, one variance a row", op, var.shape(), shape,
-                      one, without);
+    op.check<ShapeError>(!shape.empty() && (var.shape() == one || var.shape() == without),
+                         "var has shape {}; for input of shape {} give the same, or {} or {}, one variance a row", var.shape(), shape, one,
+                         without);
     if (var.shape() == without) spread = unsqueeze(var, -1);
   }
   const Tensor number = spread.detach();
-  check<ValueError>(!any(lt(number, 0)).item<bool>(), "{}: var has a negative element; a variance is 0 or more", op);
+  op.check<ValueError>(!any(lt(number, 0)).item<bool>(), "var has a negative element; a variance is 0 or more");
   // The bound keeps the logarithm finite and is no part of the function: the gradient passes it.
-  const Tensor v = record(op, clamp(number, options.eps), wrt(spread, [](const Tensor& dy) { return dy; }));
+  const Tensor v = op.record(clamp(number, options.eps), wrt(spread, [](const Tensor& dy) { return dy; }));
   const Tensor distance = sub(input, target);
   Tensor losses = mul(add(log(v), div(mul(distance, distance), v)), 0.5);
   if (options.full) losses = add(losses, 0.5 * std::log(2 * std::numbers::pi));

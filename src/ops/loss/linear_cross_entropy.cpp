@@ -23,7 +23,7 @@
 namespace gradus {
 namespace {
 
-constexpr const char* op = "linear_cross_entropy";
+constexpr Op op("linear_cross_entropy");
 
 /// Logits are made for a block of rows and classes of this size at a time, in bytes: a part of the last cache.
 constexpr int64_t block_bytes = 8 << 20;
@@ -49,24 +49,23 @@ struct Gradients {
 
 void check_inputs(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& target, const CrossEntropyOptions& o) {
   const Shape& in = impl_of(op, input).layout.shape;
-  check<DTypeError>(is_floating_point(input.dtype()), "{}: the input must be float32 or float64, got {}", op, name(input.dtype()));
-  check<ShapeError>(impl_of(op, weight).layout.rank() == 2 && weight.size(0) > 0 && weight.size(1) > 0,
-                    "{}: weight has shape {}, expected (classes, inputs), both positive", op, weight.shape());
-  check<ShapeError>(!in.empty() && in.back() == weight.size(1),
-                    "{}: the input has shape {}, but weight {} takes {} features in the last dimension", op, in, weight.shape(),
-                    weight.size(1));
-  check<DTypeError>(weight.dtype() == input.dtype(), "{}: the input is {} and weight {}; convert one with .to()", op, name(input.dtype()),
-                    name(weight.dtype()));
+  op.check<DTypeError>(is_floating_point(input.dtype()), "the input must be float32 or float64, got {}", name(input.dtype()));
+  op.check<ShapeError>(impl_of(op, weight).layout.rank() == 2 && weight.size(0) > 0 && weight.size(1) > 0,
+                       "weight has shape {}, expected (classes, inputs), both positive", weight.shape());
+  op.check<ShapeError>(!in.empty() && in.back() == weight.size(1),
+                       "the input has shape {}, but weight {} takes {} features in the last dimension", in, weight.shape(), weight.size(1));
+  op.check<DTypeError>(weight.dtype() == input.dtype(), "the input is {} and weight {}; convert one with .to()", name(input.dtype()),
+                       name(weight.dtype()));
   if (bias.defined()) {
-    check<ShapeError>(bias.shape() == Shape(weight.size(0)), "{}: bias has shape {}, expected [{}]", op, bias.shape(), weight.size(0));
-    check<DTypeError>(bias.dtype() == input.dtype(), "{}: the input is {} and bias {}; they must agree", op, name(input.dtype()),
-                      name(bias.dtype()));
+    op.check<ShapeError>(bias.shape() == Shape(weight.size(0)), "bias has shape {}, expected [{}]", bias.shape(), weight.size(0));
+    op.check<DTypeError>(bias.dtype() == input.dtype(), "the input is {} and bias {}; they must agree", name(input.dtype()),
+                         name(bias.dtype()));
   }
   Shape losses = in;
   losses.erase(losses.size() - 1);
-  check<DTypeError>(impl_of(op, target).dtype == DType::Int64, "{}: target is {}; give int64 class indices", op, name(target.dtype()));
-  check<ShapeError>(target.shape() == losses, "{}: target has shape {}, but an input of shape {} needs {}", op, target.shape(), in, losses);
-  check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "{}: label_smoothing {} is not in 0 to 1", op, o.label_smoothing);
+  op.check<DTypeError>(impl_of(op, target).dtype == DType::Int64, "target is {}; give int64 class indices", name(target.dtype()));
+  op.check<ShapeError>(target.shape() == losses, "target has shape {}, but an input of shape {} needs {}", target.shape(), in, losses);
+  op.check<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "label_smoothing {} is not in 0 to 1", o.label_smoothing);
   check_class_weight(op, o.weight, weight.size(0), input.dtype());
 }
 
@@ -196,7 +195,7 @@ void pull_blocks(const Tape& tape, const Tensor& dy, std::span<Tensor> dx) {
   const Problem p = problem_of(*tape.inputs[0], *tape.inputs[1], *tape.inputs[2], *tape.target, tape.options);
   const auto room = [&](size_t i, const Tensor& like) {
     if (!tape.needed[i]) return Tensor();
-    return p.rows() == 0 ? zeros_like(like) : new_tensor(op, like.shape(), like.dtype());
+    return p.rows() == 0 ? zeros_like(like) : op.empty(like.shape(), like.dtype());
   };
   const Gradients found{room(0, p.x), room(1, p.weight), room(2, p.bias)};
   const Tensor given = dy.contiguous();
@@ -221,19 +220,19 @@ Tensor linear_cross_entropy(const Tensor& input, const Tensor& weight, const Ten
             .target = Saved(target),
             .needed = {needs(input), needs(weight), needs(bias)},
             .options = options,
-            .lse = new_tensor(op, {p.rows(), 2}, input.dtype())};
-  Tensor loss = new_tensor(op, p.rows(), input.dtype());
+            .lse = op.empty({p.rows(), 2}, input.dtype())};
+  Tensor loss = op.empty(p.rows(), input.dtype());
   dispatch_floating(op, input.dtype(), [&]<class T>() { forward(p, loss.data<T>(), lse_of<T>(tape.lse)); });
   {
     NoGradGuard no_grad;
     loss = options.reduction == Reduction::None ? loss.view(target.shape()).detach() : sum(loss) / p.denominator;
   }
   const std::array<Tensor, 1> outputs{loss};
-  record_joint(op, outputs, std::array<Tensor, 3>{input, weight, bias},
-               [tape = std::move(tape)](std::span<Tensor> dy, std::span<Tensor> dx) {
-                 if (recording_backward()) pull_recorded(tape, dy[0], dx);
-                 else pull_blocks(tape, dy[0], dx);
-               });
+  op.record_joint(outputs, std::array<Tensor, 3>{input, weight, bias},
+                  [tape = std::move(tape)](std::span<Tensor> dy, std::span<Tensor> dx) {
+                    if (recording_backward()) pull_recorded(tape, dy[0], dx);
+                    else pull_blocks(tape, dy[0], dx);
+                  });
   return loss;
 }
 

@@ -15,26 +15,27 @@
 namespace gradus {
 
 Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, const HingeEmbeddingLossOptions& options) {
-  check_real("hinge_embedding_loss", input);
-  impl_of("hinge_embedding_loss", target);
+  constexpr Op op("hinge_embedding_loss");
+  check_real(op, input);
+  op.takes(target);
   const Tensor unlike = where(ne(target, 1), clamp(sub(options.margin, input), 0), 0.0);
   return reduced_loss(add(unlike, where(ne(target, -1), input, 0.0)), options.reduction);
 }
 
 Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Tensor& target, const MarginLossOptions& options) {
-  constexpr const char* op = "margin_ranking_loss";
+  constexpr Op op("margin_ranking_loss");
   const Shape &a = impl_of(op, input1).layout.shape, &b = impl_of(op, input2).layout.shape, &t = impl_of(op, target).layout.shape;
-  check<ShapeError>(a.size() == b.size() && a.size() == t.size(),
-                    "{}: input1 has shape {}, input2 {} and target {}; they must have as many dimensions", op, a, b, t);
+  op.check<ShapeError>(a.size() == b.size() && a.size() == t.size(),
+                       "input1 has shape {}, input2 {} and target {}; they must have as many dimensions", a, b, t);
   return reduced_loss(clamp(add(mul(neg(target), sub(input1, input2)), options.margin), 0), options.reduction);
 }
 
 Tensor soft_margin_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
-  constexpr const char* op = "soft_margin_loss";
+  constexpr Op op("soft_margin_loss");
   check_real(op, input);
   const Shape shape = broadcast_shapes(op, input.shape(), impl_of(op, target).layout.shape);
-  check<ShapeError>(shape == input.shape(), "{}: target has shape {}, which does not broadcast to that of the input, {}", op,
-                    target.shape(), input.shape());
+  op.check<ShapeError>(shape == input.shape(), "target has shape {}, which does not broadcast to that of the input, {}", target.shape(),
+                       input.shape());
   return pair_loss(
       op, input, expand(to(target, input.dtype()), shape), options.reduction, [](auto x, auto t) { return log_of(exp_of(-t * x) + 1); },
       []<class T>(const T& x, const T& t) {
@@ -48,10 +49,10 @@ Tensor soft_margin_loss(const Tensor& input, const Tensor& target, const LossOpt
 }
 
 Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const WeightedLossOptions& options) {
-  constexpr const char* op = "multilabel_soft_margin_loss";
+  constexpr Op op("multilabel_soft_margin_loss");
   check_real(op, input);
-  impl_of(op, target);
-  check<ShapeError>(input.dim() > 0, "{}: the input is a scalar; expected scores (…, C)", op);
+  op.takes(target);
+  op.check<ShapeError>(input.dim() > 0, "the input is a scalar; expected scores (…, C)");
   Tensor losses = neg(add(mul(target, logsigmoid(input)), mul(sub(1, target), logsigmoid(neg(input)))));
   if (options.weight.defined()) losses = mul(losses, options.weight);
   const int64_t class_dim = input.dim() - 1;
@@ -61,24 +62,24 @@ Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, co
 namespace {
 
 /// N rows of C scores, whatever the number of dimensions they came in: (C) is one row, a scalar one row of one.
-Tensor rows_of_scores(const char* op, const Tensor& input) {
+Tensor rows_of_scores(Op op, const Tensor& input) {
   const Shape& shape = impl_of(op, input).layout.shape;
   check_real(op, input);
-  check<ShapeError>(shape.size() <= 2 && (shape.empty() || shape[shape.size() - 1] > 0),
-                    "{}: input has shape {}; expected scores (C) or (N, C) of at least one class", op, shape);
+  op.check<ShapeError>(shape.size() <= 2 && (shape.empty() || shape[shape.size() - 1] > 0),
+                       "input has shape {}; expected scores (C) or (N, C) of at least one class", shape);
   return shape.size() == 2 ? input : reshape(input, {1, -1});
 }
 
 }  // namespace
 
 Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiMarginLossOptions& options) {
-  constexpr const char* op = "multi_margin_loss";
+  constexpr Op op("multi_margin_loss");
   const Tensor x = rows_of_scores(op, input);
   const int64_t N = x.size(0), C = x.size(1);
-  check<ValueError>(options.p == 1 || options.p == 2, "{}: p is {}; it must be 1 or 2", op, options.p);
+  op.check<ValueError>(options.p == 1 || options.p == 2, "p is {}; it must be 1 or 2", options.p);
   check_index_dtype(op, target);
-  check<ShapeError>(target.dim() <= 1 && target.numel() == N, "{}: target has shape {}, but input of shape {} needs [{}], one class a row",
-                    op, target.shape(), input.shape(), N);
+  op.check<ShapeError>(target.dim() <= 1 && target.numel() == N, "target has shape {}, but input of shape {} needs [{}], one class a row",
+                       target.shape(), input.shape(), N);
   check_class_weight(op, options.weight, C, x.dtype());
   const Tensor labels = target.contiguous();
   check_targets(op, labels, C, {}, target.shape());
@@ -116,23 +117,23 @@ T multilabel_row(int64_t C, const T* x, const int64_t* targets, T* slope) {
 }  // namespace
 
 Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
-  constexpr const char* op = "multilabel_margin_loss";
+  constexpr Op op("multilabel_margin_loss");
   const Tensor x = rows_of_scores(op, input);
   const int64_t N = x.size(0), C = x.size(1);
   check_index_dtype(op, target);
-  check<ShapeError>(target.shape() == input.shape(), "{}: target has shape {}, but input has {}; they must be equal", op, target.shape(),
-                    input.shape());
+  op.check<ShapeError>(target.shape() == input.shape(), "target has shape {}, but input has {}; they must be equal", target.shape(),
+                       input.shape());
   const Tensor labels = target.contiguous(), scores = x.detach().contiguous();
   check_targets(op, labels, C, -1, target.shape());
 
-  Tensor losses = new_tensor(op, N, x.dtype());
+  Tensor losses = op.empty(N, x.dtype());
   const Tensor slope = zeros({N, C}, {.dtype = x.dtype()});
   dispatch_floating(op, x.dtype(), [&]<class T>() {
     for (int64_t i = 0; i < N; ++i)
       losses.data<T>()[i] =
           multilabel_row(C, scores.data<T>() + i * C, labels.data<int64_t>() + i * C, slope.data<T>() + i * C) / static_cast<T>(C);
   });
-  losses = record(op, losses, wrt(x, [slope = Saved(slope), C](const Tensor& dy) { return mul(*slope, unsqueeze(div(dy, C), 1)); }));
+  losses = op.record(losses, wrt(x, [slope = Saved(slope), C](const Tensor& dy) { return mul(*slope, unsqueeze(div(dy, C), 1)); }));
   const bool one_row = input.dim() < 2;
   return options.reduction == Reduction::None && one_row ? reshape(losses, {}) : reduced_loss(losses, options.reduction);
 }

@@ -1,6 +1,6 @@
 #include "gradus/ops/loss.h"
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
@@ -49,21 +49,21 @@ Factors factors_of(const Tensor& target, const NLLLossOptions& o) {
 }  // namespace
 
 Tensor nll_loss(const Tensor& x, const Tensor& target, const NLLLossOptions& options) {
-  const Shape& shape = impl_of("nll_loss", x).layout.shape;
-  impl_of("nll_loss", target);
-  check<ShapeError>(!shape.empty(), "nll_loss: the input is a scalar; expected log-probabilities (C), (N, C) or (N, C, d1, …)");
-  check<DTypeError>(is_floating_point(x.dtype()), "nll_loss: the input must be float32 or float64, got {}", name(x.dtype()));
-  check<DTypeError>(target.dtype() == DType::Int64, "nll_loss: target is {}; give int64 class indices", name(target.dtype()));
+  constexpr Op op("nll_loss");
+  const Shape& shape = impl_of(op, x).layout.shape;
+  op.takes(target);
+  op.check<ShapeError>(!shape.empty(), "the input is a scalar; expected log-probabilities (C), (N, C) or (N, C, d1, …)");
+  op.check<DTypeError>(is_floating_point(x.dtype()), "the input must be float32 or float64, got {}", name(x.dtype()));
+  op.check<DTypeError>(target.dtype() == DType::Int64, "target is {}; give int64 class indices", name(target.dtype()));
   const int64_t class_dim = shape.size() == 1 ? 0 : 1, classes = shape[class_dim];
   const Shape expected = shape_of_targets(x, class_dim);
-  check<ShapeError>(target.shape() == expected, "nll_loss: target has shape {}, but input of shape {} needs {}", target.shape(), shape,
-                    expected);
-  check_class_weight("nll_loss", options.weight, classes, x.dtype());
+  op.check<ShapeError>(target.shape() == expected, "target has shape {}, but input of shape {} needs {}", target.shape(), shape, expected);
+  check_class_weight(op, options.weight, classes, x.dtype());
   const Tensor labels = target.contiguous();
-  check_targets("nll_loss", labels, classes, options.ignore_index, expected);
+  check_targets(op, labels, classes, options.ignore_index, expected);
   if (classes == 0) return options.reduction == Reduction::None ? zeros(expected, {.dtype = x.dtype()}) : sum(x);
 
-  const Factors f = dispatch_floating("nll_loss", x.dtype(), [&]<class T>() { return factors_of<T>(labels, options); });
+  const Factors f = dispatch_floating(op, x.dtype(), [&]<class T>() { return factors_of<T>(labels, options); });
   Tensor chosen = squeeze(gather(x, class_dim, unsqueeze(f.index, class_dim)), class_dim);
   if (f.ignored.defined()) chosen = masked_fill(chosen, f.ignored, 0);  // it may be infinite
   const Tensor losses = mul(chosen, f.factor);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
@@ -19,23 +19,22 @@ inline Tensor reduced_loss(const Tensor& losses, Reduction reduction) {
 }
 
 /// Throws ShapeError unless a prediction and its target have one shape.
-inline void check_same_shape(const char* op, const Tensor& x, const Tensor& target) {
-  check<ShapeError>(impl_of(op, x).layout.shape == impl_of(op, target).layout.shape,
-                    "{}: input has shape {} and target {}; they must be equal, bring one to the other with reshape or expand", op,
-                    x.shape(), target.shape());
+inline void check_same_shape(Op op, const Tensor& x, const Tensor& target) {
+  op.check<ShapeError>(impl_of(op, x).layout.shape == impl_of(op, target).layout.shape,
+                       "input has shape {} and target {}; they must be equal, bring one to the other with reshape or expand", x.shape(),
+                       target.shape());
 }
 
 /// Throws DTypeError unless a class weight or a target has the dtype of the input.
-inline void check_same_dtype(const char* op, const Tensor& x, const char* what, const Tensor& other) {
-  check<DTypeError>(other.dtype() == x.dtype(), "{}: input is {} and {} {}; they must agree", op, name(x.dtype()), what,
-                    name(other.dtype()));
+inline void check_same_dtype(Op op, const Tensor& x, const char* what, const Tensor& other) {
+  op.check<DTypeError>(other.dtype() == x.dtype(), "input is {} and {} {}; they must agree", name(x.dtype()), what, name(other.dtype()));
 }
 
 /// f(x, target) of each pair of elements, reduced. x and target have one shape and one floating-point dtype. f and its derivatives by x
 /// and by the target are written once for numbers and tensors: the loss and its gradient are one loop each, or, while the backward pass is
 /// recorded, public operations.
 template <class F, class Dx, class Dt>
-Tensor pair_loss(const char* op, const Tensor& x, const Tensor& target, Reduction reduction, F f, Dx by_x, Dt by_target) {
+Tensor pair_loss(Op op, const Tensor& x, const Tensor& target, Reduction reduction, F f, Dx by_x, Dt by_target) {
   const bool one = reduction != Reduction::None;
   const Tensor a = x.contiguous(), b = target.contiguous();
   const int64_t n = a.numel();
@@ -48,7 +47,7 @@ Tensor pair_loss(const char* op, const Tensor& x, const Tensor& target, Reductio
   const auto pullback = [=](auto derivative) {
     return [=, a = Saved(a), b = Saved(b)](const Tensor& dy) -> Tensor {
       if (recording_backward()) return mul(mul(dy, scale), derivative(*a, *b));
-      Tensor gradient = new_tensor(op, a->shape(), a->dtype());
+      Tensor gradient = op.empty(a->shape(), a->dtype());
       const Tensor d = dy.contiguous();
       dispatch_floating(op, a->dtype(), [&]<class T>() {
         kernels::pair_gradient(n, a->data<T>(), b->data<T>(), d.data<T>(), one, static_cast<T>(scale), gradient.data<T>(), derivative);
@@ -56,7 +55,7 @@ Tensor pair_loss(const char* op, const Tensor& x, const Tensor& target, Reductio
       return gradient;
     };
   };
-  return record(op, loss, wrt(a, pullback(by_x)), wrt(b, pullback(by_target)));
+  return op.record(loss, wrt(a, pullback(by_x)), wrt(b, pullback(by_target)));
 }
 
 }  // namespace gradus

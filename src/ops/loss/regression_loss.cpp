@@ -13,41 +13,43 @@ struct Pair {
 };
 
 /// Both in the dtype in which they meet, which must be floating-point.
-Pair promoted(const char* op, const Tensor& x, const Tensor& target) {
+Pair promoted(Op op, const Tensor& x, const Tensor& target) {
   check_same_shape(op, x, target);
   const DType dtype = result_type(x, target);
-  check<DTypeError>(is_floating_point(dtype), "{}: one of input and target must be float32 or float64, got {} and {}", op, name(x.dtype()),
-                    name(target.dtype()));
+  op.check<DTypeError>(is_floating_point(dtype), "one of input and target must be float32 or float64, got {} and {}", name(x.dtype()),
+                       name(target.dtype()));
   return {to(x, dtype), to(target, dtype)};
 }
 
-/// The slope of smooth_l1_loss at difference d: -1 up to -beta, 1 from beta on, d / beta between, where with beta 0 only NaN is left.
+/// The slope of smooth_l1_loss at difference d: -1 below -beta, 1 above beta, d / beta between, where with beta 0 only 0 and NaN are left.
 template <class T>
 T smooth_slope(const T& d, double beta) {
   const T inside = d / factor<T>(beta > 0 ? beta : 1);
-  return choose<T>(is_at_most(d, -beta), -1.0, choose<T>(is_at_least(d, beta), 1.0, inside));
+  return choose<T>(is_below(d, -beta), -1.0, choose<T>(is_above(d, beta), 1.0, inside));
 }
 
 }  // namespace
 
 Tensor mse_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
-  const Pair p = promoted("mse_loss", input, target);
+  constexpr Op op("mse_loss");
+  const Pair p = promoted(op, input, target);
   return pair_loss(
-      "mse_loss", p.x, p.target, options.reduction, [](auto x, auto t) { return (x - t) * (x - t); },
+      op, p.x, p.target, options.reduction, [](auto x, auto t) { return (x - t) * (x - t); },
       []<class T>(const T& x, const T& t) { return (x - t) * factor<T>(2); },
       []<class T>(const T& x, const T& t) { return (t - x) * factor<T>(2); });
 }
 
 Tensor l1_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
-  check_same_shape("l1_loss", input, target);
+  check_same_shape(Op("l1_loss"), input, target);
   return reduced_loss(abs(sub(input, target)), options.reduction);
 }
 
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const SmoothL1LossOptions& options) {
-  const Pair p = promoted("smooth_l1_loss", input, target);
-  check<ValueError>(options.beta >= 0, "smooth_l1_loss: beta is {}, but must not be negative", options.beta);
+  constexpr Op op("smooth_l1_loss");
+  const Pair p = promoted(op, input, target);
+  op.check<ValueError>(options.beta >= 0, "beta is {}, but must not be negative", options.beta);
   return pair_loss(
-      "smooth_l1_loss", p.x, p.target, options.reduction,
+      op, p.x, p.target, options.reduction,
       [beta = options.beta]<class T>(T x, T t) {
         const T b = static_cast<T>(beta), d = x - t, size = d < 0 ? -d : d;
         return size < b ? d * d / (2 * b) : size - b / 2;
@@ -57,12 +59,13 @@ Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const SmoothL1L
 }
 
 Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOptions& options) {
-  check_same_shape("huber_loss", input, target);
-  check_real("huber_loss", input);
-  check<ValueError>(options.delta > 0, "huber_loss: delta is {}, but must be positive", options.delta);
+  constexpr Op op("huber_loss");
+  check_same_shape(op, input, target);
+  check_real(op, input);
+  op.check<ValueError>(options.delta > 0, "delta is {}, but must be positive", options.delta);
   const double delta = options.delta;
   return pair_loss(
-      "huber_loss", input, to(target, input.dtype()), options.reduction,
+      op, input, to(target, input.dtype()), options.reduction,
       [delta]<class T>(T x, T t) {
         const T b = static_cast<T>(delta), d = x - t, size = d < 0 ? -d : d;
         return size < b ? d * d / 2 : b * (size - b / 2);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/layout.h"
 #include "gradus/ops/elementwise.h"
@@ -22,18 +22,18 @@ Tensor bounded_norm(const Tensor& x, int64_t dim, double eps) {
 }  // namespace
 
 Tensor cosine_similarity(const Tensor& x, const Tensor& y, int64_t dim, double eps) {
-  const DType dtype = (impl_of("cosine_similarity", x), impl_of("cosine_similarity", y), result_type(x, y));
-  check<DTypeError>(is_floating_point(dtype),
-                    "cosine_similarity: takes float32 or float64, got {} and {}; convert with .to(gradus::float32)", name(x.dtype()),
-                    name(y.dtype()));
-  const Shape shape = broadcast_shapes("cosine_similarity", x.shape(), y.shape());
+  constexpr Op op("cosine_similarity");
+  const DType dtype = (impl_of(op, x), impl_of(op, y), result_type(x, y));
+  op.check<DTypeError>(is_floating_point(dtype), "takes float32 or float64, got {} and {}; convert with .to(gradus::float32)",
+                       name(x.dtype()), name(y.dtype()));
+  const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   const Tensor a = expand(to(x, dtype), shape), b = expand(to(y, dtype), shape);
   return sum(mul(div(a, bounded_norm(a, dim, eps)), div(b, bounded_norm(b, dim, eps))), dim);
 }
 
 Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
-  impl_of("pairwise_distance", x1);
-  impl_of("pairwise_distance", x2);
+  constexpr Op op("pairwise_distance");
+  op.takes(x1, x2);
   const int64_t last = std::max(x1.dim(), x2.dim()) - 1;
   return norm(add(sub(x1, x2), eps), p, last, keepdim);
 }

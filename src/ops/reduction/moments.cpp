@@ -8,23 +8,21 @@
 namespace gradus {
 namespace {
 
-/// The sum of squared distances from the mean, over max(0, n - correction).
-struct Moments {
-  Tensor variance, mean;
+/// The distances from the mean, and what their squares are divided by: max(0, n - correction).
+struct Distances {
+  Tensor from_mean;
   Reduced r;
   double n;
 };
 
-Moments moments(const char* op, const Tensor& x, const Dims& dims, int64_t correction, bool keepdim) {
-  Moments m{.variance = {}, .mean = {}, .r = reduced(op, x, dims), .n = 0};
-  check<DTypeError>(is_floating_point(x.dtype()), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
-                    name(x.dtype()));
-  m.n = std::max<double>(0, static_cast<double>(m.r.count - correction));
+Distances distances(Op op, const Tensor& x, const Dims& dims, int64_t correction) {
+  Distances d{.from_mean = {}, .r = reduced(op, x, dims), .n = 0};
+  op.check<DTypeError>(is_floating_point(x.dtype()), "takes float32 or float64, got {}; convert with .to(gradus::float32)",
+                       name(x.dtype()));
+  d.n = std::max<double>(0, static_cast<double>(d.r.count - correction));
   NoGradGuard no_grad;
-  m.mean = mean(x, dims, true);
-  const Tensor centred = sub(x, m.mean);
-  m.variance = div(sum(mul(centred, centred), dims, keepdim), m.n);
-  return m;
+  d.from_mean = sub(x, mean(x, dims, true));
+  return d;
 }
 
 Tensor variance_gradient(const Tensor& x, const Tensor& dy, const Reduced& r, double n) {
@@ -34,21 +32,21 @@ Tensor variance_gradient(const Tensor& x, const Tensor& dy, const Reduced& r, do
 }  // namespace
 
 Tensor var(const Tensor& x, const Dims& dims, int64_t correction, bool keepdim) {
-  const Moments m = moments("var", x, dims, correction, keepdim);
-  return record("var", m.variance, wrt(x, [x = Saved(x), r = m.r, n = m.n](const Tensor& dy) { return variance_gradient(*x, dy, r, n); }));
+  constexpr Op op("var");
+  const Distances d = distances(op, x, dims, correction);
+  Tensor y = summed(
+      op, d.from_mean, d.r, keepdim, [](double v) { return v * v; }, [n = d.n](double v) { return v / n; });
+  return op.record(y, wrt(x, [x = Saved(x), r = d.r, n = d.n](const Tensor& dy) { return variance_gradient(*x, dy, r, n); }));
 }
 
 Tensor std(const Tensor& x, const Dims& dims, int64_t correction, bool keepdim) {
-  const Moments m = moments("std", x, dims, correction, keepdim);
-  Tensor y;
-  {
-    NoGradGuard no_grad;
-    y = sqrt(m.variance);
-  }
-  return record("std", y, wrt(x, [x = Saved(x), r = m.r, n = m.n](const Tensor& dy, const Tensor& out) {
-                  const Tensor half = masked_fill(div(dy, mul(out, 2)), eq(out, 0), 0);
-                  return variance_gradient(*x, half, r, n);
-                }));
+  constexpr Op op("std");
+  const Distances d = distances(op, x, dims, correction);
+  return op.record(root_of_squares(op, d.from_mean, d.r, keepdim, d.n),
+                   wrt(x, [x = Saved(x), r = d.r, n = d.n](const Tensor& dy, const Tensor& out) {
+                     const Tensor half = masked_fill(div(div(dy, out), 2), eq(out, 0), 0);
+                     return variance_gradient(*x, half, r, n);
+                   }));
 }
 
 std::pair<Tensor, Tensor> var_mean(const Tensor& x, const Dims& dims, int64_t correction, bool keepdim) {

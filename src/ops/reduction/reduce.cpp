@@ -1,14 +1,16 @@
 #include "gradus/ops/reduction.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/shape.h"
-#include "kernels/reduce.h"
+#include "kernels/scan.h"
 #include "ops/elementwise.h"
 #include "ops/reduction/reduction.h"
 
@@ -16,8 +18,8 @@ namespace gradus {
 namespace {
 
 template <class T>
-Tensor sum_of(const char* op, const Tensor& x, const Reduced& r, bool keepdim) {
-  Tensor y = new_tensor(op, keepdim ? r.keep : r.squeezed, x.dtype());
+Tensor sum_of(Op op, const Tensor& x, const Reduced& r, bool keepdim) {
+  Tensor y = op.empty(keepdim ? r.keep : r.squeezed, x.dtype());
   const Folded a = fold(x, r);
   kernels::sum(a.outer, a.length, a.inner, a.dense.data<T>(), y.data<T>(), [](T v) { return v; });
   return y;
@@ -26,40 +28,54 @@ Tensor sum_of(const char* op, const Tensor& x, const Reduced& r, bool keepdim) {
 }  // namespace
 
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
-  const Reduced r = reduced("sum", x, dims);
+  constexpr Op op("sum");
+  const Reduced r = reduced(op, x, dims);
   const DType out = dtype.value_or(is_floating_point(x.dtype()) ? x.dtype() : DType::Int64);
-  check<DTypeError>(out != DType::Bool, "sum: bool holds no sums; use any, or dtype int64");
+  op.check<DTypeError>(out != DType::Bool, "bool holds no sums; use any, or dtype int64");
   const Tensor v = x.dtype() == out ? x : to(x, out);
-  Tensor y = dispatch("sum", out, [&]<class T>() { return sum_of<T>("sum", v, r, keepdim); });
-  return record(dims.empty() ? "sum" : "sum_1", y,
-                wrt(v, [keep = r.keep, shape = v.shape()](const Tensor& dy) { return expand(reshape(dy, keep), shape); }));
+  Tensor y = dispatch(op, out, [&]<class T>() { return sum_of<T>(op, v, r, keepdim); });
+  return (dims.empty() ? op : op.as("sum_1")).record(y, wrt(v, [keep = r.keep, shape = v.shape()](const Tensor& dy) {
+                                                       return expand(reshape(dy, keep), shape);
+                                                     }));
 }
 
 Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
-  const Reduced r = reduced("mean", x, dims);
+  constexpr Op op("mean");
+  const Reduced r = reduced(op, x, dims);
   const DType out = dtype.value_or(x.dtype());
-  check<DTypeError>(is_floating_point(out), "mean: {} has no mean of its own kind; convert with .to(gradus::float32) or give a dtype",
-                    name(out));
+  op.check<DTypeError>(is_floating_point(out), "{} has no mean of its own kind; convert with .to(gradus::float32) or give a dtype",
+                       name(out));
   const Tensor v = x.dtype() == out ? x : to(x, out);
-  Tensor y = dispatch_floating("mean", out, [&]<class T>() {
-    Tensor total = sum_of<T>("mean", v, r, keepdim);
+  Tensor y = dispatch_floating(op, out, [&]<class T>() {
+    Tensor total = sum_of<T>(op, v, r, keepdim);
     T* values = total.data<T>();
-    for (int64_t i = 0; i < total.numel(); ++i) values[i] /= static_cast<T>(r.count);
-    return total;
+    bool within = true;
+    for (int64_t i = 0; i < total.numel(); ++i) {
+      within &= std::isfinite(values[i]);
+      values[i] /= static_cast<T>(r.count);
+    }
+    // A mean is within the range of its dtype even where the sum is not: then the sum is that of shares.
+    if (within || r.count == 0) return total;
+    return std::is_same_v<T, float>
+               ? summed(
+                     op, v, r, keepdim, [](double e) { return e; }, [n = static_cast<double>(r.count)](double s) { return s / n; })
+               : summed(
+                     op, v, r, keepdim, [n = static_cast<double>(r.count)](double e) { return e / n; }, [](double s) { return s; });
   });
-  return record(dims.empty() ? "mean" : "mean_1", y, wrt(v, [keep = r.keep, shape = v.shape(), n = r.count](const Tensor& dy) {
-                  return expand(reshape(div(dy, n), keep), shape);
-                }));
+  return (dims.empty() ? op : op.as("mean_1")).record(y, wrt(v, [keep = r.keep, shape = v.shape(), n = r.count](const Tensor& dy) {
+                                                        return expand(reshape(div(dy, n), keep), shape);
+                                                      }));
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
+  constexpr Op op("sum_to");
   if (x.shape() == shape) return x;
   const int64_t lead = x.dim() - shape.size();
-  check<ShapeError>(lead >= 0, "sum_to: shape {} is no broadcast of {}", x.shape(), shape);
+  op.check<ShapeError>(lead >= 0, "shape {} is no broadcast of {}", x.shape(), shape);
   Dims dims;
   for (int64_t d = 0; d < x.dim(); ++d) {
     const bool goes = d < lead || (shape[d - lead] == 1 && x.shape()[d] != 1);
-    check<ShapeError>(goes || x.shape()[d] == shape[d - lead], "sum_to: shape {} is no broadcast of {}", x.shape(), shape);
+    op.check<ShapeError>(goes || x.shape()[d] == shape[d - lead], "shape {} is no broadcast of {}", x.shape(), shape);
     if (goes) dims.push_back(d);
   }
   return reshape(dims.empty() ? x : sum(x, dims, true), shape);
@@ -68,32 +84,27 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 namespace {
 
 /// Over bool: whether one of the elements that meet, each seen as "is not zero", has the value `wanted`.
-Tensor has(const char* op, const Tensor& x, const Dims& dims, bool keepdim, bool wanted) {
+Tensor has(Op op, const Tensor& x, const Dims& dims, bool keepdim, bool wanted) {
   const Reduced r = reduced(op, x, dims);
   const Tensor set = wanted ? ne(x.detach(), false) : eq(x.detach(), false);
-  Tensor y = new_tensor(op, keepdim ? r.keep : r.squeezed, DType::Bool);
+  Tensor y = op.empty(keepdim ? r.keep : r.squeezed, DType::Bool);
   const Folded a = fold(set, r);
-  const bool* from = a.dense.data<bool>();
-  bool* to = y.data<bool>();
-  for (int64_t o = 0; o < a.outer; ++o)
-    for (int64_t i = 0; i < a.inner; ++i) {
-      bool found = false;
-      for (int64_t k = 0; k < a.length && !found; ++k) found = from[(o * a.length + k) * a.inner + i];
-      to[o * a.inner + i] = found == wanted;
-    }
+  kernels::holds_true(a.outer, a.length, a.inner, a.dense.data<bool>(), y.data<bool>());
+  if (!wanted) std::transform(y.data<bool>(), y.data<bool>() + y.numel(), y.data<bool>(), std::logical_not<>());
   return y;
 }
 
 }  // namespace
 
-Tensor any(const Tensor& x, const Dims& dims, bool keepdim) { return has("any", x, dims, keepdim, true); }
-Tensor all(const Tensor& x, const Dims& dims, bool keepdim) { return has("all", x, dims, keepdim, false); }
+Tensor any(const Tensor& x, const Dims& dims, bool keepdim) { return has(Op("any"), x, dims, keepdim, true); }
+Tensor all(const Tensor& x, const Dims& dims, bool keepdim) { return has(Op("all"), x, dims, keepdim, false); }
 Tensor count_nonzero(const Tensor& x, const Dims& dims) { return sum(ne(x, false), dims); }
 
 bool equal(const Tensor& x, const Tensor& y) { return x.shape() == y.shape() && all(eq(x, y)).item<bool>(); }
 
 bool allclose(const Tensor& x, const Tensor& y, double rtol, double atol, bool equal_nan) {
-  const Shape shape = broadcast_shapes("allclose", x.shape(), y.shape());
+  constexpr Op op("allclose");
+  const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   const auto a = x.detach().expand(shape).to_vector<double>(), b = y.detach().expand(shape).to_vector<double>();
   for (size_t i = 0; i < a.size(); ++i) {
     const bool close = a[i] == b[i] || std::fabs(a[i] - b[i]) <= atol + rtol * std::fabs(b[i]);

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
+#include "core/dispatch.h"
 #include "core/layout.h"
 #include "gradus/ops/shape.h"
+#include "kernels/reduce.h"
 
 /// What reductions share: which dimensions go, and the tensor folded around them.
 namespace gradus {
@@ -17,7 +20,7 @@ struct Reduced {
   int64_t count = 1;  // elements that meet in one
 };
 
-inline Reduced reduced(const char* op, const Tensor& x, const Dims& dims) {
+inline Reduced reduced(Op op, const Tensor& x, const Dims& dims) {
   const Shape& shape = impl_of(op, x).layout.shape;
   Reduced r{.dims = wrap_dims(op, dims, shape.size()), .keep = shape, .squeezed = {}};
   if (dims.empty() || shape.empty()) {
@@ -62,5 +65,30 @@ inline Folded fold(const Tensor& x, const Reduced& r) {
   f.length = r.count;
   return f;
 }
+
+/// The dtype in which sums and products of x are kept.
+inline DType total_dtype(const Tensor& x, std::optional<DType> dtype) {
+  return dtype.value_or(is_floating_point(x.dtype()) ? x.dtype() : DType::Int64);
+}
+
+/// x as a dense (outer, length, inner) array around dim; a scalar is one element.
+inline Folded folded_along(Op op, const Tensor& x, int64_t dim) { return fold(x, reduced(op, x, wrap_dim(op, dim, x.dim()))); }
+
+/// f(x), summed in double, then `finish` of each sum.
+template <class F, class G>
+Tensor summed(Op op, const Tensor& x, const Reduced& r, bool keepdim, F f, G finish) {
+  Tensor y = op.empty(keepdim ? r.keep : r.squeezed, x.dtype());
+  const Folded a = fold(x, r);
+  std::vector<double> sums(static_cast<size_t>(y.numel()));
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
+    kernels::sum(a.outer, a.length, a.inner, a.dense.data<T>(), sums.data(), [f](T v) { return f(static_cast<double>(v)); });
+    T* to = y.data<T>();
+    for (size_t i = 0; i < sums.size(); ++i) to[i] = static_cast<T>(finish(sums[i]));
+  });
+  return y;
+}
+
+/// sqrt(sum(x^2) / n) along the dimensions that go, also where squares leave the range of double.
+Tensor root_of_squares(Op op, const Tensor& x, const Reduced& r, bool keepdim, double n);
 
 }  // namespace gradus

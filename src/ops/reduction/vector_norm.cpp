@@ -14,34 +14,19 @@
 namespace gradus {
 namespace {
 
-/// f(x), summed in double, then `finish` of each sum.
-template <class F, class G>
-Tensor summed(const Tensor& x, const Reduced& r, bool keepdim, F f, G finish) {
-  Tensor y = new_tensor("norm", keepdim ? r.keep : r.squeezed, x.dtype());
-  const Folded a = fold(x, r);
-  std::vector<double> sums(static_cast<size_t>(y.numel()));
-  dispatch_floating("norm", x.dtype(), [&]<class T>() {
-    kernels::sum(a.outer, a.length, a.inner, a.dense.data<T>(), sums.data(), [f](T v) { return f(static_cast<double>(v)); });
-    T* to = y.data<T>();
-    for (size_t i = 0; i < sums.size(); ++i) to[i] = static_cast<T>(finish(sums[i]));
-  });
-  return y;
-}
-
 Tensor norm_of(const Tensor& x, double p, const Dims& dims, const Reduced& r, bool keepdim) {
+  constexpr Op op("norm");
   NoGradGuard no_grad;
   if (p == 1)
     return summed(
-        x, r, keepdim, [](double v) { return std::fabs(v); }, [](double v) { return v; });
-  if (p == 2)
-    return summed(
-        x, r, keepdim, [](double v) { return v * v; }, [](double v) { return std::sqrt(v); });
+        op, x, r, keepdim, [](double v) { return std::fabs(v); }, [](double v) { return v; });
+  if (p == 2) return root_of_squares(op, x, r, keepdim, 1);
   if (std::isinf(p)) {
-    check<ValueError>(r.count > 0 || p > 0, "norm: shape {} has no element, and so no norm of order {}", x.shape(), p);
+    op.check<ValueError>(r.count > 0 || p > 0, "shape {} has no element, and so no norm of order {}", x.shape(), p);
     if (r.count == 0) return zeros(keepdim ? r.keep : r.squeezed, {.dtype = x.dtype()});
     return p > 0 ? amax(abs(x), dims, keepdim) : amin(abs(x), dims, keepdim);
   }
-  check<ValueError>(r.count > 0 || p >= 0, "norm: shape {} has no element, and so no norm of order {}", x.shape(), p);
+  op.check<ValueError>(r.count > 0 || p >= 0, "shape {} has no element, and so no norm of order {}", x.shape(), p);
   // Other orders are rare: they are made of public operations, in double, so that the library has no loops for them.
   const Tensor terms = p == 0 ? to(ne(x, 0), DType::Float64) : pow(abs(to(x, DType::Float64)), p);
   const Tensor total = sum(terms, r.dims, keepdim);
@@ -70,30 +55,33 @@ Tensor norm_gradient(const Tensor& x, double p, const Tensor& dy, const Tensor& 
 
 }  // namespace
 
-Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
-  const DType out = dtype.value_or(impl_of("norm", x).dtype);
-  check<DTypeError>(is_floating_point(out), "norm: {} has no norm of its own kind; convert with .to(gradus::float32) or give a dtype",
-                    name(out));
-  const Tensor v = to(x, out);
-  const Reduced r = reduced("norm", v, dims);
-  return record("norm", norm_of(v, p, dims, r, keepdim), wrt(v, [p, v = Saved(v), r](const Tensor& dy, const Tensor& y) {
-                  return norm_gradient(*v, p, reshape(dy, r.keep), reshape(y, r.keep), r);
-                }));
+Tensor root_of_squares(Op op, const Tensor& x, const Reduced& r, bool keepdim, double n) {
+  NoGradGuard no_grad;
+  const auto root = [n](double sum) { return std::sqrt(sum / n); };
+  Tensor y = summed(
+      op, x, r, keepdim, [](double v) { return v * v; }, root);
+  if (x.dtype() == DType::Float32 || r.count == 0) return y;
+  // Squares of float64 can be too large, or too small, for float64; those of numbers brought near 1 are not.
+  constexpr double large = 1e150, small = 1e-140;
+  const Tensor shape_kept = reshape(y, r.keep);
+  if (all(logical_and(lt(shape_kept, large), gt(shape_kept, small))).item<bool>()) return y;
+  const Tensor largest = amax(abs(x), r.dims, true);
+  const Tensor scale = where(logical_and(isfinite(largest), gt(largest, 0)), largest, 1.0);
+  const Tensor scaled = summed(
+      op, div(x, scale), r, keepdim, [](double v) { return v * v; }, root);
+  return mul(scaled, reshape(scale, scaled.shape()));
 }
 
-Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {
-  const Reduced r = reduced("logsumexp", x, dims);
-  const Tensor v = is_floating_point(x.dtype()) ? x : to(x, DType::Float32);
-  Tensor y;
-  if (r.count == 0) y = full(keepdim ? r.keep : r.squeezed, -std::numeric_limits<double>::infinity(), {.dtype = v.dtype()});
-  else {
-    NoGradGuard no_grad;
-    const Tensor top = amax(v, dims, true), shift = where(isfinite(top), top, 0.0);
-    y = reshape(add(log(sum(exp(sub(v, shift)), dims, true)), shift), keepdim ? r.keep : r.squeezed);
-  }
-  return record("logsumexp", y, wrt(v, [v = Saved(v), keep = r.keep](const Tensor& dy, const Tensor& out) {
-                  return mul(reshape(dy, keep), exp(sub(*v, reshape(out, keep))));
-                }));
+Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
+  constexpr Op op("norm");
+  const DType out = dtype.value_or(impl_of(op, x).dtype);
+  op.check<DTypeError>(is_floating_point(out), "{} has no norm of its own kind; convert with .to(gradus::float32) or give a dtype",
+                       name(out));
+  const Tensor v = to(x, out);
+  const Reduced r = reduced(op, v, dims);
+  return op.record(norm_of(v, p, dims, r, keepdim), wrt(v, [p, v = Saved(v), r](const Tensor& dy, const Tensor& y) {
+                     return norm_gradient(*v, p, reshape(dy, r.keep), reshape(y, r.keep), r);
+                   }));
 }
 
 }  // namespace gradus

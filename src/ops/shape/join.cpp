@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "autograd/strided.h"
 #include "core/check.h"
 #include "core/layout.h"
@@ -18,16 +18,17 @@ bool stands_aside(const Tensor& x) { return x.dim() == 1 && x.numel() == 0; }
 }  // namespace
 
 Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
-  check<ValueError>(!xs.empty(), "cat: no tensors to join");
+  constexpr Op op("cat");
+  op.check<ValueError>(!xs.empty(), "no tensors to join");
   const Tensor* model = nullptr;
-  DType dtype = impl_of("cat", xs[0]).dtype;
+  DType dtype = impl_of(op, xs[0]).dtype;
   for (const Tensor& x : xs) {
-    dtype = std::max(dtype, impl_of("cat", x).dtype);
+    dtype = std::max(dtype, impl_of(op, x).dtype);
     if (!model && !stands_aside(x)) model = &x;
   }
   if (!model) model = &xs[0];
-  check<ShapeError>(model->dim() > 0, "cat: scalars have no dimension to join along; use stack");
-  dim = wrap_dim("cat", dim, model->dim());
+  op.check<ShapeError>(model->dim() > 0, "scalars have no dimension to join along; use stack");
+  dim = wrap_dim(op, dim, model->dim());
 
   Shape shape = model->shape();
   shape[dim] = 0;
@@ -37,21 +38,21 @@ Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
     if (stands_aside(x)) continue;
     Shape expected = model->shape();
     if (x.dim() == expected.size()) expected[dim] = x.shape()[dim];
-    check<ShapeError>(x.shape() == expected, "cat: shapes {} and {} differ outside dimension {}", model->shape(), x.shape(), dim);
+    op.check<ShapeError>(x.shape() == expected, "shapes {} and {} differ outside dimension {}", model->shape(), x.shape(), dim);
     shape[dim] += x.shape()[dim];
   }
 
-  Tensor y = new_tensor("cat", shape, dtype);
+  Tensor y = op.empty(shape, dtype);
   int64_t start = 0;
   for (size_t i = 0; i < xs.size(); ++i) {
-    if (sizes[i] > 0) copy_elements(xs[i], view_of(y, narrow("cat", y.impl()->layout, dim, start, sizes[i])));
+    if (sizes[i] > 0) copy_elements(xs[i], view_of(y, narrow(op, y.impl()->layout, dim, start, sizes[i])));
     start += sizes[i];
   }
-  record_joint("cat", std::span(&y, 1), xs, [sizes, dim, shapes = [&] {
-                 std::vector<Shape> s;
-                 for (const Tensor& x : xs) s.push_back(x.shape());
-                 return s;
-               }()](std::span<Tensor> dy, std::span<Tensor> dx) {
+  op.record_joint(std::span(&y, 1), xs, [sizes, dim, shapes = [&] {
+                    std::vector<Shape> s;
+                    for (const Tensor& x : xs) s.push_back(x.shape());
+                    return s;
+                  }()](std::span<Tensor> dy, std::span<Tensor> dx) {
     int64_t place = 0;
     for (size_t i = 0; i < sizes.size(); ++i) {
       dx[i] = reshape(narrow(dy[0], dim, place, sizes[i]), shapes[i]);
@@ -62,19 +63,20 @@ Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
 }
 
 Tensor stack(const std::vector<Tensor>& xs, int64_t dim) {
-  check<ValueError>(!xs.empty(), "stack: no tensors to join");
-  const Shape& shape = impl_of("stack", xs[0]).layout.shape;
+  constexpr Op op("stack");
+  op.check<ValueError>(!xs.empty(), "no tensors to join");
+  const Shape& shape = impl_of(op, xs[0]).layout.shape;
   DType dtype = xs[0].dtype();
   for (const Tensor& x : xs) {
-    dtype = std::max(dtype, impl_of("stack", x).dtype);
-    check<ShapeError>(x.shape() == shape, "stack: shapes {} and {} differ; all must be equal", shape, x.shape());
+    dtype = std::max(dtype, impl_of(op, x).dtype);
+    op.check<ShapeError>(x.shape() == shape, "shapes {} and {} differ; all must be equal", shape, x.shape());
   }
-  dim = wrap_dim("stack", dim, shape.size() + 1);
+  dim = wrap_dim(op, dim, shape.size() + 1);
   Shape joined = shape;
   joined.insert(dim, static_cast<int64_t>(xs.size()));
-  Tensor y = new_tensor("stack", joined, dtype);
-  for (size_t i = 0; i < xs.size(); ++i) copy_elements(xs[i], view_of(y, select("stack", y.impl()->layout, dim, static_cast<int64_t>(i))));
-  record_joint("stack", std::span(&y, 1), xs, [dim](std::span<Tensor> dy, std::span<Tensor> dx) {
+  Tensor y = op.empty(joined, dtype);
+  for (size_t i = 0; i < xs.size(); ++i) copy_elements(xs[i], view_of(y, select(op, y.impl()->layout, dim, static_cast<int64_t>(i))));
+  op.record_joint(std::span(&y, 1), xs, [dim](std::span<Tensor> dy, std::span<Tensor> dx) {
     for (size_t i = 0; i < dx.size(); ++i) dx[i] = select(dy[0], dim, static_cast<int64_t>(i));
   });
   return y;
@@ -95,13 +97,15 @@ std::vector<Tensor> at_least(int64_t rank, const std::vector<Tensor>& xs) {
 }  // namespace
 
 Tensor hstack(const std::vector<Tensor>& xs) {
-  check<ValueError>(!xs.empty(), "hstack: no tensors to join");
+  constexpr Op op("hstack");
+  op.check<ValueError>(!xs.empty(), "no tensors to join");
   const std::vector<Tensor> parts = at_least(1, xs);
   return cat(parts, parts[0].dim() == 1 ? 0 : 1);
 }
 
 Tensor vstack(const std::vector<Tensor>& xs) {
-  check<ValueError>(!xs.empty(), "vstack: no tensors to join");
+  constexpr Op op("vstack");
+  op.check<ValueError>(!xs.empty(), "no tensors to join");
   return cat(at_least(2, xs), 0);
 }
 

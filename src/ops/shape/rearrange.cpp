@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/layout.h"
 #include "gradus/creation.h"
@@ -14,10 +14,11 @@
 namespace gradus {
 
 Tensor movedim(const Tensor& x, const Dims& source, const Dims& destination) {
-  const int64_t rank = impl_of("movedim", x).layout.rank();
-  check<ShapeError>(source.size() == destination.size(), "movedim: {} dimensions {} cannot go to {} places {}", source.size(), source,
-                    destination.size(), destination);
-  const Dims from = wrap_dims("movedim", source, rank), to = wrap_dims("movedim", destination, rank);
+  constexpr Op op("movedim");
+  const int64_t rank = impl_of(op, x).layout.rank();
+  op.check<ShapeError>(source.size() == destination.size(), "{} dimensions {} cannot go to {} places {}", source.size(), source,
+                       destination.size(), destination);
+  const Dims from = wrap_dims(op, source, rank), to = wrap_dims(op, destination, rank);
   Dims order = Dims::filled(rank, -1);
   for (int64_t i = 0; i < from.size(); ++i) order[to[i]] = from[i];
   int64_t next = 0;
@@ -30,11 +31,12 @@ Tensor movedim(const Tensor& x, const Dims& source, const Dims& destination) {
 }
 
 Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
-  const Layout& layout = impl_of("unfold", x).layout;
-  dim = wrap_dim("unfold", dim, layout.rank());
+  constexpr Op op("unfold");
+  const Layout& layout = impl_of(op, x).layout;
+  dim = wrap_dim(op, dim, layout.rank());
   const int64_t length = layout.rank() == 0 ? 1 : layout.shape[dim];
-  check<ValueError>(size >= 0 && size <= length, "unfold: size {} is not in 0 to {}, the size of dimension {}", size, length, dim);
-  check<ValueError>(step > 0, "unfold: step {} must be positive", step);
+  op.check<ValueError>(size >= 0 && size <= length, "size {} is not in 0 to {}, the size of dimension {}", size, length, dim);
+  op.check<ValueError>(step > 0, "step {} must be positive", step);
   Shape shape = layout.shape;
   Strides strides = layout.strides;
   const int64_t stride = layout.rank() == 0 ? 1 : strides[dim];
@@ -48,11 +50,12 @@ Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
 }
 
 Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
-  const Layout& layout = impl_of("diagonal", x).layout;
-  dim1 = wrap_dim("diagonal", dim1, layout.rank());
-  dim2 = wrap_dim("diagonal", dim2, layout.rank());
-  check<ShapeError>(layout.rank() >= 2 && dim1 != dim2, "diagonal: needs two different dimensions, got {} and {} of shape {}", dim1, dim2,
-                    layout.shape);
+  constexpr Op op("diagonal");
+  const Layout& layout = impl_of(op, x).layout;
+  dim1 = wrap_dim(op, dim1, layout.rank());
+  dim2 = wrap_dim(op, dim2, layout.rank());
+  op.check<ShapeError>(layout.rank() >= 2 && dim1 != dim2, "needs two different dimensions, got {} and {} of shape {}", dim1, dim2,
+                       layout.shape);
   const int64_t rows = layout.shape[dim1], columns = layout.shape[dim2];
   const int64_t length = std::max<int64_t>(offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns), 0);
   const int64_t skip = length == 0 ? 0 : offset >= 0 ? offset * layout.strides[dim2] : -offset * layout.strides[dim1];
@@ -71,24 +74,26 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
 Tensor broadcast_to(const Tensor& x, const Shape& shape) { return expand(x, shape); }
 
 Tensor unflatten(const Tensor& x, int64_t dim, const Shape& sizes) {
-  Shape shape = impl_of("unflatten", x).layout.shape;
-  check<ShapeError>(!sizes.empty(), "unflatten: no sizes were given");
-  dim = wrap_dim("unflatten", dim, shape.size());
-  check<ShapeError>(!shape.empty(), "unflatten: a scalar has no dimension to split");
-  const Shape parts = infer_shape("unflatten", sizes, shape[dim]);
+  constexpr Op op("unflatten");
+  Shape shape = impl_of(op, x).layout.shape;
+  op.check<ShapeError>(!sizes.empty(), "no sizes were given");
+  dim = wrap_dim(op, dim, shape.size());
+  op.check<ShapeError>(!shape.empty(), "a scalar has no dimension to split");
+  const Shape parts = infer_shape(op, sizes, shape[dim]);
   shape.erase(dim);
   for (int64_t i = 0; i < parts.size(); ++i) shape.insert(dim + i, parts[i]);
   return view(x, shape);
 }
 
 Tensor repeat(const Tensor& x, const Dims& repeats) {
-  const Shape& shape = impl_of("repeat", x).layout.shape;
-  check<ShapeError>(repeats.size() >= shape.size(), "repeat: {} repeats {} are too few for shape {}", repeats.size(), repeats, shape);
+  constexpr Op op("repeat");
+  const Shape& shape = impl_of(op, x).layout.shape;
+  op.check<ShapeError>(repeats.size() >= shape.size(), "{} repeats {} are too few for shape {}", repeats.size(), repeats, shape);
   Tensor y = x;
   while (y.dim() < repeats.size()) y = unsqueeze(y, 0);
   for (int64_t d = 0; d < repeats.size(); ++d) {
     const int64_t n = repeats[d];
-    check<ShapeError>(n >= 0, "repeat: {} holds a negative number", repeats);
+    op.check<ShapeError>(n >= 0, "{} holds a negative number", repeats);
     if (n == 0) y = narrow(y, d, 0, 0);
     else if (n > 1) y = cat(std::vector<Tensor>(static_cast<size_t>(n), y), d);
   }
@@ -96,14 +101,16 @@ Tensor repeat(const Tensor& x, const Dims& repeats) {
 }
 
 Tensor tile(const Tensor& x, const Dims& repeats) {
+  constexpr Op op("tile");
   Dims all = repeats;
-  while (all.size() < impl_of("tile", x).layout.rank()) all.insert(0, 1);
+  while (all.size() < impl_of(op, x).layout.rank()) all.insert(0, 1);
   return repeat(x, all);
 }
 
 Tensor flip(const Tensor& x, const Dims& dims) {
-  const Shape& shape = impl_of("flip", x).layout.shape;
-  const Dims order = wrap_dims("flip", dims, shape.size());
+  constexpr Op op("flip");
+  const Shape& shape = impl_of(op, x).layout.shape;
+  const Dims order = wrap_dims(op, dims, shape.size());
   Tensor y;
   {
     NoGradGuard no_grad;
@@ -111,7 +118,7 @@ Tensor flip(const Tensor& x, const Dims& dims) {
     if (!shape.empty())
       for (int64_t d : order) y = index_select(y, d, arange(shape[d] - 1, -1, -1));
   }
-  return record("flip", y, wrt(x, [dims](const Tensor& dy) { return flip(dy, dims); }));
+  return op.record(y, wrt(x, [dims](const Tensor& dy) { return flip(dy, dims); }));
 }
 
 namespace {
@@ -126,9 +133,10 @@ Tensor rolled(const Tensor& x, int64_t shift, int64_t dim) {
 }  // namespace
 
 Tensor roll(const Tensor& x, const Dims& shifts, const Dims& dims) {
-  const Shape& shape = impl_of("roll", x).layout.shape;
-  check<ShapeError>(!shifts.empty() && (dims.empty() ? shifts.size() == 1 : shifts.size() == dims.size()),
-                    "roll: shifts {} and dims {} must have one entry each, or shifts one and dims none", shifts, dims);
+  constexpr Op op("roll");
+  const Shape& shape = impl_of(op, x).layout.shape;
+  op.check<ShapeError>(!shifts.empty() && (dims.empty() ? shifts.size() == 1 : shifts.size() == dims.size()),
+                       "shifts {} and dims {} must have one entry each, or shifts one and dims none", shifts, dims);
   if (dims.empty()) return reshape(roll(reshape(x, -1), shifts, 0), shape);
   Dims back = shifts;
   for (int64_t& s : back) s = -s;
@@ -136,38 +144,39 @@ Tensor roll(const Tensor& x, const Dims& shifts, const Dims& dims) {
   {
     NoGradGuard no_grad;
     y = clone(x);
-    for (int64_t i = 0; i < dims.size(); ++i) y = rolled(y, shifts[i], wrap_dim("roll", dims[i], shape.size()));
+    for (int64_t i = 0; i < dims.size(); ++i) y = rolled(y, shifts[i], wrap_dim(op, dims[i], shape.size()));
   }
-  return record("roll", y, wrt(x, [back, dims](const Tensor& dy) { return roll(dy, back, dims); }));
+  return op.record(y, wrt(x, [back, dims](const Tensor& dy) { return roll(dy, back, dims); }));
 }
 
 namespace {
 
 /// True outside the part that tril (below) or triu keeps: (rows, columns)
-Tensor outside_triangle(const char* op, const Tensor& x, int64_t diagonal, bool below) {
-  check<ShapeError>(impl_of(op, x).layout.rank() >= 2, "{}: shape {} has no matrices; it needs two dimensions", op, x.shape());
+Tensor outside_triangle(Op op, const Tensor& x, int64_t diagonal, bool below) {
+  op.check<ShapeError>(impl_of(op, x).layout.rank() >= 2, "shape {} has no matrices; it needs two dimensions", x.shape());
   const Tensor distance = sub(arange(x.size(-1)), unsqueeze(arange(x.size(-2)), 1));
   return below ? gt(distance, diagonal) : lt(distance, diagonal);
 }
 
-Tensor triangle(const char* op, const Tensor& x, int64_t diagonal, bool below) {
+Tensor triangle(Op op, const Tensor& x, int64_t diagonal, bool below) {
   const Tensor outside = outside_triangle(op, x, diagonal, below);
   Tensor y;
   {
     NoGradGuard no_grad;
     y = masked_fill(x, outside, x.dtype() == DType::Bool ? Scalar(false) : Scalar(0));
   }
-  return record(op, y, wrt(x, [outside](const Tensor& dy) { return masked_fill(dy, outside, 0); }));
+  return op.record(y, wrt(x, [outside](const Tensor& dy) { return masked_fill(dy, outside, 0); }));
 }
 
 }  // namespace
 
-Tensor tril(const Tensor& x, int64_t diagonal) { return triangle("tril", x, diagonal, true); }
-Tensor triu(const Tensor& x, int64_t diagonal) { return triangle("triu", x, diagonal, false); }
+Tensor tril(const Tensor& x, int64_t diagonal) { return triangle(Op("tril"), x, diagonal, true); }
+Tensor triu(const Tensor& x, int64_t diagonal) { return triangle(Op("triu"), x, diagonal, false); }
 
 Tensor diag(const Tensor& x, int64_t offset) {
-  const int64_t rank = impl_of("diag", x).layout.rank();
-  check<ShapeError>(rank == 1 || rank == 2, "diag: shape {} is neither a vector nor a matrix", x.shape());
+  constexpr Op op("diag");
+  const int64_t rank = impl_of(op, x).layout.rank();
+  op.check<ShapeError>(rank == 1 || rank == 2, "shape {} is neither a vector nor a matrix", x.shape());
   if (rank == 2) return clone(diagonal(x, offset));
   const int64_t n = x.size(0) + std::abs(offset);
   const Tensor places = arange(x.size(0)), rows = offset < 0 ? add(places, -offset) : places;
@@ -176,19 +185,21 @@ Tensor diag(const Tensor& x, int64_t offset) {
 }
 
 Tensor trace(const Tensor& x) {
-  check<ShapeError>(impl_of("trace", x).layout.rank() == 2, "trace: shape {} is not a matrix", x.shape());
+  constexpr Op op("trace");
+  op.check<ShapeError>(impl_of(op, x).layout.rank() == 2, "shape {} is not a matrix", x.shape());
   return sum(diagonal(x));
 }
 
 std::vector<Tensor> meshgrid(const std::vector<Tensor>& xs, std::string_view indexing) {
-  check<ValueError>(!xs.empty(), "meshgrid: no tensors were given");
-  check<ValueError>(indexing == "ij" || indexing == "xy", "meshgrid: indexing is \"{}\"; it must be \"ij\" or \"xy\"", indexing);
+  constexpr Op op("meshgrid");
+  op.check<ValueError>(!xs.empty(), "no tensors were given");
+  op.check<ValueError>(indexing == "ij" || indexing == "xy", "indexing is \"{}\"; it must be \"ij\" or \"xy\"", indexing);
   std::vector<Tensor> vectors = xs;
   const bool exchange = indexing == "xy" && xs.size() > 1;
   if (exchange) std::swap(vectors[0], vectors[1]);
   Shape grid;
   for (const Tensor& x : vectors) {
-    check<ShapeError>(impl_of("meshgrid", x).layout.rank() <= 1, "meshgrid: shape {} is not a vector", x.shape());
+    op.check<ShapeError>(impl_of(op, x).layout.rank() <= 1, "shape {} is not a vector", x.shape());
     grid.push_back(x.numel());
   }
   std::vector<Tensor> ys;

@@ -1,5 +1,7 @@
-#include "gradus/ops/indexing.h"
+#include <cmath>
+
 #include "gradus/creation.h"
+#include "gradus/ops/indexing.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/parallel.h"
 #include "ops/op_test.h"
@@ -174,4 +176,39 @@ TEST_CASE("index_select and its gradient have the same bits for any number of th
     CHECK(values(gradient(gradus::index_select(x, d, index), x, w)) == dx);
   }
   gradus::set_num_threads(threads);
+}
+
+TEST_CASE("scatter: of several values for one place the last stays, and it alone has a gradient") {
+  const Tensor v = gradus::tensor({1.0, 2.0, 3.0}, {.dtype = gradus::float64, .requires_grad = true});
+  const Tensor x = gradus::zeros({3}, {.dtype = gradus::float64, .requires_grad = true});
+  const Tensor y = scatter(x, 0, gradus::tensor({1, 1, 0}), v);
+  CHECK(values(y) == Values{3, 2, 0});
+  y.sum().backward();
+  CHECK(values(v.grad()) == Values{0, 1, 1});
+  CHECK(values(x.grad()) == Values{0, 0, 1});
+  const Tensor rows = input({3, 2}), onto = input({2, 2});
+  check_gradients([](const Tensors& in) { return index_copy(in[0], 0, gradus::tensor({1, 1, 1}), in[1]); }, {onto, rows});
+}
+
+TEST_CASE("float32 sums into one place are as exact as sum, beyond 2^24 terms") {
+  constexpr int64_t n = (int64_t{1} << 24) + 1000;
+  const Tensor ones = gradus::ones({1}).expand({n}), places = gradus::zeros({1}, {.dtype = gradus::int64}).expand({n});
+  CHECK(index_add(gradus::zeros({2}), 0, places, ones)[0].item() == n);
+  CHECK(scatter_add(gradus::zeros({2}), 0, places, ones)[0].item() == n);
+  Tensor x = gradus::zeros({2});
+  x.index_put_({places}, ones, true);
+  CHECK(x[0].item() == n);
+}
+
+TEST_CASE("the gradient of a row that was looked up 2^20 times is exact") {
+  constexpr int64_t n = int64_t{1} << 20;
+  const Tensor weight = gradus::zeros({2, 3}, {.requires_grad = true});
+  const Tensor places = gradus::zeros({1}, {.dtype = gradus::int64}).expand({n});
+  const Tensor dy = gradus::full({1, 3}, 0.1).expand({n, 3});
+  const double truth = static_cast<double>(n) * static_cast<double>(0.1F);
+  embedding(places, weight).backward(dy);
+  CHECK(std::fabs(weight.grad()[0][0].item() / truth - 1) < 1e-7);
+  const Tensor table = gradus::full({2, 3}, 0.1);
+  const Tensor bag = embedding_bag(places, table, gradus::zeros({1}, {.dtype = gradus::int64}), {.mode = gradus::BagMode::Sum});
+  CHECK(std::fabs(bag[0][0].item() / truth - 1) < 1e-7);
 }

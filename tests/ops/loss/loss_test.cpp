@@ -126,3 +126,23 @@ TEST_CASE("triplet_margin_with_distance_loss takes any distance") {
   CHECK(gradus::allclose(loss({a, p, n}), cosine(a, p) - cosine(a, n) + 3, 1e-12, 1e-12));
   check_gradients(loss, {a, p, n});
 }
+
+TEST_CASE("smooth_l1_loss with beta 0 is l1_loss, also where input and target are equal") {
+  const Tensor x = gradus::tensor({1.0, -2.0, 3.0}, {.dtype = gradus::float64, .requires_grad = true});
+  const Tensor y = gradus::tensor({1.0, -1.0, 2.5}, {.dtype = gradus::float64});
+  const Tensor d = gradus::tensor({1.0, 1.0, 1.0}, {.dtype = gradus::float64});
+  const Tensor loss = smooth_l1_loss(x, y, {.reduction = Reduction::None, .beta = 0});
+  CHECK(values(loss) == values(l1_loss(x, y, {.reduction = Reduction::None})));
+  CHECK(values(gradient(loss, x, d)) == std::vector<double>{0, -1, 1});
+}
+
+TEST_CASE("kl_div and poisson_nll_loss: nothing times an infinite input is nothing") {
+  const Tensor x = gradus::tensor({-kInf, -1.0}, {.dtype = gradus::float64, .requires_grad = true});
+  const Tensor t = gradus::tensor({0.0, 1.0}, {.dtype = gradus::float64});
+  const Tensor loss = kl_div(x, t, {.reduction = gradus::KLDivReduction::Sum});
+  CHECK(loss.item() == 1);
+  CHECK(values(gradient(loss, x, gradus::ones({}, {.dtype = gradus::float64}))) == std::vector<double>{0, -1});
+  const Tensor logs = gradus::tensor({-kInf, 0.0}, {.dtype = gradus::float64});
+  CHECK(kl_div(x, logs, {.reduction = gradus::KLDivReduction::Sum, .log_target = true}).item() == 1);
+  CHECK(poisson_nll_loss(x, t, {.reduction = Reduction::Sum}).item() == doctest::Approx(std::exp(-1) + 1));
+}

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "gradus/creation.h"
+#include "gradus/ops/activation.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/parallel.h"
@@ -306,4 +307,35 @@ TEST_CASE("any, all, equal and allclose") {
   CHECK_FALSE(gradus::allclose(gradus::tensor({kNan}), gradus::tensor({kNan})));
   CHECK(gradus::allclose(gradus::tensor({kNan}), gradus::tensor({kNan}), 0, 0, true));
   CHECK_THROWS_AS(gradus::allclose(x, gradus::zeros({3})), gradus::ShapeError);
+}
+
+TEST_CASE("mean, std and norm are within the range of their dtype where the numbers are") {
+  for (gradus::DType dtype : {gradus::float32, gradus::float64}) {
+    const double big = dtype == gradus::float32 ? 1e30 : 1e300, tiny = dtype == gradus::float32 ? 1e-30 : 1e-300;
+    for (double size : {big, tiny}) {
+      const Tensor x = gradus::tensor({size, -size}, {.dtype = dtype, .requires_grad = true});
+      const Tensor y = gradus::std(x);
+      CHECK(y.item() / size == doctest::Approx(std::sqrt(2.0)));
+      y.backward();
+      CHECK(x.grad()[0].item() == doctest::Approx(std::sqrt(0.5)));
+      CHECK(x.grad()[1].item() == doctest::Approx(-std::sqrt(0.5)));
+      CHECK(norm(x).item() / size == doctest::Approx(std::sqrt(2.0)));
+    }
+    const double largest = dtype == gradus::float32 ? 3e38 : 1.5e308;
+    CHECK(gradus::full({3}, largest, {.dtype = dtype}).mean().item() == doctest::Approx(largest));
+  }
+}
+
+TEST_CASE("logsumexp and softmax of nothing but -infinity ask nothing of it where nothing is asked of them") {
+  for (int64_t dim : {0, 1}) {
+    const Tensor x = gradus::full({2, 2}, -kInf, {.dtype = gradus::float64, .requires_grad = true});
+    const Tensor zero = gradus::zeros({2}, {.dtype = gradus::float64}), zeros = gradus::zeros({2, 2}, {.dtype = gradus::float64});
+    for (bool create_graph : {false, true}) {
+      CHECK(values(gradient(logsumexp(x, dim), x, zero, create_graph)) == Values{0, 0, 0, 0});
+      CHECK(values(gradient(softmax(x, dim), x, zeros, create_graph)) == Values{0, 0, 0, 0});
+      CHECK(values(gradient(log_softmax(x, dim), x, zeros, create_graph)) == Values{0, 0, 0, 0});
+    }
+  }
+  const Tensor part = gradus::tensor({-kInf, 0.0}, {.dtype = gradus::float64, .requires_grad = true});
+  CHECK(values(gradient(logsumexp(part, 0), part, gradus::ones({}, {.dtype = gradus::float64}))) == Values{0, 1});
 }

@@ -1,0 +1,77 @@
+#include "kernels/reduce.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "gradus/parallel.h"
+#include "kernels/scan.h"
+
+/// The kernels beside loops that a reader sees through at once.
+namespace {
+
+using namespace gradus;
+
+std::vector<float> numbers(size_t count) {
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(count);
+  for (float& v : x) v = normal(random);
+  return x;
+}
+
+struct Sizes {
+  int64_t outer, length, inner;
+};
+
+const std::vector<Sizes> all_sizes{{1, 1, 1}, {1, 1000, 1}, {3, 7, 5}, {2, 64, 1}, {5, 1, 9}, {1, 300, 257}, {4, 33, 300}, {2, 0, 3}};
+
+}  // namespace
+
+TEST_CASE("sums are those of a plain loop in double, for any sizes and number of threads") {
+  const int before = get_num_threads();
+  for (const Sizes& s : all_sizes) {
+    CAPTURE(s.length);
+    const std::vector<float> x = numbers(static_cast<size_t>(s.outer * s.length * s.inner));
+    std::vector<double> naive(static_cast<size_t>(s.outer * s.inner));
+    for (int64_t o = 0; o < s.outer; ++o)
+      for (int64_t k = 0; k < s.length; ++k)
+        for (int64_t i = 0; i < s.inner; ++i)
+          naive[static_cast<size_t>(o * s.inner + i)] += static_cast<double>(x[static_cast<size_t>((o * s.length + k) * s.inner + i)]);
+    std::vector<float> first;
+    for (int threads : {1, 2, 3}) {
+      set_num_threads(threads);
+      std::vector<float> y(naive.size(), -1);
+      kernels::sum(s.outer, s.length, s.inner, x.data(), y.data(), [](float v) { return v; });
+      for (size_t i = 0; i < y.size(); ++i) CHECK(std::fabs(y[i] - naive[i]) <= 1e-6 * std::sqrt(static_cast<double>(s.length) + 1));
+      if (threads == 1) first = y;
+      CHECK(y == first);
+    }
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("running totals, products and orders are those of plain loops") {
+  for (const Sizes& s : all_sizes) {
+    CAPTURE(s.length);
+    const std::vector<float> x = numbers(static_cast<size_t>(s.outer * s.length * s.inner));
+    std::vector<float> y(x.size()), product(static_cast<size_t>(s.outer * s.inner));
+    std::vector<int64_t> places(x.size());
+    kernels::scan(s.outer, s.length, s.inner, x.data(), y.data(), 0, [](double a, double b) { return a + b; });
+    kernels::product(s.outer, s.length, s.inner, x.data(), product.data());
+    kernels::order(s.outer, s.length, s.inner, x.data(), s.length, false, places.data());
+    for (int64_t o = 0; o < s.outer; ++o)
+      for (int64_t i = 0; i < s.inner; ++i) {
+        const auto at = [&](int64_t k) { return static_cast<size_t>((o * s.length + k) * s.inner + i); };
+        double sum = 0, times = 1;
+        for (int64_t k = 0; k < s.length; ++k) {
+          sum += static_cast<double>(x[at(k)]), times *= static_cast<double>(x[at(k)]);
+          CHECK(y[at(k)] == static_cast<float>(sum));
+          if (k > 0) CHECK(x[at(places[at(k - 1)])] <= x[at(places[at(k)])]);
+        }
+        CHECK(product[static_cast<size_t>(o * s.inner + i)] == static_cast<float>(times));
+      }
+  }
+}
