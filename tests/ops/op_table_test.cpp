@@ -1,10 +1,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <regex>
 #include <set>
 #include <string>
 
@@ -32,17 +28,6 @@ const std::vector<json>& op_cases() {
   }();
   return found;
 }
-
-/// Declared operations that no row calls, each with the reason.
-const std::map<std::string, std::string> without_a_row = {
-    {"equal", "gives a bool, not a tensor"},
-    {"allclose", "gives a bool, not a tensor"},
-    {"linear_cross_entropy", "PyTorch 1.13 has none: tests/ops/linear_cross_entropy_test.cpp compares it with linear and cross_entropy"},
-    {"attention_weights", "the second output of the row of scaled_dot_product_attention"},
-    {"sequence_mask", "is not among PyTorch's; tests/ops/attention_test.cpp checks it"},
-    {"gru_layer", "takes the weights of a layer: tests/nn/rnn_test.cpp compares it with PyTorch's GRU"},
-    {"gru_cell", "takes the weights of a layer: tests/nn/rnn_test.cpp compares it with PyTorch's GRUCell"},
-};
 
 bool has_zero(const Tensor& x) { return is_floating_point(x.dtype()) && any(eq(x.detach(), 0)).item<bool>(); }
 
@@ -174,39 +159,6 @@ TEST_CASE("every operation refuses a row-sparse gradient, and names to_dense") {
     CHECK(text.ends_with("call to_dense() first"));
   }
   CHECK(refused.size() > 150);
-}
-
-TEST_CASE("every declared operation is called by a row of the table, or has a reason not to be") {
-  std::set<std::string, std::less<>> called;
-  for (const Row& row : table()) called.emplace(row.function_name());
-  for (const auto& reason : without_a_row) {
-    CAPTURE(reason.first);
-    CHECK(called.insert(reason.first).second);
-  }
-  const std::regex declaration(
-      R"(^GRADUS_API (?:Tensor|ValuesIndices|bool|GRUOutput|LayerNormOutput|std::vector<Tensor>|std::pair<Tensor, Tensor>) (\w+)\()");
-  size_t declared = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(GRADUS_SOURCE_ROOT "/include/gradus/ops")) {
-    std::ifstream file(entry.path());
-    for (std::string line; std::getline(file, line);) {
-      std::smatch match;
-      if (!std::regex_search(line, match, declaration)) continue;
-      ++declared;
-      CAPTURE(entry.path().filename().string());
-      CAPTURE(match[1].str());
-      CHECK(called.contains(match[1].str()));
-    }
-  }
-  CHECK(declared > 150);
-}
-
-TEST_CASE("every row of the table has cases") {
-  std::set<std::string> ops;
-  for (const json& test : op_cases()) ops.insert(test["op"]);
-  for (const Row& row : table()) {
-    CAPTURE(row.name);
-    CHECK(ops.contains(row.name));
-  }
 }
 
 }  // namespace

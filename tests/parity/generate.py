@@ -11,9 +11,11 @@ import sys
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
 import torch
 
-from generator import (activations, attention, embeddings, functions, indexing, layers, losses, pointwise, products, rearranging, reductions,
-                       transformer)
+from generator import (activation, attention, convolution, creation, elementwise, indexing, loss, modules_attention, normalization, product,
+                       recurrent, reduction, shape)
 from generator.writer import Writer
+
+FAMILIES = (creation, elementwise, activation, shape, indexing, reduction, product, convolution, normalization, attention, loss, recurrent)
 
 
 def main():
@@ -24,8 +26,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     writer = Writer(options.seed)
-    for family in (pointwise, reductions, products, rearranging, indexing, embeddings, functions, layers, activations, losses, attention,
-                   transformer):
+    for family in FAMILIES + (modules_attention,):
         writer.family(family.__name__.rpartition(".")[2])
         family.write(writer)
     writer.save(options.out)

@@ -27,15 +27,15 @@ struct ModuleRow {
 
 /// Null when there is none.
 const ModuleRow* find_module(std::string_view name);
-std::vector<ModuleRow> recurrent_rows();
-std::vector<ModuleRow> embedding_layer_rows();
-std::vector<ModuleRow> layer_rows();
-std::vector<ModuleRow> loss_rows();
-std::vector<ModuleRow> activation_layer_rows();
-std::vector<ModuleRow> transformer_rows();
-std::vector<ModuleRow> normalization_rows();
-std::vector<ModuleRow> convolution_rows();
-std::vector<ModuleRow> pooling_module_rows();
+std::vector<ModuleRow> activation_modules();
+std::vector<ModuleRow> indexing_modules();
+std::vector<ModuleRow> product_modules();
+std::vector<ModuleRow> convolution_modules();
+std::vector<ModuleRow> pooling_modules();
+std::vector<ModuleRow> normalization_modules();
+std::vector<ModuleRow> attention_modules();
+std::vector<ModuleRow> loss_modules();
+std::vector<ModuleRow> recurrent_modules();
 
 /// Wraps a module and a function that calls it.
 template <class M, class F>

@@ -46,6 +46,18 @@ std::vector<Row> activation_rows() {
        [](const A& a) {
          return Outputs(rrelu(a.tensor("input"), a.real("lower", 1.0 / 8), a.real("upper", 1.0 / 3), a.flag("training", false)));
        }},
+      {"nn.functional.glu", "input, dim", [](const A& a) { return Outputs(glu(a.tensor("input"), a.integer("dim", -1))); }},
+      {"softmax", "input, dim, *, dtype",
+       [](const A& a) {
+         const Tensor x = a.tensor("input");
+         return Outputs(softmax(x, a.integer("dim"), a.dtype("dtype")));
+       }},
+      {"log_softmax", "input, dim, *, dtype",
+       [](const A& a) { return Outputs(log_softmax(a.tensor("input"), a.integer("dim"), a.dtype("dtype"))); }},
+      {"nn.functional.softmin", "input, dim, _stacklevel, dtype",
+       [](const A& a) { return Outputs(softmin(a.tensor("input"), a.integer("dim"), a.dtype("dtype"))); }},
+      {"masked.softmax", "input, dim, *, dtype, mask",
+       [](const A& a) { return Outputs(masked_softmax(a.tensor("input"), a.tensor("mask"), a.integer("dim"))); }, "masked_softmax"},
   };
 }
 

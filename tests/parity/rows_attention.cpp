@@ -21,8 +21,6 @@ Outputs attention(const A& a) {
 
 std::vector<Row> attention_rows() {
   return {
-      {"masked.softmax", "input, dim, *, dtype, mask",
-       [](const A& a) { return Outputs(masked_softmax(a.tensor("input"), a.tensor("mask"), a.integer("dim"))); }, "masked_softmax"},
       {"nn.functional._scaled_dot_product_attention", "query, key, value, attn_mask, dropout_p, need_attn_weights, is_causal", attention,
        "scaled_dot_product_attention"},
   };

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "parity/embedding_options.h"
 #include "parity/table.h"
 
 namespace gradus::parity {
@@ -39,6 +40,13 @@ Outputs scattered(const A& a) {
   if (!a.has("reduce")) return a.is_tensor(source) ? scatter(x, dim, index, a.tensor(source)) : scatter(x, dim, index, a.number(source));
   const std::string reduce = a.text("reduce", "");
   return a.is_tensor(source) ? scatter(x, dim, index, a.tensor(source), reduce) : scatter(x, dim, index, a.number(source), reduce);
+}
+
+Outputs bags(const A& a) {
+  // PyTorch's own samples name the weight first, as its function once did.
+  Tensor indices = a.tensor("input"), weight = a.tensor("weight");
+  if (is_floating_point(indices.dtype()) && weight.dtype() == DType::Int64) std::swap(indices, weight);
+  return embedding_bag(indices, weight, a.optional_tensor("offsets"), bag_options(a), a.optional_tensor("per_sample_weights"));
 }
 
 }  // namespace
@@ -92,6 +100,12 @@ std::vector<Row> indexing_rows() {
        }},
       {"nn.functional.one_hot", "input, num_classes",
        [](const A& a) { return Outputs(one_hot(a.tensor("input"), a.integer("num_classes", -1))); }},
+      {"nn.functional.embedding", "input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse",
+       [](const A& a) { return Outputs(embedding(a.tensor("input"), a.tensor("weight"), embedding_options(a))); }},
+      {"nn.functional.embedding_bag",
+       "input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights, include_last_offset, "
+       "padding_idx",
+       bags},
   };
 }
 

@@ -1,41 +1,42 @@
-#include "parity/modules.h"
+#include "parity/table.h"
 
 namespace gradus::parity {
 namespace {
 
 using A = Arguments;
 
-Built layer_norm_layer(const A& a) {
-  return built(
-      nn::LayerNorm(a.dims("normalized_shape"), {.eps = a.real("eps", 1e-5), .elementwise_affine = a.flag("elementwise_affine", true)}),
-      [](const nn::LayerNorm& m, const A& call) { return m(call.tensor("input")); });
-}
-
-template <class Layer>
-Built batch_norm_layer(const A& a) {
-  const bool cumulative = a.given("momentum") && !a.has("momentum");
-  return built(Layer(a.integer("num_features"), {.eps = a.real("eps", 1e-5),
-                                                 .momentum = cumulative ? std::nullopt : std::optional(a.real("momentum", 0.1)),
-                                                 .affine = a.flag("affine", true),
-                                                 .track_running_stats = a.flag("track_running_stats", true)}),
-               [](const Layer& m, const A& call) { return m(call.tensor("input")); });
-}
-
-Built group_norm_layer(const A& a) {
-  return built(
-      nn::GroupNorm(a.integer("num_groups"), a.integer("num_channels"), {.eps = a.real("eps", 1e-5), .affine = a.flag("affine", true)}),
-      [](const nn::GroupNorm& m, const A& call) { return m(call.tensor("input")); });
-}
-
 }  // namespace
 
-std::vector<ModuleRow> normalization_rows() {
-  constexpr const char* batch = "num_features, eps, momentum, affine, track_running_stats";
+std::vector<Row> normalization_rows() {
   return {
-      {"LayerNorm", "normalized_shape, eps, elementwise_affine", "input", layer_norm_layer},
-      {"BatchNorm1d", batch, "input", batch_norm_layer<nn::BatchNorm1d>},
-      {"BatchNorm2d", batch, "input", batch_norm_layer<nn::BatchNorm2d>},
-      {"GroupNorm", "num_groups, num_channels, eps, affine", "input", group_norm_layer},
+      {"nn.functional.layer_norm", "input, normalized_shape, weight, bias, eps",
+       [](const A& a) {
+         return Outputs(layer_norm(a.tensor("input"), a.dims("normalized_shape"), a.optional_tensor("weight"), a.optional_tensor("bias"),
+                                   a.real("eps", 1e-5)));
+       }},
+      {"native_layer_norm", "input, normalized_shape, weight, bias, eps",
+       [](const A& a) {
+         const LayerNormOutput y = native_layer_norm(a.tensor("input"), a.dims("normalized_shape"), a.optional_tensor("weight"),
+                                                     a.optional_tensor("bias"), a.real("eps", 1e-5));
+         return Outputs(std::vector<Tensor>{y.output, y.mean, y.rstd});
+       }},
+      {"nn.functional.batch_norm", "input, running_mean, running_var, weight, bias, training, momentum, eps",
+       [](const A& a) {
+         return Outputs(batch_norm(a.tensor("input"), a.optional_tensor("running_mean"), a.optional_tensor("running_var"),
+                                   a.optional_tensor("weight"), a.optional_tensor("bias"), a.flag("training", false),
+                                   a.real("momentum", 0.1), a.real("eps", 1e-5)));
+       }},
+      {"nn.functional.group_norm", "input, num_groups, weight, bias, eps",
+       [](const A& a) {
+         return Outputs(group_norm(a.tensor("input"), a.integer("num_groups"), a.optional_tensor("weight"), a.optional_tensor("bias"),
+                                   a.real("eps", 1e-5)));
+       }},
+      {"nn.functional.normalize", "input, p, dim, eps",
+       [](const A& a) {
+         return Outputs(normalize(a.tensor("input"), a.real("p", 2), a.has("dim") ? a.dims("dim") : Dims{1}, a.real("eps", 1e-12)));
+       }},
+      {"nn.functional.dropout", "input, p, training, inplace",
+       [](const A& a) { return Outputs(dropout(a.tensor("input"), a.real("p", 0.5), a.flag("training", true))); }},
   };
 }
 

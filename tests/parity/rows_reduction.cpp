@@ -100,31 +100,19 @@ std::vector<Row> reduction_rows() {
       {"topk", "input, k, dim, largest, sorted",
        [](const A& a) { return Outputs(topk(a.tensor("input"), a.integer("k"), a.integer("dim", -1), a.flag("largest", true))); }, nullptr,
        true},
-      {"softmax", "input, dim, *, dtype",
+      {"sum_to_size", "input, ...size", [](const A& a) { return Outputs(sum_to(a.tensor("input"), a.dims("size"))); }, "sum_to"},
+      {"nn.functional.cosine_similarity", "x1, x2, dim, eps",
+       [](const A& a) { return Outputs(cosine_similarity(a.tensor("x1"), a.tensor("x2"), a.integer("dim", 1), a.real("eps", 1e-8))); }},
+      {"nn.functional.pairwise_distance", "x1, x2, p, eps, keepdim",
        [](const A& a) {
-         const Tensor x = a.tensor("input");
-         return Outputs(softmax(x, a.integer("dim"), a.dtype("dtype")));
+         return Outputs(pairwise_distance(a.tensor("x1"), a.tensor("x2"), a.real("p", 2), a.real("eps", 1e-6), a.flag("keepdim", false)));
        }},
-      {"log_softmax", "input, dim, *, dtype",
-       [](const A& a) { return Outputs(log_softmax(a.tensor("input"), a.integer("dim"), a.dtype("dtype"))); }},
-      {"trace", "input", [](const A& a) { return Outputs(trace(a.tensor("input"))); }},
-      {"matmul", "input, other", [](const A& a) { return Outputs(matmul(a.tensor("input"), a.tensor("other"))); }},
-      {"mm", "input, mat2", [](const A& a) { return Outputs(mm(a.tensor("input"), a.tensor("mat2"))); }},
-      {"bmm", "input, mat2", [](const A& a) { return Outputs(bmm(a.tensor("input"), a.tensor("mat2"))); }},
-      {"mv", "input, vec", [](const A& a) { return Outputs(mv(a.tensor("input"), a.tensor("vec"))); }},
-      {"dot", "input, other", [](const A& a) { return Outputs(dot(a.tensor("input"), a.tensor("other"))); }},
-      {"outer", "input, vec2", [](const A& a) { return Outputs(outer(a.tensor("input"), a.tensor("vec2"))); }},
-      {"addmm", "input, mat1, mat2, *, beta, alpha",
+      {"equal", "input, other", [](const A& a) { return Outputs(equal(a.tensor("input"), a.tensor("other"))); }},
+      {"allclose", "input, other, rtol, atol, equal_nan",
        [](const A& a) {
-         return Outputs(addmm(a.tensor("input"), a.tensor("mat1"), a.tensor("mat2"), a.optional_number("beta").value_or(1),
-                              a.optional_number("alpha").value_or(1)));
+         return Outputs(
+             allclose(a.tensor("input"), a.tensor("other"), a.real("rtol", 1e-5), a.real("atol", 1e-8), a.flag("equal_nan", false)));
        }},
-      {"baddbmm", "input, batch1, batch2, *, beta, alpha",
-       [](const A& a) {
-         return Outputs(baddbmm(a.tensor("input"), a.tensor("batch1"), a.tensor("batch2"), a.optional_number("beta").value_or(1),
-                                a.optional_number("alpha").value_or(1)));
-       }},
-      {"einsum", "equation, operands", [](const A& a) { return Outputs(einsum(a.text("equation", ""), a.tensors("operands"))); }},
   };
 }
 

@@ -5,12 +5,30 @@
 
 namespace gradus::parity {
 
+const std::vector<Family>& families() {
+  static const std::vector<Family> all{{"creation", creation_rows},
+                                       {"elementwise", elementwise_rows},
+                                       {"activation", activation_rows},
+                                       {"shape", shape_rows},
+                                       {"indexing", indexing_rows},
+                                       {"reduction", reduction_rows},
+                                       {"product", product_rows},
+                                       {"convolution", convolution_rows},
+                                       {"normalization", normalization_rows},
+                                       {"attention", attention_rows},
+                                       {"loss", loss_rows},
+                                       {"recurrent", recurrent_rows}};
+  return all;
+}
+
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = [] {
     std::vector<Row> all;
-    for (const auto& part : {pointwise_rows(), reduction_rows(), rearranging_rows(), indexing_rows(), embedding_rows(), function_rows(),
-                             layer_function_rows(), pooling_rows(), activation_rows(), criterion_rows(), attention_rows()})
-      all.insert(all.end(), part.begin(), part.end());
+    for (const Family& family : families())
+      for (Row row : family.rows()) {
+        row.family = family.name;
+        all.push_back(row);
+      }
     return all;
   }();
   return rows;

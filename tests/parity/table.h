@@ -16,6 +16,7 @@ struct Outputs : std::vector<Tensor> {
   Outputs(std::vector<Tensor> ys) : std::vector<Tensor>(std::move(ys)) {}
   Outputs(const ValuesIndices& y) : std::vector<Tensor>{y.values, y.indices} {}
   Outputs(const std::pair<Tensor, Tensor>& y) : std::vector<Tensor>{y.first, y.second} {}
+  explicit Outputs(bool y) : std::vector<Tensor>{full({}, y, {.dtype = DType::Bool})} {}
 };
 
 struct Row {
@@ -26,6 +27,8 @@ struct Row {
   const char* function = nullptr;
   /// The second output tells where the first was found, and PyTorch promises no order among equal elements: any of their places will do.
   bool any_of_equals = false;
+  /// Filled in by table().
+  const char* family = nullptr;
 
   /// The name of the C++ function.
   std::string_view function_name() const;
@@ -35,16 +38,24 @@ struct Row {
 const Row* find_row(std::string_view op);
 const std::vector<Row>& table();
 
-std::vector<Row> pointwise_rows();
-std::vector<Row> reduction_rows();
-std::vector<Row> rearranging_rows();
-std::vector<Row> indexing_rows();
-std::vector<Row> embedding_rows();
-std::vector<Row> function_rows();
-std::vector<Row> layer_function_rows();
-std::vector<Row> pooling_rows();
+/// The families in the order that every list of them has; their names are those of headers, folders, rows, cases and sections.
+struct Family {
+  const char* name;
+  std::vector<Row> (*rows)();
+};
+const std::vector<Family>& families();
+
+std::vector<Row> creation_rows();
+std::vector<Row> elementwise_rows();
 std::vector<Row> activation_rows();
-std::vector<Row> criterion_rows();
+std::vector<Row> shape_rows();
+std::vector<Row> indexing_rows();
+std::vector<Row> reduction_rows();
+std::vector<Row> product_rows();
+std::vector<Row> convolution_rows();
+std::vector<Row> normalization_rows();
 std::vector<Row> attention_rows();
+std::vector<Row> loss_rows();
+std::vector<Row> recurrent_rows();
 
 }  // namespace gradus::parity

@@ -1,33 +1,11 @@
-"""Attention and the softmax under a mask."""
-
-import torch
+"""Attention."""
 
 from .draw import *
 from .writer import Fixed
 
 
 def write(w):
-    masked_softmax(w)
     scaled_dot_product_attention(w)
-
-
-def some(*shape):
-    """A mask with something true in every row along every dimension."""
-    mask = bools(*shape)
-    mask[..., 0] = True
-    return mask
-
-
-def masked_softmax(w):
-    case = w.op("masked.softmax")
-    for shape, mask, dim in (((5,), (5,), 0), ((2, 3), (2, 3), 1), ((2, 3), (3,), -1), ((2, 3, 4), (2, 1, 4), -1),
-                             ((2, 3, 4), (3, 4), 2), ((2, 3, 4), (4,), -1), ((0, 3), (3,), 1), ((2, 40), (2, 40), 1)):
-        case(n(*shape), dim, mask=some(*mask))
-    case(n(3, 2), 0, mask=some(2, 3).t())
-    case(n(3, 2, 4), 1, mask=flags(True, False).view(2, 1))
-    case(n(2, 3), 1, mask=flags(True, True).view(2, 1))
-    case.refused(n(2, 3), 2, mask=bools(2, 3))
-    case.refused(n(2, 3), 1, mask=bools(2, 4))
 
 
 def scaled_dot_product_attention(w):

@@ -10,6 +10,8 @@ SHAPES = [(5,), (2, 3), (2, 1, 3), (2, 3, 2, 2), (), (0, 2)]
 PAIRS = [((2, 3), (2, 3)), ((2, 3), (3,)), ((3,), (2, 3)), ((2, 1), (1, 3)), ((), (2, 3)), ((2, 3), ()), ((), ()), ((2, 3, 2), (3, 1)),
          ((2, 1, 2), (2, 1, 3, 1)), ((0, 3), (1, 3))]
 MISFITS = [((2, 3), (2, 4)), ((2, 3), (4, 3)), ((0,), (2,)), ((3, 2), (3,))]
+# Shapes, and a dimension of each to work along.
+ALONG = [((5,), 0), ((2, 3), 0), ((2, 3), -1), ((2, 3, 2), 1), ((2, 2, 2, 3), -2), ((2, 1, 3), 1), ((), 0)]
 
 
 def n(*shape):
@@ -64,3 +66,19 @@ def zeros(*shape):
 
 def strange():
     return f64(NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0)
+
+
+def some(*shape):
+    """A mask with something true in every row along every dimension."""
+    mask = bools(*shape)
+    mask[..., 0] = True
+    return mask
+
+
+def bad_dims(case, several=True, **kwargs):
+    """Calls with dimensions that (2, 3) does not have, or, where several are taken, with one twice."""
+    case.refused(n(2, 3), 2, **kwargs)
+    case.refused(n(2, 3), -3, **kwargs)
+    if several:
+        case.refused(n(2, 3), [0, 0], **kwargs)
+        case.refused(n(2, 3), [0, -2], **kwargs)

@@ -54,7 +54,7 @@ def runs(name, draw, draws):
 def write(writer, draws):
     for name in OPTIONS:
         draw = random.Random(f"{writer.seed}/{name}")
-        torch.manual_seed(draw.getrandbits(32))
+        writer.subject(f"optim.{name}")
         for k, options in enumerate(runs(name, draw, draws)):
             for dtype in (torch.float64, torch.float32):
                 if dtype == torch.float64 or k % 3 == 0:
@@ -63,10 +63,11 @@ def write(writer, draws):
 
 def write_case(writer, draw, name, options, dtype, problem):
     """`gaps`: at some steps a parameter has no gradient, or zeros, and the learning rate drops; `groups`: two of them."""
+    subject = f"optim.{name}"
     params = [torch.randn(SHAPE, dtype=dtype, requires_grad=True) for _ in range(2 if problem == "groups" else 1)]
     gradients = [torch.randn(STEPS, *SHAPE, dtype=dtype) for _ in params]
     case = {"kind": "optim", "optimizer": name, "dtype": str(dtype).removeprefix("torch."), "options": options, "problem": problem,
-            "steps": STEPS, "start": [writer.put(p) for p in params]}
+            "steps": STEPS, "start": [writer.put(subject, p) for p in params]}
     groups = [{"params": params[:1]}]
     if problem == "groups":
         case["group1"] = {key: values(draw) for key, values in OPTIONS[name].items() if key in ("lr", "weight_decay")}
@@ -84,8 +85,8 @@ def write_case(writer, draw, name, options, dtype, problem):
         optimizer.step()
         for p, after in zip(params, trajectory):
             after.append(p.detach().clone())
-    case["gradients"] = [writer.put(g) for g in gradients]
-    case["trajectory"] = [writer.put(torch.stack(after)) for after in trajectory]
+    case["gradients"] = [writer.put(subject, g) for g in gradients]
+    case["trajectory"] = [writer.put(subject, torch.stack(after)) for after in trajectory]
     state = {key: value for key, value in optimizer.state[params[0]].items() if value is not None}
-    case["state"] = {key: writer.put(torch.as_tensor(value)) for key, value in state.items()}
-    writer.add(f"optim.{name}", case)
+    case["state"] = {key: writer.put(subject, torch.as_tensor(value)) for key, value in state.items()}
+    writer.add(subject, case)

@@ -1,15 +1,13 @@
 """Runs calls in PyTorch and writes them, with what they gave, as a folder of cases."""
 
-import json
 import math
 import operator
-import os
-import struct
 import zlib
 
 import torch
 
-SAFETENSORS = {torch.float64: "F64", torch.int64: "I64", torch.float32: "F32", torch.bool: "BOOL"}
+from .folder import Tensors, write
+
 SPECIAL = {"__getitem__": operator.getitem, "slice": torch.ops.aten.slice}
 
 
@@ -77,68 +75,53 @@ def expanded(x):
     return x[:1].expand(x.shape) if x.dim() > 0 and x.shape[0] > 1 else x
 
 
-class Data:
-    """The tensors of one file. Equal ones are kept once, under a number."""
-
-    def __init__(self):
-        self.names = {}
-        self.tensors = []
-
-    def put(self, tensor):
-        dense = tensor.detach().to_dense() if tensor.is_sparse else tensor.detach().contiguous()
-        bytes_ = dense.numpy().tobytes()
-        key = (SAFETENSORS[dense.dtype], tuple(dense.shape), bytes_)
-        if key not in self.names:
-            self.names[key] = str(len(self.tensors))
-            self.tensors.append(key)
-        return self.names[key]
-
-    def save(self, path):
-        """u64 little-endian size of the header, JSON header, dense row-major data; larger elements first, so that all are aligned."""
-        header, blobs, offset = {}, [], 0
-        order = list(SAFETENSORS.values())
-        for key in sorted(self.tensors, key=lambda k: order.index(k[0])):
-            dtype, shape, bytes_ = key
-            header[self.names[key]] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, offset + len(bytes_)]}
-            blobs.append(bytes_)
-            offset += len(bytes_)
-        text = json.dumps(header, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)
-        with open(path, "wb") as file:
-            file.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
 class Writer:
+    """Collects cases. The numbers of a case depend on the seed, its operation and how many cases of that one came before, on nothing else."""
+
     def __init__(self, seed):
         self.seed = seed
-        self.cases = []
-        self.count = {}
+        self.cases = {}
         self.files = {}
+        self.tensors = {}
+        self.start(None)
 
     def family(self, name):
-        """The cases that follow go to this data file."""
-        self.file = name
-        self.files[name] = Data()
+        """The operations that follow belong to this family."""
+        self.folder = name
+
+    def start(self, name):
+        """Begins the random numbers of the next case of an operation."""
+        torch.manual_seed(zlib.crc32(f"{self.seed}/{name}/{len(self.cases.get(name, []))}".encode()))
+        self.begin = torch.get_rng_state()
+
+    def subject(self, name):
+        """What the cases that follow are of."""
+        # Such numbers would depend on the operation before.
+        assert torch.equal(self.begin, torch.get_rng_state()), f"numbers were drawn before {name} was named: draw them after"
+        file = f"{self.folder}/{name}"
+        assert self.files.setdefault(name, file) == file, f"{name} is in two families: {file} and {self.files[name]}"
+        self.cases.setdefault(name, [])
+        self.tensors.setdefault(file, Tensors())
+        self.start(name)
 
     def op(self, name):
-        """Adds cases of an operation. The numbers drawn depend on its name and the seed alone."""
-        torch.manual_seed(zlib.crc32(f"{self.seed}/{name}".encode()))
+        """Adds cases of an operation."""
+        self.subject(name)
         return Operation(self, name)
 
     def module(self, name):
         """The same for a module of torch.nn."""
-        torch.manual_seed(zlib.crc32(f"{self.seed}/{name}".encode()))
+        self.subject(name)
         return ModuleCase(self, name)
 
     def add(self, name, case, kind="op"):
-        number = self.count.setdefault(name, 0)
-        self.count[name] += 1
         kind = {} if kind == "op" and "kind" in case else {kind: name}
-        self.cases.append({"id": f"{name}.{number}", **kind, **case, "file": self.file})
+        self.cases[name].append({"id": f"{name}.{len(self.cases[name])}", **kind, **case, "file": self.files[name]})
+        self.start(name)
 
-    def put(self, tensor):
-        """The name of a tensor in the current data file."""
-        return self.files[self.file].put(tensor)
+    def put(self, name, tensor):
+        """What a tensor is called in the data file of an operation."""
+        return self.tensors[self.files[name]].put(tensor)
 
     def cotangent(self, y):
         """Random numbers of y's shape, the same for every output of that shape."""
@@ -146,16 +129,9 @@ class Writer:
         return torch.randn(y.shape, generator=source, dtype=torch.float64).to(y.dtype)
 
     def save(self, folder, **parts):
-        """The cases, and under their own names what stands beside them in the manifest."""
-        os.makedirs(os.path.join(folder, "data"), exist_ok=True)
-        for name, data in self.files.items():
-            data.save(os.path.join(folder, "data", f"{name}.safetensors"))
-        meta = {"pytorch": torch.__version__, "seed": self.seed}
-        lines = ",\n".join(json.dumps(case, separators=(",", ":"), allow_nan=False) for case in self.cases)
-        parts = "".join(f'"{key}":[\n' + ",\n".join(map(json.dumps, part)) + "\n],\n" for key, part in parts.items())
-        with open(os.path.join(folder, "manifest.json"), "w") as file:
-            file.write(f'{{"meta":{json.dumps(meta)},\n{parts}"cases":[\n{lines}\n]}}\n')
-        print(f"{folder}: {len(self.cases)} cases of {len(self.count)} operations")
+        cases = [case for of_one in self.cases.values() for case in of_one]
+        write(folder, {"pytorch": torch.__version__, "seed": self.seed}, parts, cases, self.tensors)
+        print(f"{folder}: {len(cases)} cases of {len(self.cases)} operations")
 
 
 class Operation:
@@ -202,6 +178,8 @@ class Operation:
         case, tensors, args, kwargs = self.call(args, kwargs)
         self.describe(case, tensors)  # before the call, which may change them
         outputs = self.function(*args, **kwargs)
+        if isinstance(outputs, bool):
+            outputs = torch.tensor(outputs)
         outputs = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
         case["outs"] = [{"name": self.put(y)} for y in outputs]
         recorded = [y if y.requires_grad else None for y in outputs]
@@ -262,7 +240,7 @@ class Operation:
             case.setdefault("tensors", []).append(description)
 
     def put(self, tensor):
-        return self.writer.put(tensor)
+        return self.writer.put(self.name, tensor)
 
 
 class ModuleCase:
@@ -304,4 +282,4 @@ class ModuleCase:
         self.writer.add(self.name, case, "module")
 
     def put(self, tensor):
-        return self.writer.put(tensor)
+        return self.writer.put(self.name, tensor)
