@@ -8,8 +8,8 @@ namespace gradus::parity {
 const ModuleRow* find_module(std::string_view name) {
   static const std::vector<ModuleRow> rows = [] {
     std::vector<ModuleRow> all;
-    for (const auto& part : {activation_modules(), indexing_modules(), product_modules(), convolution_modules(), pooling_modules(),
-                             normalization_modules(), attention_modules(), loss_modules(), recurrent_modules()})
+    for (const auto& part : {activation_modules(), indexing_modules(), product_modules(), convolution_modules(), normalization_modules(),
+                             attention_modules(), loss_modules(), recurrent_modules()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

@@ -31,7 +31,6 @@ std::vector<ModuleRow> activation_modules();
 std::vector<ModuleRow> indexing_modules();
 std::vector<ModuleRow> product_modules();
 std::vector<ModuleRow> convolution_modules();
-std::vector<ModuleRow> pooling_modules();
 std::vector<ModuleRow> normalization_modules();
 std::vector<ModuleRow> attention_modules();
 std::vector<ModuleRow> loss_modules();
