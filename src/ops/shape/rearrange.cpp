@@ -139,7 +139,10 @@ Tensor roll(const Tensor& x, const Dims& shifts, const Dims& dims) {
                        "shifts {} and dims {} must have one entry each, or shifts one and dims none", shifts, dims);
   if (dims.empty()) return reshape(roll(reshape(x, -1), shifts, 0), shape);
   Dims back = shifts;
-  for (int64_t& s : back) s = -s;
+  for (int64_t i = 0; i < dims.size(); ++i) {
+    const int64_t size = shape[wrap_dim(op, dims[i], shape.size())];
+    back[i] = size == 0 ? 0 : -(shifts[i] % size);  // the smallest integer has no opposite
+  }
   Tensor y;
   {
     NoGradGuard no_grad;

@@ -140,6 +140,15 @@ Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
 
 namespace {
 
+/// Every piece is a tensor of its own; more than these are a mistake, made with a dimension that was expanded, and would fill all memory.
+void check_count(Op op, int64_t pieces, const Shape& shape, int64_t dim) {
+  constexpr int64_t most = int64_t{1} << 24;
+  op.check<ValueError>(pieces <= most, "dimension {} of shape {} gives {} tensors, more than {}", dim, shape, pieces, most);
+}
+
+/// size / by, rounded up.
+int64_t quotient_up(int64_t size, int64_t by) { return size == 0 ? 0 : (size - 1) / by + 1; }
+
 /// Makes `pieces`, which cover x along dim one after the other, outputs of one operation whose gradient joins theirs.
 std::vector<Tensor> record_pieces(Op op, const Tensor& x, std::vector<Tensor> pieces, int64_t dim) {
   std::vector<Shape> shapes;
@@ -162,6 +171,8 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, in
   int64_t total = 0;
   for (int64_t size : sizes) {
     op.check<ValueError>(size >= 0, "size {} is negative", size);
+    op.check<ShapeError>(size <= std::numeric_limits<int64_t>::max() - total, "sizes add up to more than {}, the size of dimension {}",
+                         layout.shape[dim], dim);
     total += size;
   }
   op.check<ShapeError>(total == layout.shape[dim] && !sizes.empty(), "sizes add up to {}, but dimension {} of shape {} has {}", total, dim,
@@ -180,9 +191,10 @@ std::vector<Tensor> split(const Tensor& x, int64_t size, int64_t dim) {
   const Shape& shape = impl_of(op, x).layout.shape;
   op.check<ValueError>(size > 0, "size {} must be positive", size);
   op.check<ShapeError>(!shape.empty(), "a scalar has no dimension to cut");
-  const int64_t total = shape[wrap_dim(op, dim, shape.size())];
-  std::vector<int64_t> sizes(static_cast<size_t>(std::max<int64_t>((total + size - 1) / size, 1)), size);
-  sizes.back() = total - size * (static_cast<int64_t>(sizes.size()) - 1);
+  const int64_t total = shape[wrap_dim(op, dim, shape.size())], count = std::max<int64_t>(quotient_up(total, size), 1);
+  check_count(op, count, shape, dim);
+  std::vector<int64_t> sizes(static_cast<size_t>(count), size);
+  sizes.back() = total - size * (count - 1);
   return split(x, sizes, dim);
 }
 
@@ -192,8 +204,9 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim) {
   op.check<ValueError>(chunks > 0, "{} chunks; ask for at least one", chunks);
   op.check<ShapeError>(!shape.empty(), "a scalar has no dimension to cut");
   const int64_t total = shape[wrap_dim(op, dim, shape.size())];
+  check_count(op, std::min(chunks, total == 0 ? chunks : total), shape, dim);
   if (total == 0) return split(x, std::vector<int64_t>(static_cast<size_t>(chunks), 0), dim);
-  return split(x, (total + chunks - 1) / chunks, dim);
+  return split(x, quotient_up(total, chunks), dim);
 }
 
 std::vector<Tensor> unbind(const Tensor& x, int64_t dim) {
@@ -201,6 +214,7 @@ std::vector<Tensor> unbind(const Tensor& x, int64_t dim) {
   const Layout& layout = impl_of(op, x).layout;
   op.check<ShapeError>(layout.rank() > 0, "a scalar has no dimension to take apart");
   dim = wrap_dim(op, dim, layout.rank());
+  check_count(op, layout.shape[dim], layout.shape, dim);
   std::vector<Tensor> pieces;
   for (int64_t i = 0; i < layout.shape[dim]; ++i) pieces.push_back(view_of(x, select(op, layout, dim, i)));
   if (pieces.empty()) return pieces;

@@ -254,3 +254,27 @@ TEST_CASE("cat and stack join copies, and say which tensor does not fit") {
   CHECK_THROWS_AS(cat({x, x}, 2), IndexError);
   CHECK_THROWS_AS(cat({tensor(1), tensor(2)}), ShapeError);
 }
+
+TEST_CASE("split, chunk and unbind refuse to make more tensors than memory holds") {
+  constexpr int64_t many = int64_t{1} << 40;
+  const Tensor x = gradus::zeros({1}).expand({many});
+  CHECK_THROWS_WITH_AS(unbind(x), "unbind: dimension 0 of shape [1099511627776] gives 1099511627776 tensors, more than 16777216",
+                       gradus::ValueError);
+  CHECK_THROWS_AS(split(x, 1), gradus::ValueError);
+  CHECK_THROWS_AS(chunk(x, many), gradus::ValueError);
+  CHECK_THROWS_AS(chunk(gradus::zeros({0}), many), gradus::ValueError);
+  constexpr int64_t most = std::numeric_limits<int64_t>::max();
+  CHECK(split(gradus::zeros({3}), most).size() == 1);
+  CHECK(chunk(gradus::zeros({3}), 2).size() == 2);
+  CHECK_THROWS_AS(split(gradus::zeros({3}), {most, most, 5}), gradus::ShapeError);
+}
+
+TEST_CASE("roll takes any shift") {
+  const Tensor x = gradus::tensor({1.0, 2.0, 3.0}, {.dtype = gradus::float64, .requires_grad = true});
+  for (int64_t shift : {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(), int64_t{-1}, int64_t{4}}) {
+    const Tensor y = roll(x, shift);
+    for (int64_t i = 0; i < 3; ++i) CHECK(y[((i + shift % 3) % 3 + 3) % 3].item() == x[i].item());
+    CHECK(op_test::values(op_test::gradient(y, x, y.detach())) == op_test::values(x));
+  }
+  CHECK(roll(gradus::zeros({0}), std::numeric_limits<int64_t>::min()).numel() == 0);
+}
