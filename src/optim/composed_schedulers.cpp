@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "core/check.h"
 #include "gradus/optim/scheduler.h"
@@ -72,21 +73,33 @@ SequentialLR::SequentialLR(Optimizer& optimizer, std::vector<EpochScheduler*> sc
                     milestones_.size());
   check<ValueError>(std::is_sorted(milestones_.begin(), milestones_.end()), "SequentialLR: the milestones [{}] must grow",
                     fmt::join(milestones_, ", "));
-  // Every scheduler has taken its first step: that is undone, and only the first takes it again.
-  std::vector<double> initial;
-  for (size_t group = 0; group < num_groups(); ++group) initial.push_back(initial_lr(group).value_or(lr(group)));
-  set_lrs(std::move(initial));
-  for (EpochScheduler* scheduler : schedulers_) --scheduler->last_epoch_;
-  schedulers_[0]->step();
-  set_lrs(lrs());
+  check<ValueError>(milestones_.empty() || milestones_[0] >= 0,
+                    "SequentialLR: milestone {} is negative; a milestone is the epoch at which the next scheduler begins, 0 or later",
+                    milestones_.empty() ? 0 : milestones_[0]);
+  begin();
 }
 
-void SequentialLR::step() {
-  const auto at = std::upper_bound(milestones_.begin(), milestones_.end(), last_epoch_ + 1) - milestones_.begin();
-  const auto turn = static_cast<size_t>(at);
-  if (turn > 0 && milestones_[turn - 1] == last_epoch_ + 1) schedulers_[turn]->move_to(0, true);
+/// Every scheduler has taken its first step: that is undone, and only the one whose turn it is takes it again.
+void SequentialLR::begin() {
+  const std::set<EpochScheduler*> each(schedulers_.begin(), schedulers_.end());
+  std::vector<double> initial, before = lrs();
+  for (size_t group = 0; group < num_groups(); ++group) initial.push_back(initial_lr(group).value_or(lr(group)));
+  set_lrs(std::move(initial));
+  for (EpochScheduler* scheduler : each) --scheduler->last_epoch_;
+  try {
+    step_to(0);
+  } catch (...) {
+    for (EpochScheduler* scheduler : each) ++scheduler->last_epoch_;
+    set_lrs(std::move(before));
+    throw;
+  }
+}
+
+void SequentialLR::step_to(int64_t epoch) {
+  const auto turn = static_cast<size_t>(std::upper_bound(milestones_.begin(), milestones_.end(), epoch) - milestones_.begin());
+  if (turn > 0 && milestones_[turn - 1] == epoch) schedulers_[turn]->move_to(0, true);
   else schedulers_[turn]->step();
-  ++last_epoch_;
+  last_epoch_ = epoch;
   set_lrs(lrs());
 }
 

@@ -27,7 +27,10 @@ int64_t steps_in_all(const OneCycleOptions& o) {
   check<ValueError>(o.epochs && o.steps_per_epoch, "OneCycleLR: give total_steps, or epochs and steps_per_epoch");
   check_positive("OneCycleLR", "epochs", *o.epochs);
   check_positive("OneCycleLR", "steps_per_epoch", *o.steps_per_epoch);
-  return *o.epochs * *o.steps_per_epoch;
+  int64_t product = 0;
+  check<ValueError>(!__builtin_mul_overflow(*o.epochs, *o.steps_per_epoch, &product),
+                    "OneCycleLR: epochs times steps_per_epoch, {} times {}, is more than 64 bits hold", *o.epochs, *o.steps_per_epoch);
+  return product;
 }
 
 }  // namespace
@@ -158,9 +161,11 @@ ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, const PlateauOptions&
 
 bool ReduceLROnPlateau::better(double metric) const {
   const double best = progress_.best, threshold = options_.threshold;
-  const bool relative = options_.threshold_mode == PlateauOptions::ThresholdMode::Rel;
-  if (options_.mode == PlateauOptions::Mode::Min) return metric < (relative ? best * (1 - threshold) : best - threshold);
-  return metric > (relative ? best * (threshold + 1) : best + threshold);
+  const bool smaller = options_.mode == PlateauOptions::Mode::Min;
+  double bar = best;  // also of an infinite one, of which no part is a number
+  if (options_.threshold_mode == PlateauOptions::ThresholdMode::Abs) bar = smaller ? best - threshold : best + threshold;
+  else if (std::isfinite(best)) bar = best * (smaller == (best > 0) ? 1 - threshold : 1 + threshold);
+  return smaller ? metric < bar : metric > bar;
 }
 
 void ReduceLROnPlateau::step(double metric) {
@@ -200,6 +205,7 @@ std::function<void()> ReduceLROnPlateau::read_state(StateReader& reader, const s
   Progress found;
   const Tensor best = reader.take(prefix + "best", {}, DType::Float64);
   found.best = best.defined() ? best.item() : 0;
+  if (std::isnan(found.best)) reader.refuse(prefix + "best is NaN");
   found.last_epoch = reader.take_whole(prefix + "last_epoch", 0);
   found.num_bad_epochs = reader.take_whole(prefix + "num_bad_epochs", 0);
   found.cooldown_counter = reader.take_whole(prefix + "cooldown_counter", 0);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "gradus/optim/scheduler.h"
@@ -58,7 +59,8 @@ double CosineAnnealingLR::lr_at(size_t group, int64_t epoch) const {
   const double T = real(T_max_), now = real(epoch);
   if (epoch == 0) return lr(group);
   // From the minimum, where the factor below would be something by nothing.
-  if ((epoch - 1 - T_max_) % (2 * T_max_) == 0) return lr(group) + (base_lr(group) - eta_min_) * (1 - std::cos(kPi / T)) / 2;
+  if ((epoch - 1) % T_max_ == 0 && (epoch - 1) / T_max_ % 2 == 1)
+    return lr(group) + (base_lr(group) - eta_min_) * (1 - std::cos(kPi / T)) / 2;
   return (1 + std::cos(kPi * now / T)) / (1 + std::cos(kPi * (now - 1) / T)) * (lr(group) - eta_min_) + eta_min_;
 }
 
@@ -76,7 +78,10 @@ double CosineAnnealingWarmRestarts::lr_at(size_t group, int64_t epoch) const {
   int64_t length = T_0_, at = epoch;
   if (T_mult_ == 1) at %= length;
   else
-    for (; at >= length; length *= T_mult_) at -= length;
+    while (at >= length) {
+      at -= length;
+      if (__builtin_mul_overflow(length, T_mult_, &length)) length = std::numeric_limits<int64_t>::max();
+    }
   return eta_min_ + (base_lr(group) - eta_min_) * (1 + std::cos(kPi * real(at) / real(length))) / 2;
 }
 

@@ -9,6 +9,17 @@
 
 namespace gradus::optim {
 
+double PerGroup::operator[](size_t group) const {
+  const size_t i = shared_ ? 0 : group;
+  check<IndexError>(i < values_.size(), "PerGroup: there is no value for parameter group {}; there are {}", group, values_.size());
+  return values_[i];
+}
+
+Scheduler::Scheduler(Optimizer& optimizer) : optimizer_(&optimizer) {
+  check<StateError>(optimizer.num_groups() > 0,
+                    "Scheduler: the optimizer has no parameters; it was moved from, so give the one that it was moved to");
+}
+
 Scheduler::~Scheduler() = default;
 
 std::vector<double> Scheduler::lrs() const {
@@ -33,7 +44,7 @@ void Scheduler::check_count(const char* option, size_t count) const {
 }
 
 void Scheduler::check_count(const char* option, const PerGroup& values) const {
-  if (!values.shared()) check_count(option, values.count());
+  if (!values.shared() || values.count() == 0) check_count(option, values.count());
 }
 
 State Scheduler::state_dict() const {

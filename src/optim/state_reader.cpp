@@ -38,8 +38,10 @@ std::vector<double> StateReader::take_numbers(const std::string& name, size_t co
 int64_t StateReader::take_whole(const std::string& name, int64_t smallest) {
   const Tensor x = take(name, {}, DType::Int64);
   const int64_t value = x.defined() ? x.item<int64_t>() : smallest;
+  constexpr int64_t largest = int64_t{1} << 62;  // so that counting on stays within 64 bits
   if (value < smallest) refuse(fmt::format("{} is {}, below {}", name, value, smallest));
-  return std::max(value, smallest);
+  if (value > largest) refuse(fmt::format("{} is {}, above {}", name, value, largest));
+  return std::clamp(value, smallest, largest);
 }
 
 void StateReader::finish(const char* op) {

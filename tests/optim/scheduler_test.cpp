@@ -5,7 +5,10 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <type_traits>
+#include <utility>
 
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -297,4 +300,140 @@ TEST_CASE("composed schedulers refuse parts that do not belong together") {
   CHECK_THROWS_AS(optim::SequentialLR(*sgd, {&a}, {3}), gradus::ValueError);
   CHECK_THROWS_AS(optim::SequentialLR(*sgd, {&a, &a, &a}, {5, 3}), gradus::ValueError);
   CHECK(a.last_epoch() == 0);
+}
+
+TEST_CASE("SequentialLR with a milestone at 0 begins with the scheduler behind it, from the initial rate") {
+  const auto rates_of = [](std::vector<int64_t> milestones, size_t schedulers) {
+    optim::SGD sgd({parameter()}, {.lr = 1});
+    optim::LinearLR warmup(sgd, 0.1, 1, 4);
+    optim::ExponentialLR fall(sgd, 0.5), slow(sgd, 0.75);
+    std::vector<optim::EpochScheduler*> parts{&warmup, &fall, &slow};
+    parts.resize(schedulers);
+    optim::SequentialLR sequence(sgd, parts, std::move(milestones));
+    Values seen{sgd.lr()};
+    for (int i = 0; i < 3; ++i) {
+      sequence.step();
+      CHECK(sequence.get_last_lr() == Values{sgd.lr()});
+      seen.push_back(sgd.lr());
+    }
+    return seen;
+  };
+  CHECK(rates_of({0}, 2) == Values{1, 0.5, 0.25, 0.125});
+  CHECK(rates_of({0, 0}, 3) == Values{1, 0.75, 0.5625, 0.421875});
+  CHECK(rates_of({0, 2}, 3) == Values{1, 0.5, 1, 0.75});
+  CHECK(rates_of({2, 2}, 3)[2] == 1);  // of equal milestones the last counts
+  CHECK(rates_of({2, 2}, 3)[3] == 0.75);
+}
+
+TEST_CASE("SequentialLR refuses negative and falling milestones, and leaves all as it was where it refuses") {
+  const auto sgd = two_groups();
+  optim::StepLR a(*sgd, 2), b(*sgd, 2);
+  CHECK(message([&] {
+          optim::SequentialLR s(*sgd, {&a, &b}, {-1});
+        }) == "SequentialLR: milestone -1 is negative; a milestone is the epoch at which the next scheduler begins, 0 or later");
+  CHECK_THROWS_AS(optim::SequentialLR(*sgd, {&a, &b, &a}, {-2, 3}), gradus::ValueError);
+  CHECK_THROWS_AS(optim::SequentialLR(*sgd, {&a, &b, &a}, {3, 2}), gradus::ValueError);
+  double factor = 1;
+  optim::LambdaLR wild(*sgd, [&](int64_t) { return factor; });
+  optim::ExponentialLR after(*sgd, 0.5);
+  after.step();
+  const Values before = rates(*sgd);
+  factor = std::nan("");
+  CHECK_THROWS_AS(optim::SequentialLR(*sgd, {&wild, &after}, {3}), gradus::ValueError);
+  CHECK(rates(*sgd) == before);
+  CHECK(wild.last_epoch() == 0);
+  CHECK(after.last_epoch() == 1);
+}
+
+TEST_CASE("SequentialLR may come back to a scheduler that it had before") {
+  optim::SGD sgd({parameter()}, {.lr = 1});
+  optim::ExponentialLR fall(sgd, 0.5);
+  optim::SequentialLR sequence(sgd, {&fall, &fall}, {2});
+  Values seen{sgd.lr()};
+  for (int i = 0; i < 3; ++i) {
+    sequence.step();
+    seen.push_back(sgd.lr());
+  }
+  CHECK(seen == Values{1, 0.5, 1, 0.5});
+}
+
+TEST_CASE("a SequentialLR with a milestone at 0, and one inside a ChainedScheduler, go on from their states") {
+  std::vector<std::unique_ptr<optim::LRScheduler>> alive;
+  const auto keep = [&](auto scheduler) {
+    auto* const raw = scheduler.get();
+    alive.push_back(std::move(scheduler));
+    return raw;
+  };
+  const auto make = [&](optim::Optimizer& o) {
+    const std::vector<optim::EpochScheduler*> parts{keep(std::make_unique<optim::LinearLR>(o, 0.1, 1, 4)),
+                                                    keep(std::make_unique<optim::StepLR>(o, 2, 0.5)),
+                                                    keep(std::make_unique<optim::ExponentialLR>(o, 0.9))};
+    auto* const hold = keep(std::make_unique<optim::ConstantLR>(o, 0.5, 9));
+    auto* const sequence = keep(std::make_unique<optim::SequentialLR>(o, parts, std::vector<int64_t>{0, 8}));
+    return keep(std::make_unique<optim::ChainedScheduler>(std::vector<optim::LRScheduler*>{sequence, hold}));
+  };
+  check_resumed(make, [](optim::LRScheduler* s, int) { s->step(); });
+}
+
+TEST_CASE("ReduceLROnPlateau in relative mode takes threshold times |best| for progress, whatever the sign of the measure") {
+  using Mode = optim::PlateauOptions::Mode;
+  const auto reductions = [](Mode mode, const Values& measures) {
+    optim::SGD sgd({parameter()}, {.lr = 1});
+    optim::ReduceLROnPlateau scheduler(sgd, {.mode = mode, .factor = 0.5, .patience = 0, .threshold = 0.1});
+    for (const double m : measures) scheduler.step(m);
+    return std::lround(-std::log2(sgd.lr()));
+  };
+  CHECK(reductions(Mode::Min, {-1, -1, -1}) == 2);
+  CHECK(reductions(Mode::Min, {-1, -1.09, -1.11}) == 1);
+  CHECK(reductions(Mode::Min, {1, 0.91, 0.89}) == 1);
+  CHECK(reductions(Mode::Min, {0, 0, -1e-30}) == 1);
+  CHECK(reductions(Mode::Max, {-1, -1, -1}) == 2);
+  CHECK(reductions(Mode::Max, {-1, -0.91, -0.89}) == 1);
+  CHECK(reductions(Mode::Max, {1, 1.09, 1.11}) == 1);
+  CHECK(reductions(Mode::Max, {0, 0, 1e-30}) == 1);
+  // With a threshold of 1 and more the first measure is progress all the same.
+  for (const double threshold : {1.0, 2.0}) {
+    optim::SGD sgd({parameter()}, {.lr = 1});
+    optim::ReduceLROnPlateau scheduler(sgd, {.factor = 0.5, .patience = 0, .threshold = threshold});
+    scheduler.step(5);
+    CHECK(sgd.lr() == 1);
+    scheduler.step(4);
+    CHECK(sgd.lr() == 0.5);
+  }
+}
+
+TEST_CASE("schedules with enormous periods and counts stay defined") {
+  optim::SGD sgd({parameter()}, {.lr = 1, .momentum = 0.9});
+  constexpr int64_t most = std::numeric_limits<int64_t>::max();
+  optim::CosineAnnealingLR cosine(sgd, most);
+  cosine.step();
+  CHECK(sgd.lr() == 1);
+  optim::CosineAnnealingWarmRestarts restarts(sgd, 1, most);
+  for (int i = 0; i < 5; ++i) restarts.step();
+  CHECK(sgd.lr() == doctest::Approx(1));
+  CHECK(message([&] { optim::OneCycleLR s(sgd, 1, {.epochs = most, .steps_per_epoch = 2}); }) ==
+        "OneCycleLR: epochs times steps_per_epoch, 9223372036854775807 times 2, is more than 64 bits hold");
+  auto state = restarts.state_dict();
+  state[0].second = gradus::full({}, most);
+  CHECK_THROWS_AS(restarts.load_state_dict(state), gradus::ValueError);
+}
+
+TEST_CASE("a scheduler over an optimizer that was moved from, and options that were moved from, are refused") {
+  static_assert(!std::is_move_constructible_v<optim::StepLR> && !std::is_move_constructible_v<optim::SequentialLR>);
+  optim::SGD from({parameter()}, {.lr = 0.5});
+  optim::StepLR scheduler(from, 2);
+  const optim::SGD to = std::move(from);
+  CHECK_THROWS_AS(optim::StepLR(from, 2), gradus::StateError);       // NOLINT(bugprone-use-after-move)
+  CHECK_THROWS_AS(optim::CyclicLR(from, 1, 2), gradus::StateError);  // NOLINT(bugprone-use-after-move)
+  CHECK_THROWS_AS(scheduler.step(), gradus::ValueError);
+  CHECK(to.lr() == 0.5);
+  optim::SGD sgd({parameter()}, {.lr = 0.5, .momentum = 0.9});
+  optim::PerGroup rates(1.0);
+  const optim::PerGroup kept = std::move(rates);
+  CHECK_THROWS_AS(rates[0], gradus::IndexError);  // NOLINT(bugprone-use-after-move)
+  CHECK_THROWS_AS(optim::OneCycleLR(sgd, rates, {.total_steps = 9}), gradus::ValueError);
+  CHECK_THROWS_AS(optim::CyclicLR(sgd, rates, rates), gradus::ValueError);
+  CHECK_THROWS_AS(optim::ReduceLROnPlateau(sgd, {.min_lr = rates}), gradus::ValueError);
+  CHECK(kept[0] == 1);
+  CHECK(sgd.lr() == 0.5);
 }

@@ -88,7 +88,8 @@ struct PlateauOptions {
   double factor = 0.1;                            ///< what the rate is multiplied by, below 1
   int64_t patience = 10;                          ///< how many epochs in a row may pass without progress
   double threshold = 1e-4;                        ///< how much better counts as progress
-  /// Rel: threshold is a part of the best measure so far; Abs: a difference from it.
+  /// Rel: the difference that counts is threshold times |best|, best being the best measure so far; Abs: it is threshold.
+  /// (PyTorch has best in place of |best|, so that there a negative measure counts as progress while it grows a little worse.)
   enum class ThresholdMode { Rel, Abs } threshold_mode = ThresholdMode::Rel;
   int64_t cooldown = 0;   ///< how many epochs after a reduction do not count
   PerGroup min_lr = 0.0;  ///< the rate is not reduced below

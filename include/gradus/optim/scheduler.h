@@ -13,11 +13,12 @@
 /// Learning-rate schedulers. Each is built over an optimizer, which must stay where it is and outlive it; building one sets the rates of
 /// epoch 0, `step` those of the next epoch. Below, η is a group's learning rate, η_0 its `initial_lr`: the rate it had when its first
 /// scheduler came. Most formulas are PyTorch's recursive ones, from the present rate to the next, so that schedulers can be chained and the
-/// rate may be changed from outside. Constructors throw ValueError on options that make no sense, and leave the optimizer as it was.
+/// rate may be changed from outside. Constructors throw ValueError on options that make no sense, StateError on an
+/// optimizer that was moved from, and leave the optimizer as it was.
 namespace gradus::optim {
 
 /// A number for all groups, or one for each.
-class PerGroup {
+class GRADUS_API PerGroup {
  public:
   /// One for all.
   PerGroup(double value) : values_{value}, shared_(true) {}
@@ -28,7 +29,8 @@ class PerGroup {
   /// Whether one number stands for all groups.
   bool shared() const noexcept { return shared_; }
   size_t count() const noexcept { return values_.size(); }
-  double operator[](size_t group) const { return values_.at(shared_ ? 0 : group); }
+  /// Throws IndexError when there is none for the group.
+  double operator[](size_t group) const;
 
  private:
   std::vector<double> values_;
@@ -53,7 +55,8 @@ class GRADUS_API Scheduler {
   void load_state_dict(const State& state);
 
  protected:
-  explicit Scheduler(Optimizer& optimizer) : optimizer_(&optimizer) {}
+  /// Throws StateError when the optimizer has no parameters, as one that was moved from.
+  explicit Scheduler(Optimizer& optimizer);
 
   /// The class, as errors name it.
   virtual const char* name() const noexcept = 0;
@@ -309,20 +312,23 @@ class GRADUS_API ChainedScheduler final : public LRScheduler {
   std::vector<LRScheduler*> schedulers_;
 };
 
-/// One scheduler after the other: each milestone is the epoch at which the next one begins, from the initial rates. They stay the caller's
-/// and must outlive it.
+/// One scheduler after the other: each milestone is the epoch at which the next one begins, from the initial rates. A milestone of 0 leaves
+/// the scheduler before it out, and of equal milestones the last counts. They stay the caller's and must outlive it.
 class GRADUS_API SequentialLR final : public LRScheduler {
  public:
   /// Throws ValueError when there are no schedulers, one is null or belongs to another optimizer, there is not one milestone fewer, or
-  /// the milestones are not in order.
+  /// the milestones are negative or not in order; what the first step of a scheduler throws.
   SequentialLR(Optimizer& optimizer, std::vector<EpochScheduler*> schedulers, std::vector<int64_t> milestones);
-  void step() override;
+  void step() override { step_to(last_epoch_ + 1); }
   int64_t last_epoch() const noexcept { return last_epoch_; }
 
  private:
   const char* name() const noexcept override { return "SequentialLR"; }
   void write_state(State& state, const std::string& prefix) const override;
   std::function<void()> read_state(StateReader& reader, const std::string& prefix) override;
+
+  void begin();
+  void step_to(int64_t epoch);
 
   std::vector<EpochScheduler*> schedulers_;
   std::vector<int64_t> milestones_;
