@@ -93,6 +93,8 @@ class GradSink final : public Node {
   void accumulate(const Tensor& dy);
   void set(const Tensor& grad);
   Tensor grad() const;
+  /// From now on gradients become this dtype, also those of graphs that were recorded before.
+  void set_dtype(DType dtype) noexcept { meta_.dtype = dtype; }
 
  private:
   OutputMeta meta_;

@@ -13,10 +13,14 @@ void set_data(const Tensor& x, const Tensor& value) {
   NoGradGuard no_grad;
   if (target.sink) {
     Tensor grad = target.sink->grad();
-    if (grad.defined()) grad = grad.shape() == value.shape() ? grad.detach().to_dense().to(value.dtype()) : Tensor();
-    target.sink = Ref<GradSink>(new GradSink(source.layout.shape, source.dtype));
+    const bool same_shape = target.layout.shape == source.layout.shape;
+    if (grad.defined()) grad = same_shape ? grad.detach().to_dense().to(value.dtype()) : Tensor();
+    // A graph that was recorded before leads to the sink, as do hooks; it has no way to gradients of another shape.
+    if (same_shape) target.sink->set_dtype(source.dtype);
+    else target.sink = Ref<GradSink>(new GradSink(source.layout.shape, source.dtype));
     target.sink->set(grad);
   }
+  source.storage->succeed(*target.storage);
   target.storage = source.storage;
   target.layout = source.layout;
   target.dtype = source.dtype;

@@ -23,6 +23,11 @@ class Storage {
   /// Counts the changes made in place, so that a tensor saved for backward can tell that it is no longer what it was.
   uint32_t version() const noexcept { return version_.load(std::memory_order_relaxed); }
   void bump_version() noexcept { version_.fetch_add(1, std::memory_order_relaxed); }
+  /// Counts on from a storage in whose place this one comes: who saved a tensor there finds it changed.
+  void succeed(const Storage& other) noexcept {
+    const uint32_t next = other.version() + 1;
+    if (version() < next) version_.store(next, std::memory_order_relaxed);
+  }
 
   friend void retain(Storage* storage) noexcept { storage->references_.fetch_add(1, std::memory_order_relaxed); }
   friend void release(Storage* storage) noexcept;

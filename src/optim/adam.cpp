@@ -68,14 +68,14 @@ std::vector<Optimizer::Buffer> Adam::buffers(size_t group) const {
   return {{"exp_avg"}, {"exp_avg_sq"}};
 }
 
-void Adam::update(size_t group, const Update& u) const noexcept { adam(options(group), 1, u); }
+void Adam::update(size_t group, const Update& u) const { adam(options(group), 1, u); }
 
 std::vector<Optimizer::Buffer> AdamW::buffers(size_t group) const {
   if (options(group).amsgrad) return {{"exp_avg"}, {"exp_avg_sq"}, {"max_exp_avg_sq"}};
   return {{"exp_avg"}, {"exp_avg_sq"}};
 }
 
-void AdamW::update(size_t group, const Update& u) const noexcept {
+void AdamW::update(size_t group, const Update& u) const {
   AdamWOptions plain = options(group);
   const double shrink = 1 - plain.lr * plain.weight_decay;
   plain.weight_decay = 0;
@@ -84,7 +84,7 @@ void AdamW::update(size_t group, const Update& u) const noexcept {
 
 std::vector<Optimizer::Buffer> Adamax::buffers(size_t) const { return {{"exp_avg"}, {"exp_inf"}}; }
 
-void Adamax::update(size_t group, const Update& u) const noexcept {
+void Adamax::update(size_t group, const Update& u) const {
   const AdamaxOptions& o = options(group);
   update_elements<2>(o, u, [&]<class T>() {
     return [keep1 = static_cast<T>(o.betas[0]), take1 = static_cast<T>(1 - o.betas[0]), keep2 = static_cast<T>(o.betas[1]),
@@ -99,7 +99,7 @@ void Adamax::update(size_t group, const Update& u) const noexcept {
 
 std::vector<Optimizer::Buffer> NAdam::buffers(size_t) const { return {{"exp_avg"}, {"exp_avg_sq"}, {"mu_product", 1, true}}; }
 
-void NAdam::update(size_t group, const Update& u) const noexcept {
+void NAdam::update(size_t group, const Update& u) const {
   const NAdamOptions& o = options(group);
   const auto momentum = [&](int64_t t) { return o.betas[0] * (1 - 0.5 * std::pow(0.96, static_cast<double>(t) * o.momentum_decay)); };
   const double now = momentum(u.step), next = momentum(u.step + 1);
@@ -119,7 +119,7 @@ void NAdam::update(size_t group, const Update& u) const noexcept {
 
 std::vector<Optimizer::Buffer> RAdam::buffers(size_t) const { return {{"exp_avg"}, {"exp_avg_sq"}}; }
 
-void RAdam::update(size_t group, const Update& u) const noexcept {
+void RAdam::update(size_t group, const Update& u) const {
   const RAdamOptions& o = options(group);
   const double correction2 = bias_correction(o.betas[1], u.step), limit = 2 / (1 - o.betas[1]) - 1;
   const double rho = limit - 2 * static_cast<double>(u.step) * (1 - correction2) / correction2;

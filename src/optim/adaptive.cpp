@@ -23,7 +23,7 @@ std::vector<Optimizer::Buffer> RMSprop::buffers(size_t group) const {
   return list;
 }
 
-void RMSprop::update(size_t group, const Update& u) const noexcept {
+void RMSprop::update(size_t group, const Update& u) const {
   const RMSpropOptions& o = options(group);
   const auto with = [&](auto centered, auto momentum) {
     update_elements<1 + centered + momentum>(o, u, [&]<class T>() {
@@ -68,7 +68,7 @@ Optimizer::RowSparseGradients Adagrad::row_sparse_gradients(size_t group) const 
   return options(group).weight_decay == 0 ? RowSparseGradients::ByRows : RowSparseGradients::Densified;
 }
 
-void Adagrad::update(size_t group, const Update& u) const noexcept {
+void Adagrad::update(size_t group, const Update& u) const {
   const AdagradOptions& o = options(group);
   const double lr = o.lr / (1 + static_cast<double>(u.step - 1) * o.lr_decay);
   update_elements<1>(o, u, [&]<class T>() {
@@ -88,7 +88,7 @@ void AdadeltaOptions::validate() const {
 
 std::vector<Optimizer::Buffer> Adadelta::buffers(size_t) const { return {{"square_avg"}, {"acc_delta"}}; }
 
-void Adadelta::update(size_t group, const Update& u) const noexcept {
+void Adadelta::update(size_t group, const Update& u) const {
   const AdadeltaOptions& o = options(group);
   update_elements<2>(o, u, [&]<class T>() {
     return [rho = static_cast<T>(o.rho), rest = static_cast<T>(1 - o.rho), eps = static_cast<T>(o.eps), lr = static_cast<T>(o.lr)](

@@ -13,7 +13,7 @@
 namespace gradus::optim {
 namespace {
 
-/// Gives a parameter new elements, of its shape and dtype.
+/// Gives a parameter new elements, converted to its dtype.
 void overwrite(const Tensor& parameter, const Tensor& values) {
   copy_elements(values, parameter);
   parameter.impl()->storage->bump_version();
@@ -34,11 +34,19 @@ EMA::EMA(const std::vector<Tensor>& parameters, const EMAOptions& options) : par
   }
 }
 
+/// The averages in the dtypes that the parameters have now.
+std::vector<Tensor> EMA::converted() const {
+  std::vector<Tensor> list;
+  for (size_t i = 0; i < shadow_.size(); ++i) list.push_back(shadow_[i].to(parameters_[i].dtype()));
+  return list;
+}
+
 void EMA::update() {
   check<StateError>(!swapped_, "EMA: update while the parameters hold their averages; let the Averaged go first");
   NoGradGuard no_grad;
   std::vector<Tensor> dense;
   for (const Tensor& p : parameters_) dense.push_back(p.detach().contiguous());
+  shadow_ = converted();
   const auto n = static_cast<double>(++num_updates_);
   const double decay = options_.use_num_updates ? std::min(options_.decay, (1 + n) / (10 + n)) : options_.decay;
   for (size_t i = 0; i < dense.size(); ++i)
@@ -70,7 +78,8 @@ EMA::Averaged::~Averaged() {
 State EMA::state_dict() const {
   NoGradGuard no_grad;
   State state{{"num_updates", whole(num_updates_)}};
-  for (size_t i = 0; i < shadow_.size(); ++i) state.emplace_back(fmt::format("shadow_params.{}", i), shadow_[i].clone());
+  const std::vector<Tensor> averages = converted();
+  for (size_t i = 0; i < averages.size(); ++i) state.emplace_back(fmt::format("shadow_params.{}", i), averages[i].clone());
   return state;
 }
 
@@ -80,7 +89,7 @@ void EMA::load_state_dict(const State& state) {
   const int64_t updates = reader.take_whole("num_updates", 0);
   std::vector<Tensor> loaded;
   for (size_t i = 0; i < shadow_.size(); ++i)
-    loaded.push_back(reader.take(fmt::format("shadow_params.{}", i), shadow_[i].shape(), shadow_[i].dtype()));
+    loaded.push_back(reader.take(fmt::format("shadow_params.{}", i), shadow_[i].shape(), parameters_[i].dtype()));
   reader.finish("EMA");
   num_updates_ = updates;
   shadow_ = std::move(loaded);

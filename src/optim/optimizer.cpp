@@ -89,6 +89,13 @@ std::pair<Shape, DType> Optimizer::form_of(const Parameter& p, const Buffer& buf
   return {p.tensor.shape(), p.tensor.dtype()};
 }
 
+/// What the parameter keeps; those of the list in the dtype that it has now.
+std::vector<Tensor> Optimizer::buffers_of(const Parameter& p, const std::vector<Buffer>& list) {
+  std::vector<Tensor> kept = p.buffers;
+  for (size_t b = 0; b < std::min(list.size(), kept.size()); ++b) kept[b] = kept[b].to(form_of(p, list[b]).second);
+  return kept;
+}
+
 /// One parameter's update, and where it goes: into the tensors themselves or, for the rows that a row-sparse gradient names, into these
 /// rows of them.
 struct Optimizer::Turn {
@@ -130,9 +137,11 @@ Optimizer::Turn Optimizer::turn_of(Parameter& p, Tensor grad) const {
                     "{}: the gradient of a parameter of shape {} is dense; give this optimizer the weights of embeddings with sparse, and "
                     "the others to Adam",
                     name(), p.tensor.shape());
-  Turn turn{p, {p.tensor.contiguous(), {}, p.buffers, p.buffers.empty(), p.steps + 1}, {}, {}, {}};
+  check<DTypeError>(grad.dtype() == p.tensor.dtype(), "{}: a parameter of shape {} is {}, but its gradient {}; call zero_grad()", name(),
+                    p.tensor.shape(), gradus::name(p.tensor.dtype()), gradus::name(grad.dtype()));
   const std::vector<Buffer> wanted = buffers(p.group);
-  for (size_t i = p.buffers.size(); i < wanted.size(); ++i) {
+  Turn turn{p, {p.tensor.contiguous(), {}, buffers_of(p, wanted), p.buffers.empty(), p.steps + 1}, {}, {}, {}};
+  for (size_t i = turn.update.buffers.size(); i < wanted.size(); ++i) {
     const auto [shape, dtype] = form_of(p, wanted[i]);
     turn.update.buffers.push_back(full(shape, wanted[i].start, {.dtype = dtype}));
   }
@@ -176,8 +185,9 @@ State Optimizer::state_dict() const {
     if (p.steps == 0) continue;
     state.emplace_back(fmt::format("state.{}.step", i), whole(p.steps));
     const std::vector<Buffer> list = buffers(p.group);
-    for (size_t b = 0; b < std::min(list.size(), p.buffers.size()); ++b)
-      state.emplace_back(fmt::format("state.{}.{}", i, list[b].name), p.buffers[b].clone());
+    const std::vector<Tensor> kept = buffers_of(p, list);
+    for (size_t b = 0; b < std::min(list.size(), kept.size()); ++b)
+      state.emplace_back(fmt::format("state.{}.{}", i, list[b].name), kept[b].clone());
   }
   return state;
 }

@@ -27,7 +27,7 @@ Optimizer::RowSparseGradients SGD::row_sparse_gradients(size_t group) const noex
   return o.momentum == 0 && o.weight_decay == 0 ? RowSparseGradients::ByRows : RowSparseGradients::Densified;
 }
 
-void SGD::update(size_t group, const Update& u) const noexcept {
+void SGD::update(size_t group, const Update& u) const {
   const SGDOptions& o = options(group);
   if (o.momentum == 0) {
     update_elements<0>(o, u, [&]<class T>() { return [lr = static_cast<T>(o.lr)](T& p, T g) { p -= lr * g; }; });
@@ -52,7 +52,7 @@ void ASGDOptions::validate() const {
 
 std::vector<Optimizer::Buffer> ASGD::buffers(size_t group) const { return {{"ax"}, {"eta", options(group).lr, true}, {"mu", 1, true}}; }
 
-void ASGD::update(size_t group, const Update& u) const noexcept {
+void ASGD::update(size_t group, const Update& u) const {
   const ASGDOptions& o = options(group);
   float &eta = *u.buffers[1].data<float>(), &mu = *u.buffers[2].data<float>();
   update_elements<1>(o, u, [&]<class T>() {
@@ -77,7 +77,7 @@ void RpropOptions::validate() const {
 
 std::vector<Optimizer::Buffer> Rprop::buffers(size_t group) const { return {{"prev"}, {"step_size", options(group).lr}}; }
 
-void Rprop::update(size_t group, const Update& u) const noexcept {
+void Rprop::update(size_t group, const Update& u) const {
   const RpropOptions& o = options(group);
   update_elements<2>(o, u, [&]<class T>() {
     return [shrink = static_cast<T>(o.etas[0]), grow = static_cast<T>(o.etas[1]), smallest = static_cast<T>(o.step_sizes[0]),

@@ -15,7 +15,7 @@ void SparseAdamOptions::validate() const {
 
 std::vector<Optimizer::Buffer> SparseAdam::buffers(size_t) const { return {{"exp_avg"}, {"exp_avg_sq"}}; }
 
-void SparseAdam::update(size_t group, const Update& u) const noexcept {
+void SparseAdam::update(size_t group, const Update& u) const {
   const SparseAdamOptions& o = options(group);
   const auto t = static_cast<double>(u.step);
   const double rate = o.lr * std::sqrt(1 - std::pow(o.betas[1], t)) / (1 - std::pow(o.betas[0], t));

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -92,3 +93,5 @@ TEST_CASE("EMA refuses what it cannot average") {
   CHECK_THROWS_AS(EMA({Tensor()}), gradus::StateError);
   CHECK_THROWS_AS(EMA({gradus::tensor({1, 2})}), gradus::DTypeError);
 }
+
+static_assert(!std::is_move_constructible_v<EMA> && !std::is_move_constructible_v<EMA::Averaged>);

@@ -1,7 +1,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <type_traits>
+#include <utility>
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
@@ -405,4 +408,45 @@ TEST_CASE("a step that throws leaves every parameter as it was") {
   CHECK(message([&] { sgd.step(); }).find("has become the output of AddBackward0") != std::string::npos);
   CHECK(p.to_vector<double>() == before);
   CHECK(sgd.state_dict()[2].second.item<int64_t>() == 1);
+}
+
+TEST_CASE("an optimizer that was moved from has no groups: its methods do nothing or throw IndexError") {
+  const Tensor p = parameter({1, 2});
+  optim::Adam from({p}, {.lr = 0.5});
+  set_gradient(p, 1);
+  from.step();
+  optim::Adam to = std::move(from);
+  // NOLINTBEGIN(bugprone-use-after-move)
+  CHECK(from.num_groups() == 0);
+  from.step();
+  from.zero_grad();
+  from.set_lr(0.1);
+  CHECK(from.state_dict().empty());
+  from.load_state_dict({});
+  CHECK_THROWS_AS(from.load_state_dict(to.state_dict()), gradus::ValueError);
+  CHECK_THROWS_AS(from.lr(), gradus::IndexError);
+  CHECK_THROWS_AS(from.set_lr(0.1, 0), gradus::IndexError);
+  CHECK_THROWS_AS(from.momentum(), gradus::IndexError);
+  CHECK_THROWS_AS(from.params(), gradus::IndexError);
+  CHECK_THROWS_AS(from.options(), gradus::IndexError);
+  from = std::move(to);
+  CHECK(from.lr() == 0.5);
+  CHECK(from.state_dict().size() == 5);  // lr, betas, step, exp_avg, exp_avg_sq
+  CHECK_THROWS_AS(from.options(1), gradus::IndexError);
+  to.add_param_group({.params = {parameter({3})}});
+  CHECK(to.num_groups() == 1);
+  // NOLINTEND(bugprone-use-after-move)
+}
+
+TEST_CASE("an optimizer of one's own may throw in its update, and the program goes on") {
+  struct Fragile final : optim::GroupedOptimizer<optim::SGDOptions> {
+    using GroupedOptimizer::GroupedOptimizer;
+    std::vector<Buffer> buffers(size_t) const override { return {}; }
+    void update(size_t, const Update&) const override { throw gradus::StateError("Fragile: no"); }
+  };
+  const Tensor p = parameter({1, 2});
+  Fragile optimizer(std::vector<Tensor>{p});
+  set_gradient(p, 1);
+  CHECK_THROWS_AS(optimizer.step(), gradus::StateError);
+  CHECK(p.to_vector<double>() == Values{1, 2});
 }

@@ -24,7 +24,7 @@ class GRADUS_API Adam final : public GroupedOptimizer<AdamOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 /// Options of AdamW.
@@ -47,7 +47,7 @@ class GRADUS_API AdamW final : public GroupedOptimizer<AdamWOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 /// Options of Adamax.
@@ -69,7 +69,7 @@ class GRADUS_API Adamax final : public GroupedOptimizer<AdamaxOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 /// Options of NAdam.
@@ -93,7 +93,7 @@ class GRADUS_API NAdam final : public GroupedOptimizer<NAdamOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 /// Options of RAdam.
@@ -116,7 +116,7 @@ class GRADUS_API RAdam final : public GroupedOptimizer<RAdamOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 }  // namespace gradus::optim

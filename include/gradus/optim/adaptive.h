@@ -27,7 +27,7 @@ class GRADUS_API RMSprop final : public GroupedOptimizer<RMSpropOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 /// Options of Adagrad.
@@ -51,7 +51,7 @@ class GRADUS_API Adagrad final : public GroupedOptimizer<AdagradOptions> {
  private:
   std::vector<Buffer> buffers(size_t group) const override;
   RowSparseGradients row_sparse_gradients(size_t group) const noexcept override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 /// Options of Adadelta.
@@ -73,7 +73,7 @@ class GRADUS_API Adadelta final : public GroupedOptimizer<AdadeltaOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 }  // namespace gradus::optim

@@ -22,7 +22,8 @@ class GRADUS_API EMA {
   EMA(const EMA&) = delete;
   EMA& operator=(const EMA&) = delete;
 
-  /// Takes the parameters into the average. Throws StateError while an Averaged lives.
+  /// Takes the parameters into the average, which is converted where they have become another dtype since (Module::to). Throws StateError
+  /// while an Averaged lives.
   void update();
   /// How many updates there were.
   int64_t num_updates() const noexcept { return num_updates_; }
@@ -54,6 +55,8 @@ class GRADUS_API EMA {
   void load_state_dict(const State& state);
 
  private:
+  std::vector<Tensor> converted() const;
+
   std::vector<Tensor> parameters_, shadow_;
   EMAOptions options_;
   int64_t num_updates_ = 0;

@@ -33,7 +33,8 @@ class GRADUS_API Optimizer {
   Optimizer(Optimizer&&) noexcept = default;
   Optimizer& operator=(Optimizer&&) noexcept = default;
 
-  /// One update of every parameter that has a gradient. Nothing is recorded. When it throws, nothing was changed.
+  /// One update of every parameter that has a gradient. Nothing is recorded. When it throws, nothing was changed. Where a parameter has
+  /// become another dtype since (Module::to), what was kept for it is converted.
   /// A row-sparse gradient (Tensor::is_sparse) gives the numbers of the dense one. Where an optimizer leaves parameters without gradient as
   /// they are (without weight decay: Adagrad, and SGD without momentum), time is spent on its rows alone; elsewhere it is made dense.
   void step();
@@ -57,7 +58,7 @@ class GRADUS_API Optimizer {
   /// What a later training needs to go on as if never interrupted. For each group `param_groups.G.lr`, `.momentum` or `.betas` where it
   /// has them, and `.initial_lr` under a scheduler; for each parameter P that was updated (counted through all groups), `state.P.step`
   /// and its buffers, as `state.P.exp_avg`. Copies, so that they stay as they are; io::save_safetensors writes them. Other options are
-  /// not included: they are given to the constructor.
+  /// not included: they are given to the constructor. Buffers have the parameter's present dtype.
   State state_dict() const;
   /// Takes over a state_dict. Throws ValueError that lists every missing, unexpected and mismatched entry; then nothing was changed.
   void load_state_dict(const State& state);
@@ -94,8 +95,10 @@ class GRADUS_API Optimizer {
   virtual double& lr_of(size_t group) = 0;
   virtual double* momentum_of(size_t group) = 0;
   virtual std::array<double, 2>* betas_of(size_t group) = 0;
-  /// Carries out one update; everything that can fail has been done before.
-  virtual void update(size_t group, const Update& u) const noexcept = 0;
+  /// Carries out one update. What can be known to fail has been refused before, so that a step is made whole or not at all.
+  virtual void update(size_t group, const Update& u) const = 0;
+  /// Throws IndexError when there is no such group.
+  void check_group(size_t group) const;
 
  private:
   friend class Scheduler;
@@ -113,8 +116,8 @@ class GRADUS_API Optimizer {
   struct GroupState;
   struct Turn;
   Turn turn_of(Parameter& p, Tensor grad) const;
-  void check_group(size_t group) const;
   static std::pair<Shape, DType> form_of(const Parameter& p, const Buffer& buffer);
+  static std::vector<Tensor> buffers_of(const Parameter& p, const std::vector<Buffer>& list);
   GroupState read_group(StateReader& reader, size_t group);
   Parameter read_parameter(StateReader& reader, size_t i) const;
 
@@ -137,7 +140,11 @@ class GRADUS_API GroupedOptimizer : public Optimizer {
     for (const auto& group : groups) add_param_group(group);
   }
 
-  const Options& options(size_t group = 0) const { return options_.at(group); }
+  /// The options of one group. Throws IndexError when there is no such group.
+  const Options& options(size_t group = 0) const {
+    check_group(group);
+    return options_[group];
+  }
 
   /// Throws as the constructor does; then nothing was changed.
   void add_param_group(const ParamGroup<Options>& group) {

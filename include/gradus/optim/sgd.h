@@ -26,7 +26,7 @@ class GRADUS_API SGD final : public GroupedOptimizer<SGDOptions> {
  private:
   std::vector<Buffer> buffers(size_t group) const override;
   RowSparseGradients row_sparse_gradients(size_t group) const noexcept override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 /// Options of ASGD.
@@ -50,7 +50,7 @@ class GRADUS_API ASGD final : public GroupedOptimizer<ASGDOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 /// Options of Rprop.
@@ -72,7 +72,7 @@ class GRADUS_API Rprop final : public GroupedOptimizer<RpropOptions> {
 
  private:
   std::vector<Buffer> buffers(size_t group) const override;
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 }  // namespace gradus::optim

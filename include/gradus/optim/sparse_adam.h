@@ -26,7 +26,7 @@ class GRADUS_API SparseAdam final : public GroupedOptimizer<SparseAdamOptions> {
  private:
   std::vector<Buffer> buffers(size_t group) const override;
   RowSparseGradients row_sparse_gradients(size_t) const noexcept override { return RowSparseGradients::Required; }
-  void update(size_t group, const Update& u) const noexcept override;
+  void update(size_t group, const Update& u) const override;
 };
 
 }  // namespace gradus::optim
