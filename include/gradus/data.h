@@ -26,12 +26,12 @@ concept Dataset = requires(const D& d, int64_t i) {
 template <Dataset D>
 using Example = std::remove_cvref_t<decltype(std::declval<const D&>().get(int64_t{}))>;
 
-/// Tensors of the same length in dimension 0; example i is row i of each, as views.
+/// Tensors of the same length in dimension 0; example i is row i of each, as views. One that was moved from has no examples.
 class GRADUS_API TensorDataset {
  public:
   /// Throws ValueError without tensors, ShapeError on scalars and on lengths that differ.
   explicit TensorDataset(std::vector<Tensor> tensors);
-  int64_t size() const { return tensors_[0].size(0); }
+  int64_t size() const { return tensors_.empty() ? 0 : tensors_[0].size(0); }
   /// Throws IndexError outside 0 … size() - 1.
   std::vector<Tensor> get(int64_t i) const;
   const std::vector<Tensor>& tensors() const noexcept { return tensors_; }
@@ -63,16 +63,25 @@ struct LoaderOptions {
   bool drop_last = false;
 };
 
-/// The order of the examples, epoch by epoch: what a DataLoader draws its batches from.
+/// The order of the examples, epoch by epoch: what a DataLoader draws its batches from. One that was moved from has no examples.
 class GRADUS_API BatchSampler {
  public:
   /// Throws ValueError when batch_size is below 1.
   BatchSampler(int64_t examples, const LoaderOptions& options);
+  BatchSampler(const BatchSampler&) = default;
+  BatchSampler& operator=(const BatchSampler&) = default;
+  BatchSampler(BatchSampler&& other) noexcept : examples_(std::exchange(other.examples_, 0)), options_(other.options_) {}
+  BatchSampler& operator=(BatchSampler&& other) noexcept {
+    options_ = other.options_;
+    examples_ = std::exchange(other.examples_, 0);
+    return *this;
+  }
+  ~BatchSampler() = default;
   /// The number of batches in an epoch.
   int64_t size() const noexcept;
   /// All examples in the order of one epoch: shuffled by seed and number of the epoch alone, or as they are.
   std::vector<int64_t> order(int64_t epoch) const;
-  /// The examples of one batch.
+  /// The examples of one batch. Throws IndexError when there is no such batch, ValueError when `order` has another number of examples.
   std::vector<int64_t> batch(const std::vector<int64_t>& order, int64_t i) const;
 
  private:
@@ -91,7 +100,7 @@ class GRADUS_API BatchSampler {
 ///     data::DataLoader loader(pairs, {.batch_size = 64}, [](const std::vector<Pair>& pairs) { return Batch{...}; });
 ///
 /// Each `begin()` starts an epoch, with an order of its own when shuffling: the same seed gives the same orders, epoch for epoch.
-/// The dataset is kept by value. An empty dataset gives no batches.
+/// The dataset is kept by value. An empty dataset gives no batches, and so does a loader that was moved from.
 template <Dataset D, class Collate = DefaultCollate>
 requires std::invocable < const Collate&, const std::vector<Example<D>>
 & > class DataLoader {

@@ -41,6 +41,8 @@ std::vector<int64_t> BatchSampler::order(int64_t epoch) const {
 
 std::vector<int64_t> BatchSampler::batch(const std::vector<int64_t>& order, int64_t i) const {
   check<IndexError>(i >= 0 && i < size(), "DataLoader: batch {} is out of range for {}", i, size());
+  check<ValueError>(static_cast<int64_t>(order.size()) == examples_, "DataLoader: an order of {} examples, but there are {}", order.size(),
+                    examples_);
   const auto begin = order.begin() + i * options_.batch_size;
   return {begin, begin + std::min(options_.batch_size, order.end() - begin)};
 }

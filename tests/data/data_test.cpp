@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "gradus/creation.h"
 #include "gradus/data.h"
@@ -233,4 +234,50 @@ TEST_CASE("pad_sequence refuses what does not fit together") {
   CHECK_THROWS_AS(data::pad_sequence({gradus::zeros({2}), gradus::tensor({1})}), gradus::DTypeError);
   CHECK_THROWS_AS(data::pad_sequence({gradus::tensor({1}), gradus::tensor({1, 2})}, false, 0.5), gradus::ValueError);
   CHECK_THROWS_AS(data::pad_sequence({Tensor()}), gradus::StateError);
+}
+
+TEST_CASE("a TensorDataset that was moved from has no examples") {
+  data::TensorDataset from({gradus::zeros({3, 2})});
+  const data::TensorDataset to = std::move(from);
+  // NOLINTBEGIN(bugprone-use-after-move)
+  CHECK(from.size() == 0);
+  CHECK(from.tensors().empty());
+  CHECK_THROWS_WITH_AS(from.get(0), "TensorDataset: example 0 is out of range for 0", gradus::IndexError);
+  data::DataLoader over_nothing(from);
+  CHECK(over_nothing.size() == 0);
+  from = to;
+  // NOLINTEND(bugprone-use-after-move)
+  CHECK(from.size() == 3);
+}
+
+TEST_CASE("a DataLoader and a BatchSampler that were moved from give no batches, whatever the dataset is") {
+  /// Like most datasets of one's own, it does not look whether there is an example i.
+  struct Rows {
+    std::vector<Tensor> rows;
+    int64_t size() const { return static_cast<int64_t>(rows.size()); }
+    Tensor get(int64_t i) const { return rows[static_cast<size_t>(i)]; }
+  };
+  data::DataLoader from(Rows{{gradus::zeros(2), gradus::ones(2)}});
+  auto cursor = from.begin();
+  data::DataLoader to = std::move(from);
+  // NOLINTBEGIN(bugprone-use-after-move)
+  CHECK(from.size() == 0);
+  for (const Tensor& batch : from) CHECK(!batch.defined());  // not reached
+  ++cursor;
+  CHECK(cursor == from.end());
+  CHECK(to.size() == 2);
+  auto second = to.begin();
+  const auto third = std::move(second);
+  CHECK_THROWS_AS(++second, gradus::ValueError);
+  CHECK((*third).shape() == gradus::Shape{1, 2});
+  data::BatchSampler sampler(5, {.batch_size = 2, .shuffle = true, .seed = 1});
+  const data::BatchSampler moved = std::move(sampler);
+  CHECK(sampler.size() == 0);
+  CHECK(sampler.order(0).empty());
+  CHECK_THROWS_AS(sampler.batch({}, 0), gradus::IndexError);
+  CHECK_THROWS_AS(moved.batch({0, 1}, 0), gradus::ValueError);
+  CHECK(moved.order(0).size() == 5);
+  sampler = moved;
+  CHECK(sampler.order(0) == moved.order(0));
+  // NOLINTEND(bugprone-use-after-move)
 }

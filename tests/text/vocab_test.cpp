@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gradus/error.h"
@@ -110,6 +111,22 @@ TEST_CASE("copies of a Vocab are independent") {
   CHECK(copy.size() == 6);
   CHECK(copy["go"] == 5);
   CHECK(vocab["go"] == 0);
+}
+
+TEST_CASE("a Vocab that was moved from holds nothing, and takes another") {
+  Vocab from(kSentences);
+  const Vocab to = std::move(from);
+  // NOLINTBEGIN(bugprone-use-after-move)
+  CHECK(from.size() == 0);
+  CHECK(!from.contains("go"));
+  CHECK(from["go"] == 0);
+  CHECK(from.tokens().empty());
+  CHECK(from.to_indices({"go", "x"}) == std::vector<int64_t>{0, 0});
+  CHECK_THROWS_AS(from.token(0), gradus::IndexError);
+  CHECK_THROWS_AS(from.to_tokens({0}), gradus::IndexError);
+  from = to;
+  // NOLINTEND(bugprone-use-after-move)
+  CHECK(from["go"] == 5);
 }
 
 }  // namespace
