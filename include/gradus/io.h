@@ -32,8 +32,10 @@ struct GRADUS_API SafeTensors {
 /// Nothing larger than the file itself is allocated before that is known.
 GRADUS_API SafeTensors load_safetensors(const std::string& path);
 
-/// Writes a safetensors file that other programs read. Tensors may be strided; they are written dense. A new file is written beside
-/// the old one, flushed to the disk and then put in its place, so that the path always holds one whole file, the old one if anything fails.
+/// Writes a safetensors file that other programs read. Tensors may be strided; they are written dense, and booleans as 0 and 1. A new file
+/// `NAME.PROCESS.NUMBER.part` is written beside the old one, flushed to the disk and then put in its place, so that the path always holds
+/// one whole file, the old one if anything fails. What a process that was killed left of it, the next call for the path removes. Where the
+/// path is a symbolic link, the file that it leads to is written, be it there or not.
 /// Throws IoError with the system's reason when that happens, ValueError on a name that occurs twice, is `__metadata__` or is not
 /// UTF-8, StateError on an undefined tensor.
 GRADUS_API void save_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,

@@ -42,7 +42,7 @@ struct VocabOptions {
 
 /// The tokens of a corpus, numbered: `<unk>` is 0, then come the reserved tokens in their order, then the tokens that occur at least
 /// `min_freq` times, the frequent ones first and equally frequent ones in the order of their first occurrence. An `<unk>` or a reserved
-/// token in the corpus keeps its own index. Copies are independent.
+/// token in the corpus keeps its own index. Copies are independent; one that was moved from holds nothing.
 class GRADUS_API Vocab {
  public:
   /// Holds `<unk>` alone.
@@ -107,11 +107,11 @@ struct Pair {
 /// columns (the attribution in files from manythings.org) are accepted and dropped; the sentences are kept as they are. Stops after
 /// `limit` pairs, -1 for all, and does not look at what follows. `name` stands for the text in messages.
 /// Throws IoError that starts with `name:line:` on a line without a tab, with an empty side, with a NUL byte or a carriage return inside,
-/// or that is not valid UTF-8; ValueError when `limit` is below -1.
+/// of more than 1 MiB, or that is not valid UTF-8; ValueError when `limit` is below -1.
 GRADUS_API std::vector<Pair> parse_pairs(std::string_view text, const std::string& name, int64_t limit = -1);
 
-/// parse_pairs() on a file, which is read no further than needed. Throws IoError with the path and the system's reason as well, when the
-/// file cannot be opened or read.
+/// parse_pairs() on a file or a pipe, which is read no further than needed. Throws IoError with the path and the system's reason as well,
+/// when it cannot be opened or read.
 GRADUS_API std::vector<Pair> read_pairs(const std::string& path, int64_t limit = -1);
 
 }  // namespace gradus::text

@@ -1,14 +1,19 @@
 #include "io/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "core/check.h"
@@ -16,13 +21,78 @@
 namespace gradus::io {
 namespace {
 
+namespace fs = std::filesystem;
+
 std::string reason() { return std::strerror(errno); }
 
 constexpr size_t kMostBytesPerCall = size_t{1} << 30;
+constexpr std::string_view kTemporaryEnd = ".part";
+
+/// Where the links that begin at `path` lead, whether there is a file or not.
+std::string behind_links(const char* op, const std::string& path) {
+  constexpr int most = 40;  // as Linux counts
+  fs::path at = path;
+  std::error_code error;
+  for (int i = 0; fs::is_symlink(at, error); ++i) {
+    check<IoError>(i < most, "{}: {}: is a symbolic link that leads round in a circle", op, path);
+    const fs::path next = fs::read_symlink(at, error);
+    check<IoError>(!error, "{}: {}: the symbolic link cannot be read: {}", op, path, error.message());
+    at = at.parent_path() / next;  // next itself, if it is absolute
+  }
+  return at.string();
+}
+
+/// What the names of a file's temporaries begin with: the file's name, cut so that what follows has room, between two code points.
+std::string temporary_stem(const fs::path& target) {
+  constexpr size_t most = 100;
+  std::string name = target.filename().string();
+  if (name.size() > most) {
+    size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0U) == 0x80U) --end;
+    name.resize(end);
+  }
+  return name + '.';
+}
+
+/// The process that writes the temporary of this name, STEM.PROCESS.NUMBER.part; nothing when it is no temporary.
+std::optional<pid_t> writer_of(std::string_view name, std::string_view stem) {
+  if (!name.starts_with(stem) || !name.ends_with(kTemporaryEnd) || name.size() < stem.size() + kTemporaryEnd.size()) return {};
+  name = name.substr(stem.size(), name.size() - stem.size() - kTemporaryEnd.size());
+  pid_t process = 0;
+  unsigned number = 0;
+  const char* const end = name.data() + name.size();
+  const auto first = std::from_chars(name.data(), end, process);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.' || process <= 0) return {};
+  const auto second = std::from_chars(first.ptr + 1, end, number);
+  if (second.ec != std::errc() || second.ptr != end) return {};
+  return process;
+}
+
+/// Removes the temporary unless its writer lives: another process that there is, or whoever holds its lock, maybe out of our sight in
+/// another container.
+void remove_if_abandoned(const fs::path& temporary, pid_t writer) {
+  if (writer != ::getpid() && (::kill(writer, 0) == 0 || errno != ESRCH)) return;
+  constexpr int flags = O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW;
+  int fd = ::open(temporary.c_str(), O_WRONLY | flags);  // as locks over NFS need it
+  if (fd < 0) fd = ::open(temporary.c_str(), O_RDONLY | flags);
+  if (fd < 0) return;
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) ::unlink(temporary.c_str());
+  ::close(fd);
+}
+
+void remove_abandoned(const fs::path& target) {
+  const std::string stem = temporary_stem(target);
+  const fs::path folder = target.has_parent_path() ? target.parent_path() : ".";
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (const auto writer = writer_of(name, stem)) remove_if_abandoned(it->path(), *writer);
+  }
+}
 
 /// Flushes the folder's entry for a renamed file. A file system that cannot do it has its own way of keeping entries safe.
 void sync_folder(const std::string& file) {
-  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  const fs::path folder = fs::path(file).parent_path();
   const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;
   ::fsync(fd);
@@ -58,24 +128,39 @@ void InputFile::read_at(uint64_t offset, void* to, size_t bytes) const {
   }
 }
 
-AtomicFile::AtomicFile(const char* op, const std::string& path) : op_(op), path_(path), target_(path) {
-  std::error_code ignored;
-  if (std::filesystem::is_symlink(path, ignored)) {
-    const auto resolved = std::filesystem::weakly_canonical(path, ignored);
-    if (!ignored) target_ = resolved.string();
-  }
+AtomicFile::AtomicFile(const char* op, const std::string& path) : op_(op), path_(path), target_(behind_links(op, path)) {
   struct stat old {};
   const bool exists = ::stat(target_.c_str(), &old) == 0;
   check<IoError>(!exists || S_ISREG(old.st_mode), "{}: {}: exists and is not a regular file", op, path);
-
-  static std::atomic<unsigned> count{0};
-  for (int attempt = 0; fd_ < 0; ++attempt) {
-    temporary_ = fmt::format("{}.{}.{}.part", target_, ::getpid(), count++);
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd_ < 0 && (errno != EEXIST || attempt == 100)) fail_with_errno("cannot be written");
-  }
+  // A name that is too long would be found out only when the temporary takes its place.
+  struct stat link {};
+  if (::lstat(target_.c_str(), &link) != 0 && errno != ENOENT) fail_with_errno("cannot be written");
+  remove_abandoned(target_);
+  create_temporary();
   // The old file's permissions stay; where they cannot be set, those of a new file do.
   if (exists && ::fchmod(fd_, old.st_mode & 07777) != 0) errno = 0;
+}
+
+void AtomicFile::create_temporary() {
+  static std::atomic<unsigned> count{0};
+  const fs::path folder = fs::path(target_).parent_path();
+  const std::string stem = temporary_stem(target_);
+  constexpr int most = 100;
+  for (int attempt = 0; attempt <= most; ++attempt) {
+    const std::string name = (folder / fmt::format("{}{}.{}{}", stem, ::getpid(), count++, kTemporaryEnd)).string();
+    fd_ = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd_ < 0 && errno == EEXIST && attempt < most) continue;
+    if (fd_ < 0) fail_with_errno("cannot be written");
+    // Whoever looked for abandoned files before the lock was there may have removed it. Not every file system has locks.
+    struct stat info {};
+    if (::flock(fd_, LOCK_EX) == 0 && (::fstat(fd_, &info) != 0 || info.st_nlink == 0)) {
+      ::close(std::exchange(fd_, -1));
+      continue;
+    }
+    temporary_ = name;
+    return;
+  }
+  fail<IoError>("{}: {}: cannot be written: its temporary files keep vanishing", op_, path_);
 }
 
 AtomicFile::~AtomicFile() {
@@ -98,8 +183,7 @@ void AtomicFile::write(const void* from, size_t bytes) {
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_with_errno("cannot be flushed to the disk");
-  const int fd = std::exchange(fd_, -1);
-  if (::close(fd) != 0) fail_with_errno("cannot be written");
+  // The file stays open, and locked, until it has its name: nobody takes it for an abandoned one.
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_with_errno("cannot be replaced");
   temporary_.clear();
   sync_folder(target_);

@@ -25,7 +25,8 @@ class InputFile {
   uint64_t size_ = 0;
 };
 
-/// A file that takes the place of `path` when commit() has written all of it to the disk, and leaves no trace when it is not called.
+/// A file that takes the place of `path` when commit() has written all of it to the disk, and leaves no trace when it is not called. The
+/// temporaries of writers that were killed are removed; a writer that lives holds a lock on its own.
 class AtomicFile {
  public:
   AtomicFile(const char* op, const std::string& path);
@@ -38,10 +39,11 @@ class AtomicFile {
 
  private:
   [[noreturn]] void fail_with_errno(const char* what) const;
+  void create_temporary();
 
   const char* op_;
   std::string path_;    // as the user gave it
-  std::string target_;  // the file behind it when it is a symbolic link
+  std::string target_;  // the file behind it when it is a symbolic link, be it there or not
   std::string temporary_;
   int fd_ = -1;
 };

@@ -279,6 +279,18 @@ Tensor read_tensor(const InputFile& file, const std::string& path, const Entry& 
   return y;
 }
 
+/// Booleans as bytes of 0 and 1. Whoever writes into the memory behind a tensor may leave another byte, which counts as true.
+void write_booleans(AtomicFile& file, const void* elements, size_t count) {
+  constexpr size_t piece = 1 << 14;
+  const auto* from = static_cast<const unsigned char*>(elements);
+  unsigned char dense[piece];
+  for (size_t begin = 0; begin < count; begin += piece) {
+    const size_t n = std::min(piece, count - begin);
+    for (size_t i = 0; i < n; ++i) dense[i] = from[begin + i] != 0;
+    file.write(dense, n);
+  }
+}
+
 /// The header for tensors whose data stand in the file in the order given, padded so that the data are aligned.
 std::string make_header(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
                         const std::vector<size_t>& data_order, const std::map<std::string, std::string>& metadata) {
@@ -340,6 +352,10 @@ SafeTensors load_safetensors(const std::string& path) {
   std::string text(static_cast<size_t>(header_bytes), '\0');
   file.read_at(kPrefixBytes, text.data(), text.size());
   check<IoError>(text.starts_with('{'), "{}: {}: the header does not begin with {{; is it a safetensors file?", kLoad, path);
+  const size_t nul = text.find('\0');  // the parser would take it for the end
+  check<IoError>(nul == text.npos,
+                 "{}: {}: the header has a NUL byte, its byte {} of {}; it is damaged, or padded with something else than spaces", kLoad,
+                 path, nul + 1, header_bytes);
 
   HeaderReader header(path);
   nlohmann::json::sax_parse(text, &header);
@@ -375,9 +391,11 @@ void save_safetensors(const std::string& path, const std::vector<std::pair<std::
   file.write(header.data(), header.size());
   for (size_t i : order) {
     const Tensor x = tensors[i].second.detach().contiguous();
-    const size_t element = element_size(x.dtype());
-    file.write(static_cast<const std::byte*>(x.impl()->storage->data()) + static_cast<size_t>(x.storage_offset()) * element,
-               static_cast<size_t>(x.numel()) * element);
+    const size_t element = element_size(x.dtype()), count = static_cast<size_t>(x.numel());
+    const std::byte* elements =
+        static_cast<const std::byte*>(x.impl()->storage->data()) + static_cast<size_t>(x.storage_offset()) * element;
+    if (x.dtype() == DType::Bool) write_booleans(file, elements, count);
+    else file.write(elements, count * element);
   }
   file.commit();
 }

@@ -1,10 +1,9 @@
-#include <stdio.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "core/check.h"
 #include "gradus/text.h"
@@ -14,6 +13,7 @@ namespace gradus::text {
 namespace {
 
 constexpr const char* kForm = "a line is source, a tab, target";
+constexpr size_t kMostLineBytes = size_t{1} << 20;
 
 /// Whether nothing is left of it once tokenized.
 bool is_blank(std::string_view sentence) {
@@ -37,6 +37,7 @@ class PairParser {
 
   /// A line without its line feed.
   void add_line(std::string_view line) {
+    check_length(line);
     ++number_;
     if (number_ == 1 && line.starts_with("\uFEFF")) line.remove_prefix(3);
     if (line.ends_with('\r')) line.remove_suffix(1);
@@ -48,6 +49,12 @@ class PairParser {
     check<IoError>(!is_blank(source), "{}:{}: has nothing before the tab; {}", name_, number_, kForm);
     check<IoError>(!is_blank(target), "{}:{}: has nothing behind the tab; {}", name_, number_, kForm);
     pairs_.push_back({std::string(source), std::string(target)});
+  }
+
+  /// Throws when the next line, of which this is the beginning or all, is too long.
+  void check_length(std::string_view line) const {
+    check<IoError>(line.size() <= kMostLineBytes, "{}:{}: is longer than {} bytes; {}, and ends with LF or CR LF", name_, number_ + 1,
+                   kMostLineBytes, kForm);
   }
 
   std::vector<Pair> take() { return std::move(pairs_); }
@@ -68,18 +75,29 @@ class PairParser {
   std::vector<Pair> pairs_;
 };
 
-struct CloseFile {
-  void operator()(FILE* file) const { std::fclose(file); }
-};
+/// A file, pipe or device that is read from its beginning.
+class Source {
+ public:
+  explicit Source(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    check<IoError>(fd_ >= 0, "read_pairs: {}: cannot be opened: {}", path, std::strerror(errno));
+  }
+  ~Source() { ::close(fd_); }
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
 
-/// The buffer that getline() allocates and grows.
-struct LineBuffer {
-  char* data = nullptr;
-  size_t capacity = 0;
-  LineBuffer() = default;
-  LineBuffer(const LineBuffer&) = delete;
-  LineBuffer& operator=(const LineBuffer&) = delete;
-  ~LineBuffer() { std::free(data); }
+  /// The next bytes, as many as there are now; none at the end.
+  std::string_view read() {
+    ssize_t bytes = 0;
+    do bytes = ::read(fd_, buffer_.data(), buffer_.size());
+    while (bytes < 0 && errno == EINTR);
+    check<IoError>(bytes >= 0, "read_pairs: {}: cannot be read: {}", path_, std::strerror(errno));
+    return {buffer_.data(), static_cast<size_t>(bytes)};
+  }
+
+ private:
+  const std::string& path_;
+  int fd_;
+  std::vector<char> buffer_ = std::vector<char>(1 << 16);
 };
 
 }  // namespace
@@ -96,19 +114,20 @@ std::vector<Pair> parse_pairs(std::string_view text, const std::string& name, in
 
 std::vector<Pair> read_pairs(const std::string& path, int64_t limit) {
   PairParser parser("read_pairs", path, limit);
-  const std::unique_ptr<FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
-  check<IoError>(file != nullptr, "read_pairs: {}: cannot be opened: {}", path, std::strerror(errno));
-  LineBuffer line;
-  errno = 0;
+  Source source(path);
+  std::string line;  // what has been read of the next one
   while (!parser.full()) {
-    const ssize_t bytes = ::getline(&line.data, &line.capacity, file.get());
-    if (bytes < 0) {
-      check<IoError>(std::feof(file.get()) != 0, "read_pairs: {}: cannot be read: {}", path, std::strerror(errno));
+    std::string_view text = source.read();
+    if (text.empty()) {
+      if (!line.empty()) parser.add_line(line);
       break;
     }
-    std::string_view text(line.data, static_cast<size_t>(bytes));
-    if (text.ends_with('\n')) text.remove_suffix(1);
-    parser.add_line(text);
+    for (size_t end = text.find('\n'); end != text.npos && !parser.full(); end = text.find('\n')) {
+      parser.add_line(line.append(text.substr(0, end)));
+      line.clear();
+      text.remove_prefix(end + 1);
+    }
+    if (!parser.full()) parser.check_length(line.append(text));
   }
   return parser.take();
 }

@@ -1,13 +1,19 @@
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
+#include <thread>
+#include <vector>
 
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -314,4 +320,116 @@ TEST_CASE("safetensors: saving through a symbolic link replaces the file behind 
   CHECK(fs::is_symlink(folder / "link"));
   CHECK(load_safetensors(folder / "real").at("x").item<int64_t>() == 2);
   CHECK(fs::status(folder / "real").permissions() == fs::perms(0600));
+}
+
+TEST_CASE("safetensors: saving through a symbolic link that leads to no file makes the file") {
+  Folder folder;
+  fs::create_directory(folder.path / "models");
+  fs::create_symlink("second", folder / "first");
+  fs::create_symlink("models/new", folder / "second");
+  save_safetensors(folder / "first", {{"x", gradus::tensor({2})}});
+  CHECK(fs::is_symlink(folder / "first"));
+  CHECK(fs::is_symlink(folder / "second"));
+  CHECK(!fs::is_symlink(folder / "models/new"));
+  CHECK(load_safetensors(folder / "models/new").at("x").item<int64_t>() == 2);
+  fs::create_symlink("no/such/folder", folder / "nowhere");
+  CHECK_THROWS_AS(save_safetensors(folder / "nowhere", {{"x", gradus::tensor({2})}}), gradus::IoError);
+  CHECK(fs::is_symlink(folder / "nowhere"));
+  fs::create_symlink("loop", folder / "loop");
+  CHECK_THROWS_WITH_AS(save_safetensors(folder / "loop", {{"x", gradus::tensor({2})}}),
+                       ("save_safetensors: " + (folder / "loop") + ": is a symbolic link that leads round in a circle").c_str(),
+                       gradus::IoError);
+}
+
+TEST_CASE("safetensors: file names of up to 255 bytes are taken, and a longer one is refused with the reason") {
+  Folder folder;
+  for (const size_t length : {200, 240, 245, 250, 254, 255}) {
+    const std::string file = folder / std::string(length, 'n').c_str();
+    CAPTURE(length);
+    for (const int64_t value : {1, 2}) {
+      save_safetensors(file, {{"x", gradus::tensor({value})}});
+      CHECK(load_safetensors(file).at("x").item<int64_t>() == value);
+    }
+  }
+  std::string letters = "x";
+  while (letters.size() < 252) letters += "\u00E9";
+  save_safetensors(folder / letters.c_str(), {{"x", gradus::tensor({1})}});  // the temporary's name is cut between letters
+  CHECK(folder.files() == 7);
+  const std::string longer = folder / std::string(256, 'n').c_str();
+  CHECK_THROWS_WITH_AS(save_safetensors(longer, {{"x", gradus::tensor({1})}}),
+                       ("save_safetensors: " + longer + ": cannot be written: File name too long").c_str(), gradus::IoError);
+  CHECK(folder.files() == 7);
+}
+
+TEST_CASE("safetensors: a boolean whose byte is neither 0 nor 1 counts as true, and is saved as 1") {
+  Folder folder;
+  constexpr int64_t count = 50000, at = 43210;
+  const Tensor x = gradus::zeros({count}, {.dtype = gradus::boolean});
+  const unsigned char odd = 7;
+  std::memcpy(x.data<bool>() + at, &odd, 1);
+  save_safetensors(folder / "odd", {{"x", x}, {"row", x.reshape({2, count / 2})[1]}});
+  const auto loaded = load_safetensors(folder / "odd");
+  CHECK(loaded.at("x").sum().item<int64_t>() == 1);
+  CHECK(loaded.at("x")[at].item<bool>());
+  CHECK(loaded.at("row")[at - count / 2].item<bool>());
+}
+
+TEST_CASE("safetensors: a header with a NUL byte is refused, wherever it stands") {
+  Folder folder;
+  const std::string file = folder / "nul", header = R"({"x":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}})", data(1, '\1');
+  CHECK(complaint(file, file_of(header + "   ", data)).empty());
+  for (const std::string& after : {std::string("\0", 1), std::string("\0garbage", 8), std::string("  \0", 3), std::string(8, '\0')}) {
+    const std::string text = complaint(file, file_of(header + after, data));
+    CHECK(text.starts_with("load_safetensors: " + file + ": the header has a NUL byte, its byte "));
+  }
+  std::string inside = header;
+  inside[2] = '\0';
+  CHECK(!complaint(file, file_of(inside, data)).empty());
+}
+
+TEST_CASE("safetensors: the next save removes what a killed one left, and leaves alone what a living one writes") {
+  Folder folder;
+  const std::string file = folder / "m.st";
+  const auto x = gradus::tensor({1});
+  // A child that ended: there is no such process any more.
+  const pid_t ended = ::fork();
+  if (ended == 0) ::_exit(0);
+  REQUIRE(::waitpid(ended, nullptr, 0) == ended);
+  const auto left_by = [&](pid_t process, const char* number) { return file + "." + std::to_string(process) + "." + number + ".part"; };
+  const std::string old = left_by(ended, "3"), own = left_by(::getpid(), "999999"), alive = left_by(::getppid(), "0");
+  const std::string other = folder / "n.st.7.0.part", text = file + ".notes.part";
+  for (const std::string& name : {old, own, alive, other, text}) write_bytes(name, "half a file");
+  // Another container may have the number of a process that is gone here: who holds the lock lives.
+  const std::string locked = left_by(ended, "4");
+  write_bytes(locked, "half a file");
+  const int fd = ::open(locked.c_str(), O_RDONLY);
+  REQUIRE(::flock(fd, LOCK_EX) == 0);
+  save_safetensors(file, {{"x", x}});
+  CHECK(!fs::exists(old));
+  CHECK(!fs::exists(own));  // by a process that had our number before us
+  for (const std::string& name : {alive, other, text, locked, file}) CHECK(fs::exists(name));
+  ::close(fd);
+  save_safetensors(file, {{"x", x}});
+  CHECK(!fs::exists(locked));
+  CHECK(folder.files() == 4);
+}
+
+TEST_CASE("safetensors: threads that save to one path at once leave one whole file and nothing beside it") {
+  Folder folder;
+  const std::string file = folder / "m.st";
+  std::vector<std::thread> writers;
+  std::atomic<int> failed{0};
+  for (int64_t i = 0; i < 4; ++i)
+    writers.emplace_back([&, i] {
+      try {
+        for (int n = 0; n < 20; ++n) save_safetensors(file, {{"x", gradus::full({1000}, i)}});
+      } catch (const gradus::Error&) {
+        ++failed;
+      }
+    });
+  for (std::thread& writer : writers) writer.join();
+  CHECK(failed == 0);
+  const Tensor x = load_safetensors(file).at("x");
+  CHECK(x.sum().item<int64_t>() == 1000 * x[0].item<int64_t>());
+  CHECK(folder.files() == 1);
 }

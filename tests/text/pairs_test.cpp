@@ -154,6 +154,32 @@ TEST_CASE("read_pairs reads from a pipe") {
   CHECK(pairs == "Go.|Va !\nHi.|Salut !\n");
 }
 
+TEST_CASE("a line that does not end is refused after 1 MiB, so that a device without end is too") {
+  const std::string longest(size_t{1} << 20, 'x'), form = "; a line is source, a tab, target, and ends with LF or CR LF";
+  CHECK(complaint("Go.\tVa !\n" + longest + "y") == "pairs.tsv:2: is longer than 1048576 bytes" + form);
+  CHECK(complaint(longest + "y\nGo.\tVa !\n") == "pairs.tsv:1: is longer than 1048576 bytes" + form);
+  std::string fits = longest;
+  fits[7] = '\t';
+  CHECK(complaint(fits + "\n" + fits).empty());
+  CHECK(parsed("Go.\tVa !\n" + longest + "y", 1) == "Go.|Va !\n");
+  CHECK_THROWS_WITH_AS(read_pairs("/dev/zero"), ("/dev/zero:1: is longer than 1048576 bytes" + form).c_str(), IoError);
+  CHECK_THROWS_AS(read_pairs("/dev/urandom"), IoError);
+  CHECK(read_pairs("/dev/null").empty());
+}
+
+TEST_CASE("read_pairs gives back what a pipe has brought as soon as there is enough of it") {
+  const Folder folder;
+  const std::string pipe = folder / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  std::ofstream out;
+  std::thread writer([&] {
+    out.open(pipe, std::ios::binary);
+    out << "Go.\tVa !\n" << std::flush;
+  });
+  CHECK(shown(read_pairs(pipe, 1)) == "Go.|Va !\n");  // though the writer keeps it open
+  writer.join();
+}
+
 /// The sentences of one side, as the chapter tokenizes them.
 std::vector<std::vector<std::string>> words(const std::vector<Pair>& pairs, std::string Pair::*side) {
   std::vector<std::vector<std::string>> sentences;
