@@ -4,175 +4,110 @@
 //   translate --data PAIRS.tsv --epochs 50 --save m.st    train on tab-separated pairs, keep the model
 //   translate --load m.st --translate "I am at home ."    translate; without --translate, lines from standard input
 
-#include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "options.h"
 #include "progress.h"
-#include "seq2seq.h"
+#include "translator.h"
 
 namespace {
 
 using gradus::Tensor;
+namespace fs = std::filesystem;
 namespace text = gradus::text;
 
-struct Settings {
-  std::string data;
-  int64_t num_examples = -1, min_freq = 2, steps = 14, embed = 96, hidden = 192, layers = 2, batch = 64, epochs = 40;
-  double dropout = 0.4, lr = 3e-3, held_out = 0.1;
-  uint64_t seed = 0;
-};
-
-struct Flags {
-  Settings settings;
-  std::string preset, save, load;
-  std::vector<std::string> translate;
-  int threads = 0;
-  std::string profile;
-  bool json = false;
-  bool train = true;
-};
-
-/// What d2l.ai's chapter uses for its 601 shortest pairs.
-constexpr auto d2l_preset = [](Settings& s) {
-  s.min_freq = 2, s.steps = 10, s.embed = 32, s.hidden = 32, s.layers = 2, s.batch = 64, s.epochs = 300;
-  s.dropout = 0.1, s.lr = 5e-3, s.held_out = 0;
-};
 const std::vector<std::string> d2l_sentences = {"go .", "i lost .", "he's calm .", "i'm home ."};
 const std::vector<std::string> phrasebook_sentences = {"I am hungry.", "She is not at home.", "We want to buy a car.",
                                                        "Where is your sister?"};
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t caught = 0;  // the signal that asks the training to end
 
-/// Adds an option that overrides a preset's value only where it is given.
-template <class T>
-void option(CLI::App& app, const std::string& name, T& value, const std::string& help, const CLI::Validator& check) {
-  app.add_option(name, value, help)->check(check)->capture_default_str();
-}
-
-void add_options(CLI::App& app, Flags& f) {
-  Settings& s = f.settings;
-  const CLI::Validator positive = CLI::Range(int64_t{1}, int64_t{1} << 40).description("at least 1");
-  const CLI::Validator share = CLI::Range(0.0, 0.9).description("0 to 0.9");
-  app.add_option("--data", s.data, "tab-separated pairs, source and target (default: the built-in phrase book)");
-  app.add_option("--preset", f.preset, "'d2l': the settings of d2l.ai's chapter on sequence to sequence learning")
-      ->check(CLI::IsMember({"d2l"}));
-  option(app, "--num-examples", s.num_examples, "read at most this many pairs (-1: all)",
-         CLI::Range(int64_t{-1}, int64_t{1} << 40).description("at least -1"));
-  option(app, "--min-freq", s.min_freq, "words that occur less often are <unk>", positive);
-  option(app, "--steps", s.steps, "tokens a sentence is cut or padded to", positive);
-  option(app, "--embed", s.embed, "embedding size", positive);
-  option(app, "--hidden", s.hidden, "hidden size", positive);
-  option(app, "--layers", s.layers, "layers of the encoder and of the decoder", positive);
-  option(app, "--dropout", s.dropout, "dropout between layers", share);
-  option(app, "--batch", s.batch, "sentences in a batch", positive);
-  option(app, "--epochs", s.epochs, "passes over the pairs", positive);
-  option(app, "--lr", s.lr, "Adam's learning rate", CLI::Range(0.0, 1.0).description("0 to 1"));
-  option(app, "--held-out", s.held_out, "share of the pairs kept apart to test on", share);
-  app.add_option("--seed", s.seed, "of weights, order and dropout")->capture_default_str();
-  app.add_option("--threads", f.threads, "threads to use (default: all processors)")->check(CLI::Range(1, 256).description("1 to 256"));
-  app.add_option("--save", f.save, "write the trained model here (safetensors)");
-  app.add_option("--load", f.load, "start from this model; trains further only with --epochs")->check(CLI::ExistingFile);
-  app.add_option("--translate", f.translate, "translate this sentence (may be given more than once)");
-  app.add_option("--profile", f.profile, "write a Chrome trace of the training here, and print the costliest operations");
-  app.add_flag("--json", f.json, "end with one line of JSON");
-}
-
-/// Parses the command line; a preset goes under the options that were given.
-Flags parse(CLI::App& app, int argc, char** argv) {
-  Flags flags;
-  add_options(app, flags);
-  app.parse(argc, argv);
-  if (flags.preset == "d2l") {
-    const Flags given = flags;
-    d2l_preset(flags.settings);
-    const auto keep = [&](const char* name, auto& value, const auto& from) {
-      if (app.count(name)) value = from;
-    };
-    Settings& s = flags.settings;
-    const Settings& g = given.settings;
-    keep("--min-freq", s.min_freq, g.min_freq), keep("--steps", s.steps, g.steps), keep("--embed", s.embed, g.embed);
-    keep("--hidden", s.hidden, g.hidden), keep("--layers", s.layers, g.layers), keep("--dropout", s.dropout, g.dropout);
-    keep("--batch", s.batch, g.batch), keep("--epochs", s.epochs, g.epochs), keep("--lr", s.lr, g.lr);
-    keep("--held-out", s.held_out, g.held_out);
-  }
-  flags.train = flags.load.empty() || app.count("--epochs") > 0;
-  if (flags.settings.data.empty()) flags.settings.data = GRADUS_PHRASEBOOK;
-  return flags;
-}
-
-/// Everything that makes a translator: the model, its vocabularies and sizes.
-struct Translator {
-  seq2seq::Corpus corpus;
-  seq2seq::ModelOptions options;
-  int64_t steps;
-  seq2seq::Seq2Seq model;
-
-  Translator(seq2seq::Corpus c, const seq2seq::ModelOptions& o, int64_t s) : corpus(std::move(c)), options(o), steps(s), model(o) {}
-
-  std::vector<std::string> translate(const std::vector<std::vector<std::string>>& sentences) const {
-    std::vector<std::string> translations;
-    const text::Vocab& target = corpus.target;
-    for (size_t begin = 0; begin < sentences.size(); begin += 256) {
-      const size_t end = std::min(begin + 256, sentences.size());
-      const std::vector<std::vector<std::string>> some(sentences.begin() + static_cast<int64_t>(begin),
-                                                       sentences.begin() + static_cast<int64_t>(end));
-      const Tensor decoded = decode(corpus.encode_source(some, steps).tokens);
-      for (int64_t row = 0; row < decoded.size(0); ++row) {
-        std::string sentence;
-        for (int64_t token : decoded[row].to_vector<int64_t>())
-          if (token != target["<pad>"]) sentence += (sentence.empty() ? "" : " ") + target.token(token);
-        translations.push_back(sentence);
-      }
+/// While it lives, a signal that would end the program only asks for it; a second one of the kind ends it.
+class SignalsAsk {
+ public:
+  SignalsAsk() {
+    for (size_t i = 0; i < std::size(signals); ++i) {
+      struct sigaction ask {};
+      ask.sa_handler = [](int signal) { caught = signal; };
+      ask.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+      sigaction(signals[i], &ask, &before_[i]);
+      if (signals[i] == SIGHUP && before_[i].sa_handler == SIG_IGN) sigaction(SIGHUP, &before_[i], nullptr);  // under nohup
     }
-    return translations;
   }
+  ~SignalsAsk() {
+    for (size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &before_[i], nullptr);
+  }
+  SignalsAsk(const SignalsAsk&) = delete;
+  SignalsAsk& operator=(const SignalsAsk&) = delete;
 
-  Tensor decode(const Tensor& source) const {
-    const text::Vocab& t = corpus.target;
-    return seq2seq::greedy_decode(model, source, steps, t["<bos>"], t["<eos>"], t["<pad>"]);
-  }
+ private:
+  static constexpr int signals[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction before_[std::size(signals)] = {};
 };
+
+/// Throws IoError unless the file of a flag can be written, before hours of training are spent. What is there stays as it is.
+void check_writable(const char* flag, const std::string& path) {
+  const auto refuse = [&](const std::string& reason) {
+    throw gradus::IoError("translate: " + std::string(flag) + " " + path + " cannot be written: " + reason);
+  };
+  std::error_code ignored;
+  const bool existed = fs::exists(path, ignored);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
+  if (fd < 0) refuse(std::strerror(errno));
+  struct stat info {};
+  ::fstat(fd, &info);
+  // A device such as /dev/full takes an open, and refuses what is written.
+  const bool device_refuses = S_ISCHR(info.st_mode) && ::isatty(fd) == 0 && ::write(fd, "\n", 1) != 1;
+  const std::string reason = std::strerror(errno);
+  ::close(fd);
+  const fs::path file = fs::canonical(path);
+  if (!existed) fs::remove(file);
+  if (device_refuses) refuse(reason);
+  if (flag != std::string("--save")) return;
+  if (!S_ISREG(info.st_mode)) refuse("it is not a regular file");
+  // The new file is written beside the old one.
+  if (::access(file.parent_path().c_str(), W_OK | X_OK) != 0) refuse("its folder: " + std::string(std::strerror(errno)));
+}
+
+/// Throws IoError when standard output did not take all that was printed.
+void flush_output() {
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (flushed && std::ferror(stdout) == 0) return;
+  throw gradus::IoError("translate: standard output cannot be written" + (errno ? ": " + std::string(std::strerror(errno)) : ""));
+}
+
+/// Throws ValueError when a training would take more memory than the machine has, with what could be smaller.
+void check_memory(const seq2seq::ModelOptions& o, int64_t steps, int64_t pairs, int64_t batch) {
+  const auto of = [](int64_t n) { return static_cast<double>(n); };
+  const double H = of(o.hidden), E = of(o.embed), L = of(o.layers), V = of(o.target_vocab), B = of(std::min(batch, pairs));
+  const double weights = (of(o.source_vocab) + V) * E + 3 * H * (2 * E + 3 * H) + (L - 1) * 12 * H * H + H * V;
+  // Weights, gradients and two moments; what a batch leaves for backward; the pairs as arrays of indices.
+  const double bytes = 16 * weights + 4 * B * of(steps) * (16 * L * H + 4 * E + 3 * V) + 16 * of(pairs) * of(steps);
+  const double there = of(::sysconf(_SC_PHYS_PAGES)) * of(::sysconf(_SC_PAGESIZE));
+  if (bytes <= there) return;
+  throw gradus::ValueError("translate: this training would take about " + std::to_string(std::llround(bytes / 1e9)) +
+                           " GB of memory, and the machine has " + std::to_string(std::llround(there / 1e9)) +
+                           "; choose a smaller --hidden, --embed, --layers, --batch or --steps");
+}
 
 std::string join(const std::vector<std::string>& tokens) {
   std::string joined;
   for (const std::string& token : tokens) joined += (joined.empty() ? "" : " ") + token;
   return joined;
-}
-
-void save(const Translator& t, const std::string& path) {
-  const nlohmann::json config = {{"source_vocab", t.corpus.source.tokens()},
-                                 {"target_vocab", t.corpus.target.tokens()},
-                                 {"embed", t.options.embed},
-                                 {"hidden", t.options.hidden},
-                                 {"layers", t.options.layers},
-                                 {"dropout", t.options.dropout},
-                                 {"steps", t.steps}};
-  gradus::io::save_safetensors(path, t.model.state_dict(), {{"format", "gradus-translate-1"}, {"config", config.dump()}});
-}
-
-Translator load(const std::string& path) {
-  const gradus::io::SafeTensors file = gradus::io::load_safetensors(path);
-  const auto config_text = file.metadata.find("config");
-  if (config_text == file.metadata.end())
-    throw gradus::IoError("translate: " + path + " was not written by translate --save: it holds no config");
-  try {
-    const auto config = nlohmann::json::parse(config_text->second);
-    seq2seq::Corpus corpus(text::Vocab::from_tokens(config.at("source_vocab")), text::Vocab::from_tokens(config.at("target_vocab")));
-    seq2seq::ModelOptions options{.source_vocab = corpus.source.size(), .target_vocab = corpus.target.size()};
-    options.embed = config.at("embed");
-    options.hidden = config.at("hidden");
-    options.layers = config.at("layers");
-    options.dropout = config.at("dropout");
-    Translator translator(std::move(corpus), options, config.at("steps"));
-    translator.model.load_state_dict(file.tensors);
-    return translator;
-  } catch (const nlohmann::json::exception& error) {
-    throw gradus::IoError("translate: the config in " + path + " is damaged: " + error.what());
-  }
 }
 
 struct Arrays {
@@ -201,6 +136,7 @@ struct Report {
   double nats_per_token = 0;
   double seconds = 0;
   int64_t tokens = 0;
+  int64_t steps = 0, epochs = 0;  // that were done
 };
 
 Report train(Translator& t, const Arrays& data, const Settings& s) {
@@ -212,7 +148,7 @@ Report train(Translator& t, const Arrays& data, const Settings& s) {
   t.model.train();
   Progress progress(s.epochs);
   Report report;
-  for (int64_t epoch = 1; epoch <= s.epochs && !interrupted; ++epoch) {
+  for (int64_t epoch = 1; epoch <= s.epochs && !caught; ++epoch) {
     double chapter = 0, nats = 0;
     int64_t tokens = 0;
     for (const auto& batch : loader) {
@@ -225,8 +161,10 @@ Report train(Translator& t, const Arrays& data, const Settings& s) {
       chapter += loss.chapter.item();
       nats += loss.nats;
       tokens += loss.tokens;
-      if (interrupted) break;
+      ++report.steps;
+      if (caught) break;
     }
+    if (!caught) report.epochs = epoch;
     report.tokens += tokens;
     report.loss = chapter / static_cast<double>(tokens);
     report.nats_per_token = nats / static_cast<double>(tokens);
@@ -234,7 +172,7 @@ Report train(Translator& t, const Arrays& data, const Settings& s) {
   }
   report.seconds = progress.seconds();
   progress.finish();
-  if (interrupted) std::fprintf(stderr, "interrupted: the step was finished\n");
+  if (caught) std::fprintf(stderr, "interrupted by signal %d\n", static_cast<int>(caught));
   t.model.eval();
   return report;
 }
@@ -261,24 +199,39 @@ Quality evaluate(const Translator& t, const Arrays& data) {
   return q;
 }
 
-/// Every n-th pair is kept apart, so that both parts are of the same kind.
+/// A share of the pairs is kept apart, evenly, so that both parts are of the same kind.
 void hold_out(std::vector<text::Pair>& pairs, std::vector<text::Pair>& held_out, double share) {
-  if (share <= 0) return;
-  const auto every = static_cast<size_t>(std::max(1.0 / share + 0.5, 2.0));
+  constexpr double slack = 1e-9;  // 10 times 0.1 may be a little less than 1
   std::vector<text::Pair> rest;
-  for (size_t i = 0; i < pairs.size(); ++i) (i % every == every - 1 ? held_out : rest).push_back(pairs[i]);
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const auto held = [&](size_t n) { return std::floor(static_cast<double>(n) * share + slack); };
+    (held(i + 1) > held(i) ? held_out : rest).push_back(pairs[i]);
+  }
   pairs = std::move(rest);
+}
+
+/// Saves the model, unless the training was interrupted so early that another one in the file is likely better.
+void save(const Translator& t, const Report& report, const std::string& path) {
+  if (report.epochs == 0 && (report.steps == 0 || fs::exists(path))) {
+    std::fprintf(stderr, "not saved: the first epoch was not finished; %s is as it was\n", path.c_str());
+    return;
+  }
+  t.save(path);
+  std::fprintf(stderr, "saved to %s\n", path.c_str());
 }
 
 int train_and_report(const Flags& f) {
   const Settings& s = f.settings;
+  for (const std::string& sentence : f.translate) seq2seq::words(sentence);  // refuses what is not UTF-8
+  if (!f.save.empty()) check_writable("--save", f.save);
+  if (!f.profile.empty()) check_writable("--profile", f.profile);
   std::vector<text::Pair> pairs = text::read_pairs(s.data, s.num_examples), held_out;
   if (pairs.empty()) throw gradus::ValueError("translate: " + s.data + " holds no pairs; put one on a line: source, a tab, target");
   hold_out(pairs, held_out, s.held_out);
 
   gradus::manual_seed(s.seed);
   Translator t = [&] {
-    if (!f.load.empty()) return load(f.load);
+    if (!f.load.empty()) return Translator::load(f.load);
     seq2seq::Corpus corpus(pairs, s.min_freq);
     const seq2seq::ModelOptions options{.source_vocab = corpus.source.size(),
                                         .target_vocab = corpus.target.size(),
@@ -286,6 +239,7 @@ int train_and_report(const Flags& f) {
                                         .hidden = s.hidden,
                                         .layers = s.layers,
                                         .dropout = s.layers > 1 ? s.dropout : 0};
+    check_memory(options, s.steps, static_cast<int64_t>(pairs.size() + held_out.size()), s.batch);
     Translator fresh(std::move(corpus), options, s.steps);
     seq2seq::init_xavier(fresh.model);
     return fresh;
@@ -297,16 +251,18 @@ int train_and_report(const Flags& f) {
 
   std::optional<gradus::Profiler> profiler;
   if (!f.profile.empty()) profiler.emplace();
-  const Report report = train(t, data, s);
+  Report report;
+  {
+    const SignalsAsk guard;
+    report = train(t, data, s);
+    if (profiler) profiler->stop();
+    if (!f.save.empty()) save(t, report, f.save);
+  }
   if (profiler) {
-    profiler->stop();
     profiler->write_chrome_trace(f.profile);
     std::fprintf(stderr, "%strace in %s\n", profiler->table().c_str(), f.profile.c_str());
   }
-  if (!f.save.empty()) {
-    save(t, f.save);
-    std::fprintf(stderr, "saved to %s\n", f.save.c_str());
-  }
+  if (report.steps == 0) return 128 + caught;
   const Quality seen = evaluate(t, data), fresh = evaluate(t, unseen);
   const double speed = static_cast<double>(report.tokens) / report.seconds;
   std::printf("loss %.4f (%.3f nats a token), %.0f tokens/s, %.1f s of training\n", report.loss, report.nats_per_token, speed,
@@ -340,38 +296,51 @@ int train_and_report(const Flags& f) {
     if (unseen.size() > 0) line["bleu_held_out"] = fresh.bleu;
     std::printf("%s\n", line.dump().c_str());
   }
-  return interrupted ? 130 : 0;
+  flush_output();
+  return caught ? 128 + caught : 0;
 }
 
 int translate_only(const Flags& f) {
-  Translator t = load(f.load);
-  t.model.eval();
-  const auto say = [&](const std::string& sentence) { std::printf("%s\n", t.translate({seq2seq::words(sentence)})[0].c_str()); };
+  const Translator t = [&] {
+    Translator loaded = Translator::load(f.load);
+    loaded.model.eval();
+    return loaded;
+  }();
+  const auto say = [&](const std::string& sentence) {
+    std::printf("%s\n", t.translate({seq2seq::words(sentence)})[0].c_str());
+    flush_output();
+  };
   for (const std::string& sentence : f.translate) say(sentence);
   if (!f.translate.empty()) return 0;
-  for (std::string line; !interrupted && std::getline(std::cin, line);) {
-    say(line);
-    std::fflush(stdout);
-  }
+  for (std::string line; std::getline(std::cin, line);) say(line);
+  if (std::cin.bad()) throw gradus::IoError("translate: standard input cannot be read");
   return 0;
+}
+
+int run(int argc, char** argv) {
+  const std::optional<Flags> flags = parse(argc, argv);
+  if (!flags) return flush_output(), 0;
+  if (flags->threads > 0) gradus::set_num_threads(flags->threads);
+  return flags->train ? train_and_report(*flags) : translate_only(*flags);
+}
+
+/// One line, whatever the text is like.
+int fail(std::string text) {
+  for (size_t at = 0; (at = text.find_first_of("\n\r", at)) != text.npos;) text.replace(at, 1, ";");
+  std::fprintf(stderr, "%s\n", text.c_str());
+  return EXIT_FAILURE;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Trains a GRU encoder and decoder to translate, and translates with it.", "translate");
-  Flags flags;
   try {
-    flags = parse(app, argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error);
-  }
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  try {
-    if (flags.threads > 0) gradus::set_num_threads(flags.threads);
-    return flags.train ? train_and_report(flags) : translate_only(flags);
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return fail("translate: the memory is used up; choose a smaller --hidden, --embed, --layers, --batch or --steps");
   } catch (const gradus::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
+    return fail(error.what());
+  } catch (const std::exception& error) {
+    return fail(std::string("translate: ") + error.what());
   }
 }
