@@ -19,7 +19,8 @@ GRADUS_API MemoryStats memory_stats() noexcept;
 /// Lets the peak start again from what is live now, to see what a part of a program needs.
 GRADUS_API void reset_peak_memory() noexcept;
 
-/// Gives every cached block back to the system.
+/// Gives every cached block back to the system. It is done unasked where memory ends, in gradus or in any `new` of the program: the library
+/// sets a new_handler, which calls the one that was there when it finds nothing more to give.
 GRADUS_API void release_cached_memory() noexcept;
 
 }  // namespace gradus

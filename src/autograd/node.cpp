@@ -3,6 +3,8 @@
 #include <cctype>
 
 #include "autograd/tensor_impl.h"
+#include "core/fork.h"
+#include "core/gate.h"
 #include "gradus/autograd.h"
 
 namespace gradus {
@@ -45,7 +47,15 @@ void GradSink::pull(std::span<Tensor> dy, std::span<Tensor>) {
   if (dy[0].defined()) accumulate(dy[0]);
 }
 
+namespace {
+/// Passed by who holds the lock of a sink: a child of fork() has the sinks, and must find them unlocked.
+constinit Gate gradients;
+[[maybe_unused]] const bool prepared =
+    at_fork(ForkOrder::Gradient, {.before = [] { gradients.close(); }, .after = [] { gradients.open(); }});
+}  // namespace
+
 void GradSink::accumulate(const Tensor& dy) {
+  const Passage passage(gradients);
   std::lock_guard lock(mutex_);
   if (!grad_.defined()) {
     grad_ = own_gradient(dy);
@@ -57,11 +67,13 @@ void GradSink::accumulate(const Tensor& dy) {
 }
 
 void GradSink::set(const Tensor& grad) {
+  const Passage passage(gradients);
   std::lock_guard lock(mutex_);
   grad_ = grad;
 }
 
 Tensor GradSink::grad() const {
+  const Passage passage(gradients);
   std::lock_guard lock(mutex_);
   return grad_;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/anomaly.h"
+#include "core/allocator.h"
 #include "gradus/dtype.h"
 #include "gradus/ref.h"
 #include "gradus/shape.h"
@@ -35,7 +36,7 @@ struct OutputMeta {
 };
 
 /// A recorded operation: turns gradients of its outputs into gradients of its inputs.
-class Node {
+class Node : public SmallObject {
  public:
   explicit Node(const char* op) : id(next_id()), name(op) {
     if (detecting_anomalies()) [[unlikely]]

@@ -5,6 +5,7 @@
 
 #include "autograd/node.h"
 #include "autograd/row_sparse.h"
+#include "core/allocator.h"
 #include "core/layout.h"
 #include "core/storage.h"
 #include "gradus/tensor.h"
@@ -12,7 +13,7 @@
 namespace gradus {
 
 /// What a Tensor is a handle to: a layout on a storage, and its place in the graph.
-struct TensorImpl {
+struct TensorImpl : SmallObject {
   Ref<Storage> storage;
   Layout layout;
   DType dtype;

@@ -1,13 +1,19 @@
 #include "core/allocator.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
-#include <vector>
+#include <new>
+#include <type_traits>
+#include <utility>
 
 #include "core/check.h"
+#include "core/fork.h"
 #include "gradus/memory.h"
 
 namespace gradus {
@@ -16,6 +22,7 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kClassesPerDoubling = 4;
 constexpr std::size_t kClasses = 64 * kClassesPerDoubling;
+constexpr std::size_t kMost = std::size_t{1} << 62;
 
 struct SizeClass {
   std::size_t index;
@@ -32,77 +39,161 @@ SizeClass size_class(std::size_t bytes) noexcept {
   return {doubling * kClassesPerDoubling + steps - 1, (rounded + kAlignment - 1) / kAlignment * kAlignment};
 }
 
+/// A block in the cache holds where the next one is, so that keeping it needs no memory.
+struct FreeBlock {
+  FreeBlock* next;
+};
+
 struct Cache {
   std::mutex mutex;
-  std::array<std::vector<void*>, kClasses> free;
+  std::array<FreeBlock*, kClasses> free{};
   MemoryStats stats;
 
-  void drop() noexcept {
-    for (auto& blocks : free) {
-      for (void* block : blocks) std::free(block);
-      blocks.clear();
-    }
-    stats.cached_bytes = 0;
+  void* take(const SizeClass& wanted) noexcept {
+    FreeBlock*& first = free[wanted.index];
+    if (!first) return nullptr;
+    stats.cached_bytes -= wanted.bytes;
+    return std::exchange(first, first->next);
+  }
+  void keep(void* block, const SizeClass& size) noexcept {
+    FreeBlock*& first = free[size.index];
+    first = new (block) FreeBlock{first};
+    stats.cached_bytes += size.bytes;
+  }
+  /// How many bytes that was.
+  std::size_t drop() noexcept {
+    for (FreeBlock*& first : free)
+      while (first) std::free(std::exchange(first, first->next));
+    return std::exchange(stats.cached_bytes, 0);
   }
 };
 
 /// Never destroyed: tensors in static storage may be freed after it would be.
-Cache& cache() {
-  static Cache& instance = *new Cache;
-  return instance;
+static_assert(std::is_trivially_destructible_v<Cache>);
+constinit Cache cache;
+
+std::size_t drop_cached_memory() noexcept {
+  std::lock_guard lock(cache.mutex);
+  return cache.drop();
+}
+
+/// Address space kept for the moment when memory ends: it pays for the strings, vectors and closures on the way to the next place that can
+/// say so, a tensor or a node, which then throws OutOfMemoryError. No page of it is touched before.
+class Reserve {
+ public:
+  bool spent() const noexcept { return spent_.load(std::memory_order_relaxed); }
+
+  /// False when there is none left.
+  bool spend() noexcept {
+    void* room = room_.exchange(nullptr);
+    if (!room) return false;
+    spent_.store(true);
+    munmap(room, bytes);
+    return true;
+  }
+
+  bool fill() noexcept {
+    void* room = mapped();
+    if (!room && drop_cached_memory() > 0) room = mapped();
+    if (!room) return false;
+    if (void* other = room_.exchange(room)) munmap(other, bytes);
+    spent_.store(false);
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t bytes = std::size_t{4} << 20;
+
+  static void* mapped() noexcept {
+    void* room = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return room == MAP_FAILED ? nullptr : room;
+  }
+
+  std::atomic<void*> room_{nullptr};
+  std::atomic<bool> spent_{false};
+};
+constinit Reserve reserve;
+std::new_handler next_handler = nullptr;
+
+/// What `operator new` calls when it finds no memory, and tries again after: cached blocks serve every part of the program.
+void make_room() {
+  if (drop_cached_memory() > 0 || reserve.spend()) return;
+  if (!next_handler) throw std::bad_alloc();
+  next_handler();
+}
+
+[[maybe_unused]] const bool prepared = [] {
+  reserve.fill();
+  next_handler = std::set_new_handler(make_room);
+  return at_fork(ForkOrder::Blocks, {.before = [] { cache.mutex.lock(); }, .after = [] { cache.mutex.unlock(); }});
+}();
+
+[[noreturn]] __attribute__((cold, noinline)) void fail_without_memory(std::size_t bytes) {
+  fail<OutOfMemoryError>("allocate: no memory for {} bytes; {} bytes are in use by tensors", bytes, memory_stats().live_bytes);
+}
+
+/// Once the reserve is gone, nothing is begun before it can be had again.
+void check_reserve(std::size_t bytes) {
+  if (reserve.spent() && !reserve.fill()) [[unlikely]]
+    fail_without_memory(bytes);
+}
+
+/// A block that was not in the cache, whose other blocks are given up for it if need be.
+void* new_block(const SizeClass& wanted) noexcept {
+  if (void* block = std::aligned_alloc(kAlignment, wanted.bytes)) return block;
+  return drop_cached_memory() > 0 ? std::aligned_alloc(kAlignment, wanted.bytes) : nullptr;
 }
 
 }  // namespace
 
 void* allocate(std::size_t bytes) {
+  if (bytes > kMost) fail_without_memory(bytes);
+  check_reserve(bytes);
   const SizeClass wanted = size_class(bytes);
-  Cache& c = cache();
+  std::size_t peak = 0;
   {
-    std::lock_guard lock(c.mutex);
-    auto& blocks = c.free[wanted.index];
-    c.stats.live_bytes += wanted.bytes;
-    c.stats.peak_bytes = std::max(c.stats.peak_bytes, c.stats.live_bytes);
-    if (!blocks.empty()) {
-      void* block = blocks.back();
-      blocks.pop_back();
-      c.stats.cached_bytes -= wanted.bytes;
-      return block;
-    }
+    std::lock_guard lock(cache.mutex);
+    peak = cache.stats.peak_bytes;
+    cache.stats.live_bytes += wanted.bytes;
+    cache.stats.peak_bytes = std::max(peak, cache.stats.live_bytes);
+    if (void* block = cache.take(wanted)) return block;
   }
-  if (void* block = std::aligned_alloc(kAlignment, wanted.bytes)) return block;
-  release_cached_memory();
-  if (void* block = std::aligned_alloc(kAlignment, wanted.bytes)) return block;
-  std::lock_guard lock(c.mutex);
-  c.stats.live_bytes -= wanted.bytes;
-  fail<OutOfMemoryError>("allocate: no memory for {} bytes; {} bytes are in use by tensors", bytes, c.stats.live_bytes);
+  if (void* block = new_block(wanted)) return block;
+  {
+    std::lock_guard lock(cache.mutex);
+    cache.stats.live_bytes -= wanted.bytes;
+    cache.stats.peak_bytes = std::max(peak, cache.stats.live_bytes);
+  }
+  fail_without_memory(bytes);
 }
 
 void deallocate(void* block, std::size_t bytes) noexcept {
   const SizeClass freed = size_class(bytes);
-  Cache& c = cache();
-  std::lock_guard lock(c.mutex);
-  c.stats.live_bytes -= freed.bytes;
-  try {
-    c.free[freed.index].push_back(block);
-    c.stats.cached_bytes += freed.bytes;
-  } catch (const std::bad_alloc&) {
-    std::free(block);
-  }
+  std::lock_guard lock(cache.mutex);
+  cache.stats.live_bytes -= freed.bytes;
+  cache.keep(block, freed);
 }
 
+void* allocate_object(std::size_t bytes) {
+  check_reserve(bytes);
+  if (void* object = std::malloc(bytes)) return object;
+  void* object = drop_cached_memory() > 0 ? std::malloc(bytes) : nullptr;
+  if (!object) fail_without_memory(bytes);
+  return object;
+}
+
+void deallocate_object(void* object) noexcept { std::free(object); }
+
 MemoryStats memory_stats() noexcept {
-  std::lock_guard lock(cache().mutex);
-  return cache().stats;
+  std::lock_guard lock(cache.mutex);
+  return cache.stats;
 }
 
 void reset_peak_memory() noexcept {
-  std::lock_guard lock(cache().mutex);
-  cache().stats.peak_bytes = cache().stats.live_bytes;
+  std::lock_guard lock(cache.mutex);
+  cache.stats.peak_bytes = cache.stats.live_bytes;
 }
 
-void release_cached_memory() noexcept {
-  std::lock_guard lock(cache().mutex);
-  cache().drop();
-}
+void release_cached_memory() noexcept { drop_cached_memory(); }
 
 }  // namespace gradus

@@ -1,8 +1,9 @@
 #include "core/isa.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
+
+#include "core/environment.h"
 
 namespace gradus::isa {
 
@@ -19,9 +20,14 @@ static Level widest() noexcept {
 
 static Level chosen() noexcept {
   const Level best = widest();
-  const char* wanted = std::getenv("GRADUS_ISA");
+  const char* wanted = environment("GRADUS_ISA");
+  if (!wanted) return best;
   for (Level level : {Level::Baseline, Level::Avx2, Level::Avx512})
-    if (wanted && std::strcmp(wanted, name(level)) == 0 && level <= best) return level;
+    if (std::strcmp(wanted, name(level)) == 0 && level <= best) return level;
+  const char* valid = best == Level::Avx512 ? "baseline, avx2 or avx512"
+                      : best == Level::Avx2 ? "baseline or avx2, which this machine has"
+                                            : "baseline, which this machine has";
+  warn_of_environment("GRADUS_ISA", wanted, valid, name(best));
   return best;
 }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <type_traits>
 
+#include "core/fork.h"
 #include "core/isa.h"
 #include "gradus/random.h"
 
@@ -74,10 +76,14 @@ struct Shared {
   std::mutex mutex;
   Generator generator{67280421310721};
 };
+static_assert(std::is_trivially_destructible_v<Shared>);  // so that it lasts as long as a thread may draw from it
 Shared& shared() {
   static Shared instance;
   return instance;
 }
+
+[[maybe_unused]] const bool prepared =
+    at_fork(ForkOrder::Generator, {.before = [] { shared().mutex.lock(); }, .after = [] { shared().mutex.unlock(); }});
 }  // namespace
 
 LockedGenerator::LockedGenerator() : generator_(shared().generator), lock_(shared().mutex) {}

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <new>
 
+#include "core/fork.h"
+
 namespace gradus::profiling {
 
 std::atomic<bool> recording{false};
@@ -21,10 +23,11 @@ struct Log {
   std::vector<Event> events;
 };
 
-/// The logs of all threads there ever were, which outlive them.
+/// The logs of all threads there ever were. Neither they nor a thread's way to its own are destroyed: a thread, or an object in static
+/// storage, may compute until the program has ended.
 struct Logs {
   std::mutex mutex;
-  std::vector<std::shared_ptr<Log>> all;
+  std::vector<std::unique_ptr<Log>> all;
 };
 Logs& logs() {
   static Logs& instance = *new Logs;
@@ -40,17 +43,28 @@ int64_t now() noexcept {
 }
 
 struct Mine {
-  std::shared_ptr<Log> log;
+  Log* log;
   uint32_t index;
 };
+
+[[maybe_unused]] const bool prepared = at_fork(ForkOrder::Profile, {.before =
+                                                                        [] {
+                                                                          logs().mutex.lock();
+                                                                          for (const auto& log : logs().all) log->mutex.lock();
+                                                                        },
+                                                                    .after =
+                                                                        [] {
+                                                                          for (const auto& log : logs().all) log->mutex.unlock();
+                                                                          logs().mutex.unlock();
+                                                                        }});
 
 const Mine& mine() {
   thread_local const Mine own = [] {
     Logs& l = logs();
     std::lock_guard lock(l.mutex);
-    l.all.push_back(std::make_shared<Log>());
+    l.all.push_back(std::make_unique<Log>());
     l.all.back()->role = role;
-    return Mine{l.all.back(), static_cast<uint32_t>(l.all.size() - 1)};
+    return Mine{l.all.back().get(), static_cast<uint32_t>(l.all.size() - 1)};
   }();
   return own;
 }

@@ -2,15 +2,22 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <condition_variable>
-#include <cstdlib>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/check.h"
+#include "core/environment.h"
+#include "core/fork.h"
 #include "core/span.h"
 #include "gradus/parallel.h"
 
@@ -22,17 +29,26 @@ constexpr int kSpins = 2000;  // a recurrent layer hands out work every few micr
 
 thread_local bool inside_pool = false;
 
-int default_threads() noexcept {
-  const char* wanted = std::getenv("GRADUS_NUM_THREADS");
-  const int threads = wanted ? std::atoi(wanted) : 0;
-  return std::clamp(threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency()), 1, kMaxThreads);
+int default_threads() {
+  const int at_hand = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMaxThreads);
+  const char* wanted = environment("GRADUS_NUM_THREADS");
+  if (!wanted) return at_hand;
+  int threads = 0;
+  const char* end = wanted + std::strlen(wanted);
+  const auto [stop, error] = std::from_chars(wanted, end, threads);
+  if (stop == end && error == std::errc() && threads >= 1 && threads <= kMaxThreads) return threads;
+  const bool too_many = stop == end && (error == std::errc::result_out_of_range ? *wanted != '-' : threads > kMaxThreads);
+  const int used = too_many ? kMaxThreads : at_hand;
+  warn_of_environment("GRADUS_NUM_THREADS", wanted, fmt::format("a whole number from 1 to {}", kMaxThreads).c_str(),
+                      std::to_string(used).c_str());
+  return used;
 }
 
 /// One job at a time: the pieces of a call. Each thread starts in a part of its own, which after the last call over the same memory is
 /// nearer to it than to others, and then helps elsewhere.
 class Pool {
  public:
-  ~Pool() { resize(1); }
+  Pool(int threads, const Pool* before) noexcept : threads_(threads), before_(before) {}
 
   int threads() const noexcept { return threads_.load(std::memory_order_relaxed); }
 
@@ -44,14 +60,13 @@ class Pool {
     threads_ = threads;
   }
 
-  void run(int64_t pieces, void (*call)(const void*, int64_t), const void* body) {
+  void run(int64_t pieces, FunctionRef<void(int64_t)> body) {
     std::unique_lock busy(job_mutex_, std::defer_lock);
-    if (inside_pool || !busy.try_lock() || threads_ == 1) {
-      for (int64_t piece = 0; piece < pieces; ++piece) call(body, piece);
+    if (inside_pool || !busy.try_lock() || threads_ == 1 || (workers_.empty() && !start_workers())) {
+      for (int64_t piece = 0; piece < pieces; ++piece) body(piece);
       return;
     }
-    if (workers_.empty()) start_workers();
-    open_job(pieces, call, body);
+    open_job(pieces, body);
     take_pieces(0);
     close_job();
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
@@ -63,11 +78,10 @@ class Pool {
     int64_t end = 0;
   };
 
-  void open_job(int64_t pieces, void (*call)(const void*, int64_t), const void* body) {
+  void open_job(int64_t pieces, FunctionRef<void(int64_t)> body) {
     bool asleep = false;
     {
       std::lock_guard lock(mutex_);
-      call_ = call;
       body_ = body;
       operation_ = profiling::current_name();
       const auto parts = static_cast<int64_t>(parts_.size());
@@ -102,7 +116,7 @@ class Pool {
       Part& part = parts_[(first_part + i) % parts_.size()];
       for (int64_t piece; (piece = part.next.fetch_add(1, std::memory_order_relaxed)) < part.end;) {
         try {
-          call_(body_, piece);
+          (*body_)(piece);
         } catch (...) {
           std::lock_guard lock(mutex_);
           if (!error_) error_ = std::current_exception();
@@ -132,11 +146,22 @@ class Pool {
     }
   }
 
-  void start_workers() {
+  /// Starts as many as the system allows, which from then on is the number; false where that is this thread alone.
+  bool start_workers() {
     stopping_ = false;
-    const auto threads = static_cast<size_t>(threads_.load());
-    parts_ = std::vector<Part>(threads);
-    for (size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i, seen = generation_.load()] { work(i, seen); });
+    const auto wanted = static_cast<size_t>(threads_.load());
+    try {
+      parts_ = std::vector<Part>(wanted);
+      workers_.reserve(wanted);
+      for (size_t i = 1; i < wanted; ++i) workers_.emplace_back([this, i, seen = generation_.load()] { work(i, seen); });
+    } catch (const std::bad_alloc&) {  // no memory for the lists: another call may find some
+    } catch (const std::system_error& error) {
+      const size_t there = workers_.size() + 1;
+      std::fprintf(stderr, "gradus: only %zu of %zu threads can be had (%s); going on with %s\n", there, wanted, error.what(),
+                   there == 1 ? "one" : "these");
+      threads_ = static_cast<int>(there);
+    }
+    return !workers_.empty();
   }
 
   void stop_workers() {
@@ -151,7 +176,8 @@ class Pool {
   }
 
   std::mutex job_mutex_;
-  std::atomic<int> threads_{default_threads()};
+  std::atomic<int> threads_;
+  [[maybe_unused]] const Pool* before_;  // the pool of the process that this one was forked from, whose threads are not here
   std::vector<std::thread> workers_;
 
   std::mutex mutex_;
@@ -161,22 +187,38 @@ class Pool {
   int sleeping_ = 0;                     // workers that must be woken
   bool open_ = false;                    // whether the job still has room for workers
   bool stopping_ = false;
-  void (*call_)(const void*, int64_t) = nullptr;
-  const void* body_ = nullptr;
+  std::optional<FunctionRef<void(int64_t)>> body_;
   const char* operation_ = nullptr;  // whose pieces they are, for a profile
   std::vector<Part> parts_;          // one a thread
   std::atomic<int> working_{0};      // workers at a piece
   std::exception_ptr error_;
 };
 
+std::atomic<Pool*> current{nullptr};
+
+/// Never destroyed: a thread, or an object in static storage, may compute until the program has ended. The pool's threads end with it.
 Pool& pool() {
-  static Pool instance;
-  return instance;
+  if (Pool* made = current.load(std::memory_order_acquire)) [[likely]]
+    return *made;
+  static Pool* const first = [] {
+    auto* fresh = new Pool(default_threads(), nullptr);
+    current.store(fresh, std::memory_order_release);
+    return fresh;
+  }();
+  return *first;
 }
+
+/// A child of fork() has none of the threads, and finds the locks as they happened to be. What it inherits stays as it is.
+void replace_pool() {
+  const Pool& inherited = pool();
+  current.store(new Pool(inherited.threads(), &inherited), std::memory_order_release);
+}
+
+[[maybe_unused]] const bool prepared = at_fork(ForkOrder::Pool, {.before = [] { pool(); }, .in_child = replace_pool});
 
 }  // namespace
 
-void run_pieces(int64_t pieces, void (*call)(const void* body, int64_t piece), const void* body) { pool().run(pieces, call, body); }
+void run_pieces(int64_t pieces, FunctionRef<void(int64_t piece)> body) { pool().run(pieces, body); }
 
 void set_num_threads(int threads) {
   check<ValueError>(threads >= 1 && threads <= kMaxThreads, "set_num_threads: {} threads; give 1 to {}", threads, kMaxThreads);

@@ -1,20 +1,20 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
+
+#include "core/function_ref.h"
 
 namespace gradus {
 
 /// Calls body(piece) for each piece in [0, pieces), on the pool's threads and on this one, and returns when all are done.
 /// Pieces run in any order; the first exception is thrown again here. A call from inside a piece, or while another thread
 /// uses the pool, runs on the calling thread alone.
-void run_pieces(int64_t pieces, void (*call)(const void* body, int64_t piece), const void* body);
+void run_pieces(int64_t pieces, FunctionRef<void(int64_t piece)> body);
 
 template <class Body>
 void parallel_pieces(int64_t pieces, const Body& body) {
   if (pieces == 1) return body(int64_t{0});
-  run_pieces(
-      pieces, [](const void* b, int64_t piece) { (*static_cast<const Body*>(b))(piece); }, &body);
+  run_pieces(pieces, body);
 }
 
 /// Splits [0, n) into pieces of `grain` elements (the last may be shorter) and calls body(begin, end) for each.

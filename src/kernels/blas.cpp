@@ -3,17 +3,21 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <initializer_list>
 #include <limits>
+#include <string>
 #include <type_traits>
 #include <vector>
 
 #include "core/check.h"
+#include "core/fork.h"
 #include "core/isa.h"
 #include "core/span.h"
 #include "core/thread_pool.h"
+#include "kernels/blas_call.h"
 #include "kernels/blocked_gemm.h"
 
 // OpenBLAS exports these to choose its kernels again, but declares them in no header.
@@ -27,6 +31,7 @@ namespace {
 
 void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, float alpha, const float* a, int64_t lda, const float* b, int64_t ldb,
           float beta, float* c, int64_t ldc) {
+  const BlasCall use;
   cblas_sgemm(CblasRowMajor, ta == Trans::Yes ? CblasTrans : CblasNoTrans, tb == Trans::Yes ? CblasTrans : CblasNoTrans,
               static_cast<blasint>(M), static_cast<blasint>(N), static_cast<blasint>(K), alpha, a, static_cast<blasint>(lda), b,
               static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
@@ -34,6 +39,7 @@ void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, float alpha, cons
 
 void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, double alpha, const double* a, int64_t lda, const double* b, int64_t ldb,
           double beta, double* c, int64_t ldc) {
+  const BlasCall use;
   cblas_dgemm(CblasRowMajor, ta == Trans::Yes ? CblasTrans : CblasNoTrans, tb == Trans::Yes ? CblasTrans : CblasNoTrans,
               static_cast<blasint>(M), static_cast<blasint>(N), static_cast<blasint>(K), alpha, a, static_cast<blasint>(lda), b,
               static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
@@ -86,7 +92,8 @@ std::string prepare() {
   const std::string first = openblas_get_corename();
   if (std::getenv("OPENBLAS_CORETYPE")) return version() + ", " + first + " kernels (as OPENBLAS_CORETYPE says)";
   const bool outdated = first == "Haswell" || first == "Zen";
-  if (isa::level() == isa::Level::Avx512 && outdated && gotoblas_dynamic_quit && gotoblas_dynamic_init) {
+  const bool ready = prepare_blas_call();
+  if (isa::level() == isa::Level::Avx512 && outdated && ready && gotoblas_dynamic_quit && gotoblas_dynamic_init) {
     choose_kernels("SkylakeX");
     if (!products_are_right()) choose_kernels(nullptr);
   }
@@ -94,10 +101,23 @@ std::string prepare() {
   return version() + ", " + second + " kernels" + (second == first ? "" : " (chosen over " + first + ")");
 }
 
+constinit std::atomic<bool> preparing{false};
+
+/// The description is never destroyed: a thread may ask for it until the program has ended.
 const std::string& prepared() {
-  static const std::string description = prepare();
+  static const std::string& description = []() -> const std::string& {
+    preparing.store(true);
+    return *new std::string(prepare());
+  }();
   return description;
 }
+
+[[maybe_unused]] const bool registered = at_fork(ForkOrder::Blas, {.before =
+                                                                       [] {
+                                                                         if (preparing) prepared();
+                                                                         close_blas();
+                                                                       },
+                                                                   .after = open_blas});
 
 /// Rows or columns of the result that one piece of work covers. Every tile packs the whole of the other operand again, which costs little
 /// only while tiles are broad, so more than four of them are made only where they stay so. A power of two goes evenly over threads.

@@ -111,6 +111,8 @@ bool blocked_gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K,
                   bool add, const float* row, float* c, int64_t ldc) {
   constexpr int64_t fewest = 16;
   if (!has_small_kernels() || M < fewest || N < fewest || K < fewest) return false;
+  const KernelUse use;
+  if (!use) return false;
   const Problem p{trans_a == Trans::Yes, trans_b == Trans::Yes, add, row, M, N, K, a, lda, b, ldb, c, ldc};
   const int64_t depth = depth_of(p.transposed_a, K);
   if (!all_kernels_exist(p, depth)) return false;

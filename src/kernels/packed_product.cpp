@@ -32,6 +32,8 @@ PackedProduct<T>::PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stri
 template <class T>
 bool PackedProduct<T>::run_packed(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
   if constexpr (std::is_same_v<T, float>) {
+    const KernelUse use;
+    if (!use) return false;
     const auto kernel = [&](int64_t width) { return small_kernel(width, rows, K_, lies_right_ ? k_stride_ : width, ldx, add, ldy); };
     const auto block = [&](int64_t n) { return lies_right_ ? w_ + n : packed_.data() + n * K_; };
     const int64_t rest = N_ % kernel_width, whole = N_ - rest;

@@ -89,10 +89,10 @@ void weight_hh_gradient(const RecurrenceSizes& s, const T* d, int64_t width, Col
   gemm<T>(Trans::Yes, Trans::No, columns.count, s.H, s.T * s.B, 1, d + columns.from, width, s.before(states), s.H, 0, result, s.H);
 }
 
-void run_products(int64_t count, int64_t work, void (*call)(const void* product, int64_t which), const void* product) {
+void run_products(int64_t count, int64_t work, FunctionRef<void(int64_t which)> product) {
   constexpr int64_t small = 1 << 22, worth_splitting = 1 << 18;
-  if (work >= worth_splitting && work < small) return run_pieces(count, call, product);
-  for (int64_t which = 0; which < count; ++which) call(product, which);
+  if (work >= worth_splitting && work < small) return run_pieces(count, product);
+  for (int64_t which = 0; which < count; ++which) product(which);
 }
 
 template <class T>

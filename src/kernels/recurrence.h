@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "core/function_ref.h"
 #include "core/scratch.h"
 #include "kernels/packed_product.h"
 
@@ -143,13 +144,7 @@ void weight_hh_gradient(const RecurrenceSizes& s, const T* d, int64_t width, Col
 
 /// Calls product(0) to product(count - 1), each of `work` multiplications: small ones beside each other, large ones one after the other,
 /// each on all threads.
-void run_products(int64_t count, int64_t work, void (*call)(const void* product, int64_t which), const void* product);
-
-template <class Product>
-void run_products(int64_t count, int64_t work, const Product& product) {
-  run_products(
-      count, work, [](const void* p, int64_t which) { (*static_cast<const Product*>(p))(which); }, &product);
-}
+void run_products(int64_t count, int64_t work, FunctionRef<void(int64_t which)> product);
 
 /// Rows of dy (T, B, H), or of zeros where there is none: `stride` apart.
 template <class T>

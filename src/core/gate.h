@@ -1,0 +1,70 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <thread>
+
+namespace gradus {
+
+/// A place that many threads pass without meeting, and that one can close: it then waits until nobody is inside. Threads count themselves
+/// in cache lines of their own, so passing costs what two uncontended atomic additions do.
+class Gate {
+ public:
+  /// False when the gate is closed; otherwise `leave` must follow.
+  bool try_enter() noexcept {
+    std::atomic<int>& mine = inside_[line()].count;
+    mine.fetch_add(
+        1);  // sequentially consistent, as is closed_: either this thread sees the gate closed, or who closes it sees this thread
+    if (!closed_.load()) [[likely]]
+      return true;
+    mine.fetch_sub(1);
+    return false;
+  }
+  /// Waits while the gate is closed.
+  void enter() noexcept {
+    while (!try_enter()) std::this_thread::yield();
+  }
+  void leave() noexcept { inside_[line()].count.fetch_sub(1, std::memory_order_release); }
+
+  void close() noexcept {
+    closed_.store(true);
+    for (Line& line : inside_)
+      while (line.count.load() != 0) std::this_thread::yield();
+  }
+  void open() noexcept { closed_.store(false); }
+  /// In a child of fork(), where those who were inside are not.
+  void empty() noexcept {
+    for (Line& line : inside_) line.count.store(0);
+  }
+
+ private:
+  static constexpr std::size_t lines = 64;
+  struct alignas(64) Line {
+    std::atomic<int> count{0};
+  };
+
+  static std::size_t line() noexcept {
+    static constinit std::atomic<std::size_t> threads{0};
+    static constinit thread_local std::size_t mine = lines;
+    if (mine == lines) mine = threads.fetch_add(1, std::memory_order_relaxed) % lines;
+    return mine;
+  }
+
+  std::array<Line, lines> inside_{};
+  std::atomic<bool> closed_{false};
+};
+
+/// Inside the gate while it lives.
+class Passage {
+ public:
+  explicit Passage(Gate& gate) noexcept : gate_(gate) { gate_.enter(); }
+  ~Passage() { gate_.leave(); }
+  Passage(const Passage&) = delete;
+  Passage& operator=(const Passage&) = delete;
+
+ private:
+  Gate& gate_;
+};
+
+}  // namespace gradus
