@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "autograd/tensor_impl.h"
+#include "core/array.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "core/layout.h"
@@ -94,7 +95,8 @@ Tensor Tensor::coalesce() const {
   const RowSparse& rows = rows_of("coalesce", *this);
   if (rows.coalesced) return *this;
   const int64_t n = rows.indices.numel(), *index = rows.indices.data<int64_t>();
-  std::vector<int64_t> order(static_cast<size_t>(n)), group(static_cast<size_t>(n)), unique;
+  Array<int64_t> order(static_cast<size_t>(n)), group(static_cast<size_t>(n));
+  std::vector<int64_t> unique;
   std::iota(order.begin(), order.end(), int64_t{0});
   std::stable_sort(order.begin(), order.end(), [index](int64_t a, int64_t b) { return index[a] < index[b]; });
   for (int64_t i : order) {

@@ -5,6 +5,7 @@
 #include "autograd/record.h"
 #include "autograd/strided.h"
 #include "autograd/tensor_impl.h"
+#include "core/array.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/autograd.h"
@@ -89,7 +90,7 @@ template <class T>
 std::vector<T> Tensor::to_vector() const {
   const Tensor dense = detach().contiguous();
   std::vector<T> values;
-  values.reserve(static_cast<size_t>(dense.numel()));
+  reserve("to_vector", values, dense.numel());
   dispatch(dense.dtype(), [&]<class From>() {
     const From* x = dense.data<From>();
     for (int64_t i = 0; i < dense.numel(); ++i) values.push_back(static_cast<T>(x[i]));

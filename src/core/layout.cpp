@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/check.h"
+#include "core/checked.h"
 
 namespace gradus {
 
@@ -12,7 +13,7 @@ bool Layout::is_contiguous() const noexcept {
   for (int64_t d = rank() - 1; d >= 0; --d) {
     if (shape[d] == 0) return true;
     if (shape[d] != 1 && strides[d] != expected) return shape.numel() == 0;
-    expected *= shape[d];
+    expected = wrapping_product(expected, shape[d]);
   }
   return true;
 }
@@ -86,6 +87,11 @@ Layout expand(const char* op, const Layout& x, const Shape& shape) {
   return y;
 }
 
+/// Where `index` of `dim` begins.
+static int64_t offset_at(const Layout& x, int64_t dim, int64_t index) noexcept {
+  return static_cast<int64_t>(static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(wrapping_product(index, x.strides[dim])));
+}
+
 Layout narrow(const char* op, const Layout& x, int64_t dim, int64_t start, int64_t length) {
   check<ShapeError>(x.rank() > 0, "{}: a scalar has no dimension to cut", op);
   dim = wrap_dim(op, dim, x.rank());
@@ -96,7 +102,7 @@ Layout narrow(const char* op, const Layout& x, int64_t dim, int64_t start, int64
                     length, dim, x.shape);
   Layout y = x;
   y.shape[dim] = length;
-  y.offset += start * x.strides[dim];
+  y.offset = offset_at(x, dim, start);
   return y;
 }
 
@@ -110,8 +116,8 @@ Layout slice(const char* op, const Layout& x, int64_t dim, int64_t start, int64_
   const int64_t length = std::max<int64_t>(bound(stop) - start, 0);
   Layout y = x;
   y.shape[dim] = length == 0 ? 0 : (length - 1) / step + 1;
-  y.offset += start * x.strides[dim];
-  if (y.shape[dim] > 1) y.strides[dim] *= step;  // otherwise the product may go beyond an integer
+  y.offset = offset_at(x, dim, start);
+  if (y.shape[dim] > 1) y.strides[dim] = wrapping_product(y.strides[dim], step);  // otherwise it is not used
   return y;
 }
 
@@ -121,7 +127,7 @@ Layout select(const char* op, const Layout& x, int64_t dim, int64_t index) {
   const int64_t size = x.shape[dim];
   check<IndexError>(index >= -size && index < size, "{}: index {} is out of range for dimension {} of shape {}", op, index, dim, x.shape);
   Layout y = x;
-  y.offset += (index < 0 ? index + size : index) * x.strides[dim];
+  y.offset = offset_at(x, dim, index < 0 ? index + size : index);
   y.shape.erase(dim);
   y.strides.erase(dim);
   return y;
@@ -137,7 +143,7 @@ Layout squeeze(const Layout& x, int64_t dim) {
 Layout unsqueeze(const char* op, const Layout& x, int64_t dim) {
   dim = wrap_dim(op, dim, x.rank() + 1);
   Layout y = x;
-  const int64_t stride = dim < x.rank() ? x.shape[dim] * x.strides[dim] : 1;
+  const int64_t stride = dim < x.rank() ? wrapping_product(x.shape[dim], x.strides[dim]) : 1;
   y.shape.insert(dim, 1);
   y.strides.insert(dim, stride);
   return y;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/checked.h"
 
 namespace gradus {
 
@@ -35,7 +36,7 @@ void Shape::erase(int64_t i) {
 
 int64_t Shape::numel() const noexcept {
   int64_t n = 1;
-  for (int64_t value : *this) n *= value;
+  for (int64_t value : *this) n = wrapping_product(n, value);
   return n;
 }
 

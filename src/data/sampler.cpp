@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/array.h"
 #include "core/check.h"
 #include "core/random.h"
 #include "gradus/data.h"
@@ -30,7 +31,9 @@ int64_t BatchSampler::size() const noexcept {
 }
 
 std::vector<int64_t> BatchSampler::order(int64_t epoch) const {
-  std::vector<int64_t> order(static_cast<size_t>(examples_));
+  std::vector<int64_t> order;
+  reserve("DataLoader", order, examples_);
+  order.resize(static_cast<size_t>(examples_));
   std::iota(order.begin(), order.end(), int64_t{0});
   if (!options_.shuffle) return order;
   // Fisher and Yates; a remainder of 64 bits is even enough for any number of examples that there can be.

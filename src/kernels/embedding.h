@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
-#include <vector>
 
+#include "core/array.h"
 #include "core/isa.h"
 #include "core/thread_pool.h"
 
@@ -37,14 +37,14 @@ struct RowTerms {
 
 /// The numbers of the terms by the row that they go to, in their order: row r has order[starts[r]] to order[starts[r + 1] - 1].
 struct TermOrder {
-  std::vector<int64_t> order, starts;
+  Array<int64_t> order, starts;
 };
 inline TermOrder order_by_row(int64_t n, const int64_t* to, int64_t rows) {
-  TermOrder sorted{std::vector<int64_t>(static_cast<size_t>(n)), std::vector<int64_t>(static_cast<size_t>(rows) + 1)};
+  TermOrder sorted{Array<int64_t>(static_cast<size_t>(n)), Array<int64_t>(static_cast<size_t>(rows) + 1)};
   const auto row_of = [=](int64_t i) { return static_cast<size_t>(to ? to[i] : i); };
   for (int64_t i = 0; i < n; ++i) ++sorted.starts[row_of(i) + 1];
   for (size_t r = 1; r < sorted.starts.size(); ++r) sorted.starts[r] += sorted.starts[r - 1];
-  std::vector<int64_t> next = sorted.starts;
+  Array<int64_t> next = sorted.starts;
   for (int64_t i = 0; i < n; ++i) sorted.order[static_cast<size_t>(next[row_of(i)]++)] = i;
   return sorted;
 }
@@ -82,7 +82,7 @@ void add_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width,
   const TermOrder sorted = order_by_row(terms.n, terms.to, rows);
   parallel_pieces((rows + tile_rows - 1) / tile_rows, [&](int64_t t) {
     const int64_t first = t * tile_rows, last = std::min(first + tile_rows, rows);
-    std::vector<double> total(std::is_same_v<T, float> ? static_cast<size_t>(width) : 0);
+    Array<double> total(std::is_same_v<T, float> ? static_cast<size_t>(width) : 0);
     isa::run<T>([=, order = sorted.order.data(), starts = sorted.starts.data(), wide = total.data()] {
       for (int64_t r = first; r < last; ++r) {
         const int64_t* mine = order + starts[r];

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
+#include "core/array.h"
 #include "core/isa.h"
 #include "core/thread_pool.h"
 #include "kernels/lanes.h"
@@ -12,8 +12,8 @@
 namespace gradus::kernels {
 
 /// n elements, `step` apart.
-inline std::vector<double> widened(int64_t n, const float* x, int64_t step) {
-  std::vector<double> wide(static_cast<size_t>(n));
+inline Array<double> widened(int64_t n, const float* x, int64_t step) {
+  Array<double> wide(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) wide[static_cast<size_t>(i)] = static_cast<double>(x[i * step]);
   return wide;
 }
@@ -49,7 +49,7 @@ inline void column_products(int64_t columns, int64_t K, const float* a, int64_t 
 }  // namespace detail
 
 /// y (n) = A v with A (n, K), stored so or, `transposed`, as (K, n), its rows `stride` apart.
-inline void matrix_vector(bool transposed, int64_t n, int64_t K, const float* a, int64_t stride, const std::vector<double>& v, float* y) {
+inline void matrix_vector(bool transposed, int64_t n, int64_t K, const float* a, int64_t stride, const Array<double>& v, float* y) {
   const int64_t piece = transposed ? detail::column_strip : std::max<int64_t>((1 << 15) / std::max<int64_t>(K, 1), 1);
   const int64_t pieces = (n + piece - 1) / piece;
   parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
-#include <vector>
 
+#include "core/array.h"
 #include "core/isa.h"
 #include "core/thread_pool.h"
 #include "kernels/lanes.h"
@@ -108,7 +108,7 @@ void sum(int64_t outer, int64_t length, int64_t inner, const X* x, Y* y, F f) {
   using A = Accumulator<Y>;
   const int64_t width = std::min(inner, strip), strips = inner == 0 ? 0 : (inner + strip - 1) / strip;
   const int64_t rows = reduce_grain / std::max<int64_t>(width, 1), chunks = std::max<int64_t>((length + rows - 1) / rows, 1);
-  std::vector<A> partial(chunks > 1 ? static_cast<size_t>(outer * chunks * inner) : 0);
+  Array<A> partial(chunks > 1 ? static_cast<size_t>(outer * chunks * inner) : 0);
   const int64_t task = pieces_a_task(std::min(length, rows) * width);
   if (inner == 1 && chunks == 1) {
     parallel_for(outer, task,

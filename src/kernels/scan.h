@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
-#include <vector>
 
+#include "core/array.h"
 #include "kernels/reduce.h"
 
 /// Walks along the middle of a dense array (outer, length, inner): running totals, products, searches and sorting.
@@ -53,7 +53,7 @@ inline void holds_true(int64_t outer, int64_t length, int64_t inner, const bool*
 /// largest.
 template <class T>
 void order(int64_t outer, int64_t length, int64_t inner, const T* x, int64_t k, bool descending, int64_t* places) {
-  std::vector<int64_t> run(static_cast<size_t>(length));
+  Array<int64_t> run(static_cast<size_t>(length));
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t i = 0; i < inner; ++i) {
       const T* from = x + o * length * inner + i;

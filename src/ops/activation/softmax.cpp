@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "autograd/record.h"
+#include "core/array.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "core/layout.h"
@@ -72,11 +73,11 @@ Tensor mask_rows(const Tensor& mask, const Tensor& x, const Tensor& rows, int64_
 }
 
 /// The place in its storage at which each row of x starts.
-std::vector<int64_t> row_places(const Tensor& x) {
+Array<int64_t> row_places(const Tensor& x) {
   Layout starts = x.impl()->layout;
   starts.shape[starts.rank() - 1] = std::min<int64_t>(starts.shape.back(), 1);
   const kernels::Walk<1> walk({&starts});
-  std::vector<int64_t> places;
+  Array<int64_t> places;
   places.reserve(static_cast<size_t>(starts.shape.numel()));
   walk.for_each_row([&](const auto& place) {
     for (int64_t i = 0; i < walk.row_length(); ++i) places.push_back(place[0] + i * walk.row_strides()[0]);
@@ -104,7 +105,7 @@ Tensor masked_softmax(const Tensor& given, const Tensor& mask, int64_t dim) {
                     "masked_softmax: a mask of shape {} does not broadcast to {}", mask.shape(), x.shape());
   Tensor y = along("masked_softmax", x, dim, [&](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
     const Tensor let = mask_rows(mask, x, from, dim);
-    const std::vector<int64_t> places = row_places(let);
+    const Array<int64_t> places = row_places(let);
     dispatch_floating("masked_softmax", from.dtype(), [&]<class T>() {
       const auto run = [&]<class M>() {
         const M* storage = storage_of<M>(let);

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "autograd/op.h"
+#include "core/array.h"
 #include "core/dispatch.h"
 #include "core/layout.h"
 #include "gradus/ops/shape.h"
@@ -79,7 +79,7 @@ template <class F, class G>
 Tensor summed(Op op, const Tensor& x, const Reduced& r, bool keepdim, F f, G finish) {
   Tensor y = op.empty(keepdim ? r.keep : r.squeezed, x.dtype());
   const Folded a = fold(x, r);
-  std::vector<double> sums(static_cast<size_t>(y.numel()));
+  Array<double> sums(static_cast<size_t>(y.numel()));
   dispatch_floating(op, x.dtype(), [&]<class T>() {
     kernels::sum(a.outer, a.length, a.inner, a.dense.data<T>(), sums.data(), [f](T v) { return f(static_cast<double>(v)); });
     T* to = y.data<T>();

@@ -7,6 +7,7 @@
 #include "autograd/op.h"
 #include "autograd/strided.h"
 #include "core/check.h"
+#include "core/checked.h"
 #include "core/layout.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
@@ -55,9 +56,10 @@ Tensor pad_from_within(const Tensor& x, const Dims& pads, std::string_view mode,
   Tensor y = x;
   for (int64_t i = 0; i < padded; ++i) {
     const int64_t d = rank - 1 - i, size = shape[d], before = pads[2 * i], after = pads[2 * i + 1];
-    const int64_t left = size + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0);
+    const int64_t left = checked_sum(op, size + std::min<int64_t>(before, 0), std::min<int64_t>(after, 0));
     const int64_t most = reflect ? size - 1 : circular ? left : std::numeric_limits<int32_t>::max();
-    op.check<ShapeError>(before <= most && after <= most && (circular ? left >= 0 : size + before + after > 0),
+    op.check<ShapeError>(before <= most && after <= most &&
+                             (circular ? left >= 0 : checked_sum(op, left + std::max<int64_t>(before, 0), std::max<int64_t>(after, 0)) > 0),
                          "dimension {} of shape {} cannot be padded by {} and {} in mode \"{}\": too few elements, or none left", d, shape,
                          before, after, mode);
     y = pad_dimension(y, d, before, after, mode);

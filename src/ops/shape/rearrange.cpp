@@ -5,6 +5,7 @@
 
 #include "autograd/op.h"
 #include "core/check.h"
+#include "core/checked.h"
 #include "core/layout.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
@@ -89,15 +90,25 @@ Tensor repeat(const Tensor& x, const Dims& repeats) {
   constexpr Op op("repeat");
   const Shape& shape = impl_of(op, x).layout.shape;
   op.check<ShapeError>(repeats.size() >= shape.size(), "{} repeats {} are too few for shape {}", repeats.size(), repeats, shape);
-  Tensor y = x;
-  while (y.dim() < repeats.size()) y = unsqueeze(y, 0);
+  Shape full = Shape::filled(repeats.size() - shape.size(), 1);
+  for (int64_t size : shape) full.push_back(size);
+  Tensor y = reshape(x, full);
   for (int64_t d = 0; d < repeats.size(); ++d) {
-    const int64_t n = repeats[d];
-    op.check<ShapeError>(n >= 0, "{} holds a negative number", repeats);
-    if (n == 0) y = narrow(y, d, 0, 0);
-    else if (n > 1) y = cat(std::vector<Tensor>(static_cast<size_t>(n), y), d);
+    op.check<ShapeError>(repeats[d] >= 0, "{} holds a negative number", repeats);
+    full[d] = checked_product(op, full[d], repeats[d]);
   }
-  return clone(y);
+  contiguous_layout(op, full);  // throws where the elements are too many to count
+  for (int64_t d = 0; d < repeats.size(); ++d)
+    if (repeats[d] == 0) y = narrow(y, d, 0, 0);
+  if (full.numel() == 0) return clone(reshape(y, full));
+  for (int64_t d = 0; d < repeats.size(); ++d) {
+    if (repeats[d] == 1) continue;
+    Shape repeated = y.shape();
+    const int64_t inner = contiguous_strides(repeated)[d] * repeated[d], outer = y.numel() / inner;
+    repeated[d] *= repeats[d];
+    y = reshape(expand(reshape(y, {outer, 1, inner}), {outer, repeats[d], inner}), repeated);
+  }
+  return y.impl()->storage->data() == x.impl()->storage->data() ? clone(y) : y;
 }
 
 Tensor tile(const Tensor& x, const Dims& repeats) {
