@@ -1,30 +1,33 @@
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
 namespace gradus {
 
-template <class>
+template <class Signature>
 class FunctionRef;
 
-/// A function that lives somewhere else, for parameters that are called before the call returns. It owns nothing and allocates nothing.
-template <class R, class... A>
-class FunctionRef<R(A...)> {
+/// A callable object seen through two pointers: cheap to pass, and one type whatever the object's, so that the function that takes it is
+/// compiled once. It does not keep the object: only for arguments that are called before the call they are given to returns.
+template <class R, class... Arguments>
+class FunctionRef<R(Arguments...)> {
  public:
   template <class F>
-  requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> && std::is_invocable_r_v<R, F&, A...>) FunctionRef(F&& function)
+  requires(!std::same_as<std::remove_cvref_t<F>, FunctionRef> && std::is_object_v<std::remove_reference_t<F>> &&
+           std::is_invocable_r_v<R, F&, Arguments...>) FunctionRef(F&& f)
   noexcept
-      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(function)))), call_([](void* object, A... arguments) -> R {
-          return (*static_cast<std::add_pointer_t<F>>(object))(std::forward<A>(arguments)...);
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))), call_([](void* object, Arguments... arguments) -> R {
+          return static_cast<R>((*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Arguments>(arguments)...));
         }) {}
 
-  R operator()(A... arguments) const { return call_(object_, std::forward<A>(arguments)...); }
+  R operator()(Arguments... arguments) const { return call_(object_, std::forward<Arguments>(arguments)...); }
 
  private:
   void* object_;
-  R (*call_)(void*, A...);
+  R (*call_)(void*, Arguments...);
 };
 
 }  // namespace gradus
