@@ -49,6 +49,18 @@ class GRADUS_API Tensor {
  public:
   Tensor() noexcept = default;
   explicit Tensor(Ref<TensorImpl> impl) noexcept : impl_(std::move(impl)) {}
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  ~Tensor() = default;
+
+  /// `y = x`: the variable y becomes another handle to x. What y was stays as it is.
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+  /// `x[0] = y`, `x.index({Ellipsis, Slice{1, 3}}) = 0`: assigning to what a call returned writes the elements, as copy_ and fill_ do,
+  /// recorded and through a view into what it is a view of. Throws ValueError on a temporary that is no view, whose elements nobody else
+  /// would see, such as `x.index({mask})`: index_put_ writes there.
+  const Tensor& operator=(const Tensor& value) &&;
+  const Tensor& operator=(Scalar value) &&;
 
   bool defined() const noexcept { return static_cast<bool>(impl_); }
 
@@ -154,7 +166,8 @@ class GRADUS_API Tensor {
   /// `x[i]`: select of dimension 0. Negative i counts from the end.
   Tensor operator[](int64_t index) const;
   /// NumPy's indexing: integers, Slice, None, Ellipsis and tensors, as in `x.index({Ellipsis, Slice{1, 3}, 0})`. Integers, slices,
-  /// None and Ellipsis give a view; int64 tensors pick elements and bool tensors the places where they are true, as copies.
+  /// None and Ellipsis give a view, to which may be assigned; int64 tensors pick elements and bool tensors the places where they are true,
+  /// as copies, and index_put_ writes to those.
   Tensor index(std::initializer_list<Index> indices) const;
   Tensor index(const std::vector<Index>& indices) const;
   /// Writes `value`, broadcast, where `index(indices)` would read, or adds it there. Where a place is named more than once the last value

@@ -23,12 +23,12 @@ class Replay {
 };
 
 /// Computes f again, recorded this time, and sends dy through it.
-void pull_again(const F& f, const std::vector<Saved>& saved, const Generator& generator, const Tensor& dy, std::span<Tensor> dx) {
+void pull_again(const F& f, const std::vector<Saved>& saved, const Generator& generator, const Tensor& dy, InputGradients dx) {
   check<AutogradError>(!recording_backward(), "checkpoint: its backward pass cannot be recorded; leave out create_graph, or checkpoint");
   std::vector<Tensor> inputs;
   for (const Saved& x : saved) inputs.push_back((*x).defined() ? x->detach() : Tensor());
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (inputs[i].defined() && saved[i]->requires_grad()) inputs[i].requires_grad_();
+    if (dx.needs(i)) inputs[i].requires_grad_();
   {
     EnableGradGuard recorded;
     const Replay replay(generator);
@@ -37,7 +37,7 @@ void pull_again(const F& f, const std::vector<Saved>& saved, const Generator& ge
     backward({y}, {dy});
   }
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (inputs[i].defined()) dx[i] = inputs[i].grad();
+    if (dx.needs(i)) dx[i] = inputs[i].grad();
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ Tensor checkpoint(const F& f, const std::vector<Tensor>& inputs) {
   // The leaves inside f are not known here, so that something that requires a gradient stands for them.
   std::vector<Tensor> all = inputs;
   all.push_back(zeros({}, {.requires_grad = true}));
-  record_joint("checkpoint", std::span(&y, 1), all, [f, saved = std::move(saved), before](std::span<Tensor> dy, std::span<Tensor> dx) {
+  record_joint("checkpoint", std::span(&y, 1), all, [f, saved = std::move(saved), before](std::span<Tensor> dy, InputGradients dx) {
     if (dy[0].defined()) pull_again(f, saved, before, dy[0], dx);
   });
   return y;

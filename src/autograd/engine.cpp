@@ -136,7 +136,9 @@ class Pass {
     const std::span<Edge> edges = node.edges();
     if (edges.empty() && !captures_.empty()) return;
     std::vector<Tensor> dx(edges.size());
-    node.pull(task.dy, dx);
+    needed_.resize(edges.size());
+    for (size_t i = 0; i < edges.size(); ++i) needed_[i] = edges[i].node && wanted(edges[i].node.get());
+    node.pull(task.dy, InputGradients(dx, needed_, node));
     if (detecting_anomalies()) [[unlikely]]
       refuse_nan(node, dx);
     task.dy.clear();
@@ -167,6 +169,7 @@ class Pass {
   std::unordered_map<Node*, Pending> pending_;
   std::unordered_map<Node*, std::vector<std::pair<uint32_t, size_t>>> captures_;
   std::unordered_set<Node*> on_path_;
+  std::vector<bool> needed_;  // by the node that is visited
   std::vector<Tensor> results_;
 };
 
@@ -200,7 +203,7 @@ Roots make_roots(const char* op, const std::vector<Tensor>& outputs, const std::
   Roots roots;
   for (size_t i = 0; i < outputs.size(); ++i) {
     roots.gradients.push_back(root_gradient(op, outputs[i], gradients.empty() ? Tensor() : gradients[i]));
-    roots.edges.push_back(gradient_edge(outputs[i]));
+    roots.edges.push_back(gradient_edge(follow_base(outputs[i])));
   }
   return roots;
 }
@@ -223,7 +226,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   for (const Tensor& x : inputs) {
     check<AutogradError>(x.requires_grad(), "grad: an input of shape {} does not require a gradient; call requires_grad_() on it first",
                          x.shape());
-    pass.capture(gradient_edge(x));
+    pass.capture(gradient_edge(follow_base(x)));
   }
   GradMode mode(options.create_graph);
   pass.run(std::move(roots.edges), std::move(roots.gradients));

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include "autograd/node.h"
@@ -10,18 +12,15 @@
 namespace gradus::autograd {
 
 struct Context::Impl {
-  std::string name;
   std::vector<Tensor> to_save;  // as the forward gave them
   std::vector<Saved> saved;
   std::vector<int64_t> saved_output;  // which output a saved tensor is, or -1
-  bool freed = false;
-  Node* node = nullptr;  // the node that the outputs hang on, while it lives
+  Node* node = nullptr;               // the node that the outputs hang on, while backward runs
 };
 
 void Context::save_for_backward(std::vector<Tensor> tensors) { impl_->to_save = std::move(tensors); }
 
 std::vector<Tensor> Context::saved_tensors() const {
-  if (impl_->freed) detail::throw_freed(impl_->name.c_str());
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < impl_->saved.size(); ++i) {
     const Tensor& kept = *impl_->saved[i];
@@ -40,61 +39,59 @@ std::vector<Tensor> Context::saved_tensors() const {
 
 namespace {
 
-class FunctionNode final : public Node {
- public:
-  FunctionNode(Context context, std::shared_ptr<Context::Impl> kept, ContextFunction backward, const std::vector<Tensor>& inputs,
-               const std::vector<Tensor>& outputs)
-      : Node(kept->name.c_str()), context_(std::move(context)), kept_(std::move(kept)), backward_(std::move(backward)) {
-    for (const Tensor& x : inputs) {
-      edges_.push_back(gradient_edge(x));
-      inputs_.push_back(x.defined() ? OutputMeta{x.shape(), x.dtype()} : OutputMeta{});
-    }
-    for (const Tensor& y : outputs) outputs_.push_back({y.shape(), y.dtype()});
-    kept_->node = this;
-  }
-  ~FunctionNode() override { kept_->node = nullptr; }
+/// A user's backward as the pullback of a node.
+struct FunctionPullback {
+  Context context;
+  std::shared_ptr<Context::Impl> kept;
+  ContextFunction backward;
+  std::vector<OutputMeta> inputs;
 
-  void pull(std::span<Tensor> dy, std::span<Tensor> dx) override {
-    if (kept_->freed) detail::throw_freed(name);
-    std::vector<Tensor> gradients = backward_(context_, {dy.begin(), dy.end()});
-    check<AutogradError>(gradients.size() == edges_.size(),
+  bool saves_tensors() const { return !kept->saved.empty() || context.state; }
+
+  void operator()(std::span<Tensor> dy, InputGradients dx) {
+    const char* name = dx.node().name;
+    std::vector<Tensor> gradients = run({dy.begin(), dy.end()}, dx.node());
+    check<AutogradError>(gradients.size() == inputs.size(),
                          "{}: backward gave {} gradients for {} inputs; give one for each, undefined where none is needed", name,
-                         gradients.size(), edges_.size());
+                         gradients.size(), inputs.size());
     for (size_t i = 0; i < gradients.size(); ++i) {
-      if (!edges_[i].node || !gradients[i].defined()) continue;
-      check_gradient(i, gradients[i]);
+      if (!dx.needs(i) || !gradients[i].defined()) continue;
+      check_gradient(name, i, gradients[i]);
       dx[i] = std::move(gradients[i]);
     }
   }
-  void free_saved() noexcept override {
-    // Without anything saved, the graph may be walked again.
-    if (kept_->saved.empty() && !context_.state) return;
-    kept_->freed = true;
-    kept_->saved.clear();
-    context_.state = nullptr;
-  }
-  std::span<Edge> edges() noexcept override { return edges_; }
-  std::span<const OutputMeta> outputs() const noexcept override { return outputs_; }
 
  private:
+  std::vector<Tensor> run(const std::vector<Tensor>& dy, Node& node) {
+    struct While {
+      Node*& place;
+      While(Node*& at, Node* value) : place(at) { place = value; }
+      ~While() { place = nullptr; }
+    };
+    const While running(kept->node, &node);
+    return backward(context, dy);
+  }
+
   /// The engine adds a gradient up over dimensions in which it is larger, as broadcasting made them; nothing else fits.
-  void check_gradient(size_t i, const Tensor& dx) const {
-    const Shape& to = inputs_[i].shape;
+  void check_gradient(const char* name, size_t i, const Tensor& dx) const {
+    const Shape& to = inputs[i].shape;
     const Shape& from = dx.shape();
     const int64_t extra = from.size() - to.size();
     bool fits = extra >= 0;
     for (int64_t d = 0; fits && d < to.size(); ++d) fits = to[d] == from[d + extra] || to[d] == 1;
     check<ShapeError>(fits, "{}: backward gave a gradient of shape {} for input {} of shape {}", name, from, i, to);
     check<DTypeError>(is_floating_point(dx.dtype()), "{}: backward gave a gradient of dtype {} for input {}, which is {}", name,
-                      gradus::name(dx.dtype()), i, gradus::name(inputs_[i].dtype));
+                      gradus::name(dx.dtype()), i, gradus::name(inputs[i].dtype));
   }
-
-  Context context_;
-  std::shared_ptr<Context::Impl> kept_;
-  ContextFunction backward_;
-  std::vector<Edge> edges_;
-  std::vector<OutputMeta> inputs_, outputs_;
 };
+
+/// The same text, kept for ever: nodes and the profiler refer to an operation's name without owning it.
+const char* kept_name(const std::string& name) {
+  static std::mutex mutex;
+  static auto& names = *new std::set<std::string>;
+  std::lock_guard lock(mutex);
+  return names.insert(name).first->c_str();
+}
 
 /// The results of a forward as tensors of their own: new handles outside every graph, and copies where they share elements with an input,
 /// so that a change in place of one cannot pass the other's history by.
@@ -133,7 +130,6 @@ std::vector<Tensor> apply_function(const std::vector<Tensor>& inputs, const char
   const bool recorded = std::find(needs.begin(), needs.end(), true) != needs.end();
 
   auto kept = std::make_shared<Context::Impl>();
-  kept->name = name;
   Context context(kept, needs);
   const std::vector<uint32_t> before = versions_of(inputs);
   std::vector<Tensor> results, outputs;
@@ -149,9 +145,9 @@ std::vector<Tensor> apply_function(const std::vector<Tensor>& inputs, const char
   if (recorded) {
     keep(*kept, results, outputs);
     kept->to_save.clear();
-    const Ref<Node> node(new FunctionNode(std::move(context), kept, std::move(backward), inputs, outputs));
-    for (uint32_t slot = 0; slot < outputs.size(); ++slot)
-      if (is_floating_point(outputs[slot].dtype())) detail::attach(outputs[slot], node, slot);
+    std::vector<OutputMeta> metas;
+    for (const Tensor& x : inputs) metas.push_back(x.defined() ? OutputMeta{x.shape(), x.dtype()} : OutputMeta{});
+    record_joint(kept_name(name), outputs, inputs, FunctionPullback{std::move(context), kept, std::move(backward), std::move(metas)});
   }
   return outputs;
 }

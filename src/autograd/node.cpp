@@ -43,7 +43,7 @@ void release(Node* node) noexcept {
   draining = false;
 }
 
-void GradSink::pull(std::span<Tensor> dy, std::span<Tensor>) {
+void GradSink::pull(std::span<Tensor> dy, InputGradients) {
   if (dy[0].defined()) accumulate(dy[0]);
 }
 

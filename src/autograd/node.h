@@ -35,7 +35,23 @@ struct OutputMeta {
   DType dtype = DType::Float32;
 };
 
-/// A recorded operation: turns gradients of its outputs into gradients of its inputs.
+/// Where a pullback puts the gradients of its operation's inputs: one entry an input, undefined at first.
+class InputGradients : public std::span<Tensor> {
+ public:
+  InputGradients(std::span<Tensor> dx, const std::vector<bool>& needed, Node& node) : std::span<Tensor>(dx), needed_(needed), node_(node) {}
+
+  /// Whether this backward pass has a use for the gradient of input i; the entry of one that it has none for may stay undefined.
+  bool needs(size_t i) const { return needed_[i]; }
+  /// The node that is pulled.
+  Node& node() const noexcept { return node_; }
+
+ private:
+  const std::vector<bool>& needed_;
+  Node& node_;
+};
+
+/// A place in the graph, of which there are two kinds: a recorded operation (RecordedNode in record.h), which turns gradients of its
+/// outputs into gradients of its inputs, and the end at a leaf (GradSink).
 class Node : public SmallObject {
  public:
   explicit Node(const char* op) : id(next_id()), name(op) {
@@ -46,8 +62,8 @@ class Node : public SmallObject {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Gradients `dy`, one per output and undefined where none arrived, to `dx`, one per edge, left undefined where there is none.
-  virtual void pull(std::span<Tensor> dy, std::span<Tensor> dx) = 0;
+  /// Gradients `dy`, one per output and undefined where none arrived, to `dx`, one per edge, defined where it is needed and not zero.
+  virtual void pull(std::span<Tensor> dy, InputGradients dx) = 0;
   virtual std::span<Edge> edges() noexcept = 0;
   virtual std::span<const OutputMeta> outputs() const noexcept = 0;
   /// Drops what pull needs.
@@ -86,7 +102,7 @@ class GradSink final : public Node {
  public:
   GradSink(const Shape& shape, DType dtype) : Node("accumulate_grad"), meta_{shape, dtype} {}
 
-  void pull(std::span<Tensor> dy, std::span<Tensor> dx) override;
+  void pull(std::span<Tensor> dy, InputGradients dx) override;
   std::span<Edge> edges() noexcept override { return {}; }
   std::span<const OutputMeta> outputs() const noexcept override { return {&meta_, 1}; }
 
@@ -105,7 +121,12 @@ class GradSink final : public Node {
 inline void retain(GradSink* sink) noexcept { retain(static_cast<Node*>(sink)); }
 inline void release(GradSink* sink) noexcept { release(static_cast<Node*>(sink)); }
 
-/// Where the gradient of x goes: the node that made x, its sink if it is a leaf that requires a gradient, or nowhere.
+/// Brings x up to date and returns it. A view whose base was changed through another tensor gets the history that it has now, a window
+/// onto the base's; any other tensor stays as it is. Recording, a backward pass and hooks take this step before they ask for the edge;
+/// what only asks (requires_grad, is_leaf, grad_fn) looks at the base instead and writes nothing.
+const Tensor& follow_base(const Tensor& x);
+
+/// Where the gradient of x goes: the node that made x, its sink if it is a leaf that requires a gradient, or nowhere. x must be up to date.
 Edge gradient_edge(const Tensor& x);
 
 /// "embedding" to "EmbeddingBackward0", as PyTorch names its nodes; a trailing "_N" chooses the number: "sum_1" to "SumBackward1".

@@ -1,10 +1,10 @@
 #include "autograd/record.h"
 
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/shape.h"
+#include "ops/shape/restride.h"
 
 namespace gradus {
 
@@ -20,7 +20,7 @@ Tensor Saved::as_it_is_now(const Tensor& x) {
   if (!x.defined() || !is_grad_enabled()) return x;
   const TensorImpl& impl = *x.impl();
   if (!impl.grad_fn && !impl.base) return x;
-  const Edge edge = gradient_edge(x);
+  const Edge edge = gradient_edge(follow_base(x));
   Tensor kept = alias_of(x);
   if (impl.grad_fn) detail::attach(kept, edge.node, edge.slot);
   else kept.impl()->sink = impl.sink;
@@ -52,18 +52,46 @@ void attach(const Tensor& y, Ref<Node> node, uint32_t slot) {
 
 }  // namespace detail
 
-Edge gradient_edge(const Tensor& x) {
-  if (!x.defined()) return {};
-  TensorImpl& impl = *x.impl();
-  if (impl.base && impl.base->history != impl.base_history) {
-    // The view's storage was written through another tensor: its value is now a window onto the base's new history.
-    const Tensor base(impl.base);
-    EnableGradGuard recording;
-    const Tensor fresh = as_strided(base, impl.layout.shape, impl.layout.strides, impl.layout.offset);
-    impl.grad_fn = fresh.impl()->grad_fn;
-    impl.slot = fresh.impl()->slot;
-    impl.base_history = impl.base->history;
+namespace {
+
+/// What retain_grad left on the history that x had, `before`, moves to the one it has now.
+void move_retained(TensorImpl& x, const Edge& before) {
+  if (!x.sink || !before.node) return;
+  if (Node::Hooks* hooks = before.node->hooks_if_any()) {
+    std::lock_guard lock(hooks->mutex);
+    std::erase_if(hooks->retained, [&](const auto& entry) { return entry.second == x.sink; });
   }
+  if (!x.grad_fn) {
+    x.sink = nullptr;
+    return;
+  }
+  Node::Hooks& hooks = x.grad_fn->hooks();
+  std::lock_guard lock(hooks.mutex);
+  hooks.retained.emplace_back(x.slot, x.sink);
+}
+
+/// Gives x the place in the graph that `edge` is.
+void set_history(TensorImpl& x, const Edge& edge) {
+  const Edge before{std::move(x.grad_fn), x.slot};
+  x.grad_fn = edge.node;
+  x.slot = edge.slot;
+  move_retained(x, before);
+}
+
+}  // namespace
+
+const Tensor& follow_base(const Tensor& x) {
+  if (!x.defined() || !x.impl()->is_behind_base()) return x;
+  TensorImpl& impl = *x.impl();
+  EnableGradGuard recording;
+  const Tensor now = as_strided(Tensor(impl.base), impl.layout.shape, impl.layout.strides, impl.layout.offset);
+  set_history(impl, gradient_edge(now));
+  impl.base_history = impl.base->history;
+  return x;
+}
+
+Edge gradient_edge(const Tensor& x) {
+  const TensorImpl& impl = *x.impl();
   if (impl.grad_fn) return {impl.grad_fn, impl.slot};
   if (impl.sink) return {Ref<Node>(impl.sink.get()), 0};
   return {};
@@ -71,10 +99,10 @@ Edge gradient_edge(const Tensor& x) {
 
 bool in_place_needs_history(const char* op, const Tensor& x, bool value_requires_grad) {
   const TensorImpl& impl = impl_of(op, x);
-  for (int64_t d = 0; d < impl.layout.rank(); ++d)
-    check<ValueError>(impl.layout.strides[d] != 0 || impl.layout.shape[d] <= 1,
-                      "{}: the tensor of shape {} is expanded, several of its elements share one place; clone() it first", op,
-                      impl.layout.shape);
+  check<ValueError>(impl.contiguous || !overlaps(impl.layout),
+                    "{}: several elements of the tensor of shape {} with strides {} share one place in memory, so that they cannot be "
+                    "written one by one; clone() it first",
+                    op, impl.layout.shape, impl.layout.strides);
   if (!is_grad_enabled()) return false;
   const bool leaf = x.is_leaf() && x.requires_grad();
   check<AutogradError>(!leaf, "{}: a leaf of shape {} that requires a gradient cannot be changed in place; use a NoGradGuard or a copy", op,
@@ -92,86 +120,70 @@ bool in_place_needs_history(const char* op, const Tensor& x, bool value_requires
 namespace {
 
 /// The history of `base` after the window `layout` of it was replaced by `value`.
-void rewrite_base(const Tensor& base, const Layout& window, const Tensor& value, const char* op) {
+Tensor rewritten_base(const Tensor& base, const Layout& window, const Tensor& value) {
   const Layout whole = base.impl()->layout;
   // Marks the window's places, in the shape of base.
   Tensor mask;
   {
     NoGradGuard no_grad;
-    mask = scatter_window(ones(window.shape), window, whole).gt(0);
+    mask = restride(ones(window.shape), window, whole).gt(0);
   }
-  Tensor y = alias_of(base);
   const auto outside = [mask](const Tensor& dy) { return masked_fill(dy, mask, 0); };
-  const auto inside = [whole, window](const Tensor& dy) { return gather_window(dy, whole, window); };
-  y = record(op, y, wrt(base, outside), wrt(value, inside));
-  TensorImpl& impl = *base.impl();
-  impl.grad_fn = y.impl()->grad_fn;
-  impl.slot = y.impl()->slot;
-  ++impl.history;
-}
-
-/// What retain_grad left on the history that x had, `before`, moves to the one it has now.
-void move_retained(TensorImpl& x, const Edge& before) {
-  if (!x.sink || !before.node || before.node.get() == x.sink.get()) return;
-  if (Node::Hooks* hooks = before.node->hooks_if_any()) {
-    std::lock_guard lock(hooks->mutex);
-    std::erase_if(hooks->retained, [&](const auto& entry) { return entry.second == x.sink; });
-  }
-  if (!x.grad_fn) {
-    x.sink = nullptr;
-    return;
-  }
-  Node::Hooks& hooks = x.grad_fn->hooks();
-  std::lock_guard lock(hooks.mutex);
-  hooks.retained.emplace_back(x.slot, x.sink);
+  const auto inside = [whole, window](const Tensor& dy) { return restride(dy, whole, window); };
+  return record("copy_slices", alias_of(base), wrt(base, outside), wrt(value, inside));
 }
 
 /// A copy of x that has its history, for an operation that keeps its input.
 Tensor snapshot_of(const Tensor& x) {
-  const Edge edge = gradient_edge(x);
+  const Edge edge = gradient_edge(follow_base(x));
   NoGradGuard no_grad;
   Tensor copy = x.clone();
   detail::attach(copy, edge.node, edge.slot);
   return copy;
 }
 
-}  // namespace
-
-void in_place(const char* op, const Tensor& x, const std::function<Tensor(const Tensor&)>& compute) {
-  TensorImpl& impl = impl_of(op, x);
-  in_place_needs_history(op, x, false);
-  const bool tracked = is_grad_enabled() && x.requires_grad();
-  Tensor result = compute(tracked ? snapshot_of(x) : alias_of(x));
-  // What the operation kept of x is about to be overwritten; only now is it known that it will be needed.
-  if (!tracked && result.requires_grad()) result = compute(snapshot_of(x));
-  check<ShapeError>(result.shape() == x.shape(), "{}: the result has shape {}, but the tensor changed in place has {}", op, result.shape(),
+/// Writes `value` into x, whose history becomes that of value.
+void write(const char* op, const Tensor& x, Tensor value) {
+  TensorImpl& impl = *x.impl();
+  check<ShapeError>(value.shape() == x.shape(), "{}: the result has shape {}, but the tensor changed in place has {}", op, value.shape(),
                     x.shape());
-  check<DTypeError>(result.dtype() <= x.dtype() || (is_floating_point(result.dtype()) && is_floating_point(x.dtype())),
+  check<DTypeError>(value.dtype() <= x.dtype() || (is_floating_point(value.dtype()) && is_floating_point(x.dtype())),
                     "{}: a result of dtype {} does not fit into a tensor of dtype {}; convert one of them with .to()", op,
-                    name(result.dtype()), name(x.dtype()));
-  const bool history = in_place_needs_history(op, x, result.requires_grad());
+                    name(value.dtype()), name(x.dtype()));
+  const bool has_history = is_grad_enabled() && (x.requires_grad() || value.requires_grad());
   {
     NoGradGuard no_grad;
-    const Tensor values = result.detach();
+    const Tensor values = value.detach();
     copy_elements(values.shares_storage_with(x) ? values.clone() : values, x);
   }
   impl.storage->bump_version();
-  if (!history) return;
-  if (result.dtype() != x.dtype()) result = result.to(x.dtype());
-  const Edge before = gradient_edge(x);
+  if (!has_history) return;
+  if (value.dtype() != x.dtype()) value = value.to(x.dtype());
   if (impl.base) {
-    TensorImpl& base = *impl.base;
-    const Edge base_before = gradient_edge(Tensor(impl.base));
-    rewrite_base(Tensor(impl.base), impl.layout, result, "copy_slices");
-    move_retained(base, base_before);
-    gradient_edge(x);
+    const Tensor base(impl.base);
+    set_history(*impl.base, gradient_edge(rewritten_base(base, impl.layout, value)));
+    ++impl.base->history;
+    follow_base(x);
   } else {
-    const Edge edge = gradient_edge(result);
-    impl.grad_fn = edge.node;
-    impl.slot = edge.slot;
+    set_history(impl, gradient_edge(follow_base(value)));
     ++impl.history;
   }
-  move_retained(impl, before);
+}
+
+}  // namespace
+
+void detail::in_place(const char* op, const Tensor& x, bool operands_require_grad, FunctionRef<Tensor(const Tensor&)> compute) {
+  // What the operation keeps of x is about to be overwritten, so that it gets a copy where anything is kept.
+  const bool recorded = in_place_needs_history(op, x, operands_require_grad);
+  const Tensor result = compute(recorded ? snapshot_of(x) : alias_of(x));
+  check<AutogradError>(recorded || !result.requires_grad(), "{}: the result requires a gradient for an operand that in_place was not given",
+                       op);
+  write(op, x, result);
+}
+
+void overwrite(const char* op, const Tensor& x, const Tensor& value) {
+  in_place_needs_history(op, x, value.requires_grad());
+  write(op, x, value);
 }
 
 }  // namespace gradus

@@ -1,8 +1,7 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
-#include <concepts>
-#include <functional>
 #include <optional>
 #include <span>
 #include <tuple>
@@ -12,6 +11,7 @@
 
 #include "autograd/node.h"
 #include "autograd/tensor_impl.h"
+#include "core/function_ref.h"
 #include "gradus/autograd.h"
 
 namespace gradus {
@@ -54,90 +54,81 @@ namespace detail {
 
 [[noreturn]] void throw_freed(const char* name);
 void attach(const Tensor& y, Ref<Node> node, uint32_t slot);
-bool any_requires_grad(std::span<const Tensor* const> inputs);
+void in_place(const char* op, const Tensor& x, bool operands_require_grad, FunctionRef<Tensor(const Tensor&)> compute);
 
 template <class F>
 inline constexpr bool takes_output = std::is_invocable_v<F&, const Tensor&, const Tensor&>;
 
-/// One output; one pullback per input. Closures, saved tensors and edges live in this one allocation.
+/// The pullbacks of an operation with one output, one for each of its inputs, as one.
 template <class... Fs>
-class RecordedNode final : public Node {
-  static constexpr size_t count = sizeof...(Fs);
+class PullbackOfEach {
   static constexpr bool uses_output = (takes_output<Fs> || ...);
-  /// Closures without tensors cost nothing to keep, so that a graph without saved tensors can be walked again.
-  static constexpr bool saves_tensors = uses_output || !(std::is_trivially_destructible_v<Fs> && ...);
+  struct Nothing {};
 
  public:
-  RecordedNode(const char* op, const Tensor& y, Wrt<Fs>&... inputs) : Node(op), meta_{y.shape(), y.dtype()} {
-    size_t i = 0;
-    const auto add = [&]<class F>(std::optional<F>& slot, Wrt<F>& input) {
-      edges_[i] = gradient_edge(input.x);
-      if (edges_[i++].node) slot.emplace(std::move(input.pullback));
+  PullbackOfEach(const std::array<Edge, sizeof...(Fs)>& edges, const Tensor& y, Wrt<Fs>&... inputs) {
+    const Edge* edge = edges.data();
+    const auto keep = [&edge]<class F>(std::optional<F>& pullback, Wrt<F>& input) {
+      if ((edge++)->node) pullback.emplace(std::move(input.pullback));
     };
-    std::apply([&](auto&... slots) { (add(slots, inputs), ...); }, pullbacks_);
+    std::apply([&](auto&... pullbacks) { (keep(pullbacks, inputs), ...); }, pullbacks_);
     if constexpr (uses_output) output_ = Saved(alias_of(y));
   }
 
-  void pull(std::span<Tensor> dy, std::span<Tensor> dx) override {
-    if (freed_) throw_freed(name);
+  void operator()(std::span<Tensor> dy, InputGradients dx) {
     Tensor y;
     if constexpr (uses_output) {
       y = alias_of(*output_);
-      attach(y, Ref<Node>(this), 0);
+      attach(y, Ref<Node>(&dx.node()), 0);
     }
     size_t i = 0;
-    const auto one = [&]<class F>(std::optional<F>& f) {
-      if (f) {
-        if constexpr (takes_output<F>) dx[i] = (*f)(dy[0], y);
-        else dx[i] = (*f)(dy[0]);
+    const auto pull = [&]<class F>(std::optional<F>& pullback) {
+      if (dx.needs(i)) {
+        if constexpr (takes_output<F>) dx[i] = (*pullback)(dy[0], y);
+        else dx[i] = (*pullback)(dy[0]);
       }
       ++i;
     };
-    std::apply([&](auto&... fs) { (one(fs), ...); }, pullbacks_);
+    std::apply([&](auto&... pullbacks) { (pull(pullbacks), ...); }, pullbacks_);
   }
-
-  void free_saved() noexcept override {
-    if constexpr (saves_tensors) {
-      freed_ = true;
-      std::apply([](auto&... fs) { (fs.reset(), ...); }, pullbacks_);
-      output_ = Saved();
-    }
-  }
-
-  std::span<Edge> edges() noexcept override { return edges_; }
-  std::span<const OutputMeta> outputs() const noexcept override { return {&meta_, 1}; }
 
  private:
-  std::array<Edge, count> edges_;
-  OutputMeta meta_;
   std::tuple<std::optional<Fs>...> pullbacks_;
-  Saved output_;
-  bool freed_ = false;
+  [[no_unique_address]] std::conditional_t<uses_output, Saved, Nothing> output_;
 };
 
-/// Any number of outputs and inputs, one pullback for all of them.
-template <class F>
-class JointNode final : public Node {
+/// Whether a pullback keeps tensors, which a backward pass frees. One that doesn't costs nothing to keep, so that its part of the graph
+/// can be walked again. A pullback for which that is known only as it runs has a member of this name.
+template <class Pullback>
+bool saves_tensors(const Pullback& pullback) {
+  if constexpr (requires { pullback.saves_tensors(); }) return pullback.saves_tensors();
+  else return !std::is_trivially_destructible_v<Pullback>;
+}
+
+/// A recorded operation: edges to its inputs, the shapes of its outputs and its pullback, all in one allocation where their numbers are
+/// known as it is compiled (Edges and Outputs are arrays then, vectors otherwise).
+template <class Edges, class Outputs, class Pullback>
+class RecordedNode final : public Node {
  public:
-  JointNode(const char* op, std::span<const Tensor> outputs, std::span<const Tensor> inputs, F&& pullback)
-      : Node(op), pullback_(std::move(pullback)) {
-    for (const Tensor& x : inputs) edges_.push_back(gradient_edge(x));
-    for (const Tensor& y : outputs) metas_.push_back({y.shape(), y.dtype()});
-  }
-  void pull(std::span<Tensor> dy, std::span<Tensor> dx) override {
+  /// The pullback is made of `pullback` first, before the edges move, so that it may look at them.
+  template <class... Arguments>
+  RecordedNode(const char* op, Edges&& edges, Outputs&& outputs, Arguments&&... pullback)
+      : Node(op), pullback_(std::in_place, std::forward<Arguments>(pullback)...), edges_(std::move(edges)), outputs_(std::move(outputs)) {}
+
+  void pull(std::span<Tensor> dy, InputGradients dx) override {
     if (!pullback_) throw_freed(name);
     (*pullback_)(dy, dx);
   }
   void free_saved() noexcept override {
-    if constexpr (!std::is_trivially_destructible_v<F>) pullback_.reset();
+    if (pullback_ && saves_tensors(*pullback_)) pullback_.reset();
   }
   std::span<Edge> edges() noexcept override { return edges_; }
-  std::span<const OutputMeta> outputs() const noexcept override { return metas_; }
+  std::span<const OutputMeta> outputs() const noexcept override { return outputs_; }
 
  private:
-  std::vector<Edge> edges_;
-  std::vector<OutputMeta> metas_;
-  std::optional<F> pullback_;
+  std::optional<Pullback> pullback_;
+  Edges edges_;
+  Outputs outputs_;
 };
 
 }  // namespace detail
@@ -147,22 +138,29 @@ class JointNode final : public Node {
 /// y must be new: a fresh tensor or a fresh view.
 template <class... Fs>
 Tensor record(const char* name, Tensor y, Wrt<Fs>... inputs) {
-  // Every input is asked: that may bring a view's history up to date, which must come before the new node takes its id.
-  if (!is_grad_enabled() || !(static_cast<int>(inputs.x.requires_grad()) | ...)) return y;
-  detail::attach(y, Ref<Node>(new detail::RecordedNode<Fs...>(name, y, inputs...)), 0);
+  if (!is_grad_enabled() || !(inputs.x.requires_grad() || ...)) return y;
+  // Asked before the node is made: an input that is brought up to date gets a node of its own, whose id must be the smaller one.
+  using Edges = std::array<Edge, sizeof...(Fs)>;
+  using Outputs = std::array<OutputMeta, 1>;
+  Edges edges{{gradient_edge(follow_base(inputs.x))...}};
+  using Recorded = detail::RecordedNode<Edges, Outputs, detail::PullbackOfEach<Fs...>>;
+  detail::attach(y, Ref<Node>(new Recorded(name, std::move(edges), Outputs{{{y.shape(), y.dtype()}}}, edges, y, inputs...)), 0);
   return y;
 }
 
-/// The same for operations with several outputs or a number of inputs known at run time. `pullback(dy, dx)` gets one gradient per
-/// output, undefined where none arrived, and fills one per input; `dx` entries of inputs without need may stay undefined.
+/// The same for operations with several outputs, with a number of inputs known at run time, or whose gradients are made together.
+/// `pullback(dy, dx)` gets one gradient per output, undefined where none arrived, and fills one per input: those that `dx.needs(i)`.
 /// An undefined input takes no part. Outputs that are not floating-point are left out of the graph.
 template <class F>
 void record_joint(const char* name, std::span<const Tensor> outputs, std::span<const Tensor> inputs, F&& pullback) {
-  if (!is_grad_enabled()) return;
-  bool needed = false;
-  for (const Tensor& x : inputs) needed = (x.defined() && x.requires_grad()) || needed;
-  if (!needed) return;
-  Ref<Node> node(new detail::JointNode<std::decay_t<F>>(name, outputs, inputs, std::forward<F>(pullback)));
+  const auto needed = [](const Tensor& x) { return x.defined() && x.requires_grad(); };
+  if (!is_grad_enabled() || std::none_of(inputs.begin(), inputs.end(), needed)) return;
+  std::vector<Edge> edges;
+  for (const Tensor& x : inputs) edges.push_back(x.defined() ? gradient_edge(follow_base(x)) : Edge());
+  std::vector<OutputMeta> metas;
+  for (const Tensor& y : outputs) metas.push_back({y.shape(), y.dtype()});
+  using Recorded = detail::RecordedNode<std::vector<Edge>, std::vector<OutputMeta>, std::decay_t<F>>;
+  const Ref<Node> node(new Recorded(name, std::move(edges), std::move(metas), std::forward<F>(pullback)));
   for (uint32_t slot = 0; slot < outputs.size(); ++slot)
     if (is_floating_point(outputs[slot].dtype())) detail::attach(outputs[slot], node, slot);
 }
@@ -170,10 +168,18 @@ void record_joint(const char* name, std::span<const Tensor> outputs, std::span<c
 /// For a pullback: whether it should compute with recorded public operations, because the backward pass itself is recorded.
 inline bool recording_backward() noexcept { return is_grad_enabled(); }
 
-/// Carries out an operation in place on x: `compute` gets a tensor with x's value and history and returns the new value, which must
-/// broadcast to x's shape. The result is written into x, and x takes over its history; other views of the storage follow.
-/// Throws AutogradError on a leaf that requires a gradient, DTypeError when the result's kind does not fit into x.
-void in_place(const char* op, const Tensor& x, const std::function<Tensor(const Tensor&)>& compute);
+/// Carries out an operation in place on x: `compute` gets a tensor with x's value and history, once, and returns the new value, which must
+/// have x's shape. The result is written into x, and x takes over its history; other views of the storage follow. `operands` are the
+/// tensors besides x that the result depends on: they decide, with x, whether the x that was is copied before it is overwritten. Throws
+/// AutogradError on a leaf that requires a gradient, ValueError where elements of x share a place, DTypeError when the result's kind does
+/// not fit into x.
+template <class... Operands>
+void in_place(const char* op, const Tensor& x, FunctionRef<Tensor(const Tensor&)> compute, const Operands&... operands) {
+  detail::in_place(op, x, ((operands.defined() && operands.requires_grad()) || ... || false), compute);
+}
+
+/// The same for an operation whose result does not depend on what x was.
+void overwrite(const char* op, const Tensor& x, const Tensor& value);
 
 /// The checks of in_place for an operation that writes x itself without recording; call `x.impl()->storage->bump_version()` after.
 /// Returns true when it must go through in_place because history is involved.

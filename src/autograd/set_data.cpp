@@ -10,6 +10,7 @@ void set_data(const Tensor& x, const Tensor& value) {
   TensorImpl& target = impl_of("set_data", x);
   const TensorImpl& source = impl_of("set_data", value);
   check<AutogradError>(x.is_leaf(), "set_data: the tensor is a result of {}; only leaves take new data", x.grad_fn());
+  follow_base(x);
   NoGradGuard no_grad;
   if (target.sink) {
     Tensor grad = target.sink->grad();

@@ -3,12 +3,12 @@
 #include <cmath>
 
 #include "autograd/record.h"
-#include "autograd/strided.h"
 #include "autograd/tensor_impl.h"
 #include "core/array.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/autograd.h"
+#include "kernels/copy.h"
 
 namespace gradus {
 
@@ -50,6 +50,13 @@ Tensor alias_of(const Tensor& x) {
   const TensorImpl& source = *x.impl();
   if (source.rows) return row_sparse(*source.rows, source.layout.shape);
   return Tensor(Ref<TensorImpl>(new TensorImpl(source.storage, source.layout, source.dtype)));
+}
+
+void copy_elements(const Tensor& from, const Tensor& to) {
+  TensorImpl& source = impl_of("copy_", from);
+  TensorImpl& target = impl_of("copy_", to);
+  const Layout read = source.layout.shape == target.layout.shape ? source.layout : expand("copy_", source.layout, target.layout.shape);
+  kernels::copy(source.dtype, source.storage->data(), read, target.dtype, target.storage->data(), target.layout);
 }
 
 const Shape& Tensor::shape() const { return any_impl_of("shape", *this).layout.shape; }
@@ -104,12 +111,13 @@ template GRADUS_API std::vector<double> Tensor::to_vector() const;
 
 bool Tensor::requires_grad() const {
   const TensorImpl& impl = any_impl_of("requires_grad", *this);
-  if (impl.base && impl.base->history != impl.base_history) return static_cast<bool>(gradient_edge(*this).node);
-  return impl.grad_fn || impl.sink;
+  const TensorImpl& decides = impl.is_behind_base() ? *impl.base : impl;
+  return decides.grad_fn || decides.sink;
 }
 
 const Tensor& Tensor::requires_grad_(bool requires_grad) const {
   TensorImpl& impl = impl_of("requires_grad_", *this);
+  follow_base(*this);
   check<AutogradError>(is_leaf(), "requires_grad_: a result of {} always records; use detach() to get a tensor that does not", grad_fn());
   check<DTypeError>(!requires_grad || is_floating_point(impl.dtype),
                     "requires_grad_: only float32 and float64 have gradients, this tensor is {}", name(impl.dtype));
@@ -124,9 +132,8 @@ const Tensor& Tensor::requires_grad_(bool requires_grad) const {
 }
 
 bool Tensor::is_leaf() const {
-  any_impl_of("is_leaf", *this);
-  const Edge edge = gradient_edge(*this);
-  return !edge.node || edge.node.get() == impl_->sink.get();
+  const TensorImpl& impl = any_impl_of("is_leaf", *this);
+  return impl.is_behind_base() ? !requires_grad() : !impl.grad_fn;
 }
 
 Tensor Tensor::grad() const {
@@ -149,9 +156,8 @@ void Tensor::set_grad(const Tensor& grad) const {
 }
 
 std::string Tensor::grad_fn() const {
-  const Edge edge = gradient_edge(*this);
-  if (!edge.node || (defined() && edge.node.get() == impl_->sink.get())) return "";
-  return node_display_name(edge.node->name);
+  if (!defined() || is_leaf()) return "";
+  return node_display_name(impl_->is_behind_base() ? "as_strided" : impl_->grad_fn->name);
 }
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {
@@ -163,7 +169,7 @@ void Tensor::retain_grad() const {
   TensorImpl& impl = impl_of("retain_grad", *this);
   check<AutogradError>(requires_grad(), "retain_grad: the tensor of shape {} does not require a gradient", shape());
   if (is_leaf() || impl.sink) return;
-  const Edge edge = gradient_edge(*this);
+  const Edge edge = gradient_edge(follow_base(*this));
   impl.sink = Ref<GradSink>(new GradSink(impl.layout.shape, impl.dtype));
   Node::Hooks& hooks = edge.node->hooks();
   std::lock_guard lock(hooks.mutex);
@@ -175,7 +181,7 @@ int64_t Tensor::register_hook(Hook hook) const {
   check<AutogradError>(requires_grad(), "register_hook: the tensor of shape {} does not require a gradient", shape());
   check<ValueError>(static_cast<bool>(hook), "register_hook: the hook is empty");
   static std::atomic<int64_t> next_id{1};
-  const Edge edge = gradient_edge(*this);
+  const Edge edge = gradient_edge(follow_base(*this));
   Node::Hooks& hooks = edge.node->hooks();
   std::lock_guard lock(hooks.mutex);
   const int64_t id = next_id++;
@@ -185,7 +191,7 @@ int64_t Tensor::register_hook(Hook hook) const {
 
 void Tensor::remove_hook(int64_t id) const {
   impl_of("remove_hook", *this);
-  const Edge edge = gradient_edge(*this);
+  const Edge edge = gradient_edge(follow_base(*this));
   Node::Hooks* hooks = edge.node ? edge.node->hooks_if_any() : nullptr;
   size_t removed = 0;
   if (hooks) {

@@ -40,6 +40,9 @@ struct TensorImpl : SmallObject {
   TensorImpl(Ref<Storage> s, const Layout& l, DType d)
       : storage(std::move(s)), layout(l), dtype(d), contiguous(l.is_contiguous()), numel(l.shape.numel()) {}
 
+  /// True for a view whose base got a new history since: `grad_fn` is one that the view had, until follow_base brings it up to date.
+  bool is_behind_base() const noexcept { return base && base->history != base_history; }
+
   template <class T>
   T* data() const noexcept {
     return static_cast<T*>(storage->data()) + layout.offset;
@@ -56,6 +59,9 @@ Tensor new_tensor(const char* op, const Shape& shape, DType dtype);
 
 /// The elements of x under another layout, as a view that follows changes to x's history.
 Tensor view_of(const Tensor& x, const Layout& layout);
+
+/// Writes the elements of `from`, broadcast and converted, into `to`. Nothing is recorded and no version is counted.
+void copy_elements(const Tensor& from, const Tensor& to);
 
 /// The same elements outside the graph: no view relation, no history.
 Tensor alias_of(const Tensor& x);

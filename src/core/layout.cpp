@@ -1,7 +1,10 @@
 #include "core/layout.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include "core/check.h"
 #include "core/checked.h"
@@ -16,6 +19,50 @@ bool Layout::is_contiguous() const noexcept {
     expected = wrapping_product(expected, shape[d]);
   }
   return true;
+}
+
+namespace {
+
+/// A dimension of more than one element.
+struct Step {
+  int64_t stride, size;
+};
+
+/// Whether two of the sums that take each stride 0 to size - 1 times are equal, found out by making them all.
+bool any_equal(std::span<const Step> steps) {
+  std::vector<int64_t> places{0};
+  for (const auto& [stride, size] : steps) {
+    const size_t before = places.size();
+    for (int64_t i = 1; i < size; ++i)
+      for (size_t k = 0; k < before; ++k) places.push_back(places[k] + i * stride);
+  }
+  std::sort(places.begin(), places.end());
+  return std::adjacent_find(places.begin(), places.end()) != places.end();
+}
+
+}  // namespace
+
+bool overlaps(const Layout& x) {
+  std::array<Step, Shape::max_rank> steps;
+  size_t count = 0;
+  for (int64_t d = 0; d < x.rank(); ++d) {
+    if (x.shape[d] == 0) return false;
+    if (x.shape[d] > 1) steps[count++] = {x.strides[d], x.shape[d]};
+  }
+  std::sort(steps.begin(), steps.begin() + count, [](const Step& a, const Step& b) { return a.stride < b.stride; });
+  // A dimension whose stride leads beyond all that the smaller ones reach takes no part in a meeting of two elements. In usual layouts
+  // that is every dimension.
+  int64_t reach = 0, elements = 1;
+  size_t doubtful = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const auto& [stride, size] = steps[i];
+    if (stride <= reach) doubtful = i + 1;
+    reach += (size - 1) * stride;
+    elements *= size;
+    // More elements than places.
+    if (stride == 0 || elements > reach + 1) return true;
+  }
+  return doubtful > 0 && any_equal(std::span(steps).first(doubtful));
 }
 
 Strides contiguous_strides(const Shape& shape) noexcept {

@@ -16,6 +16,9 @@ struct Layout {
   bool is_contiguous() const noexcept;
 };
 
+/// Whether two elements of x have one place in the storage. Exact: strides that interleave without meeting do not overlap.
+bool overlaps(const Layout& x);
+
 /// The row-major strides of `shape`.
 Strides contiguous_strides(const Shape& shape) noexcept;
 

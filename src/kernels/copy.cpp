@@ -127,8 +127,7 @@ void copy(DType x_dtype, const void* x, const Layout& from, DType y_dtype, void*
   });
 }
 
-template <class T>
-void add_strided(const T* x, const Layout& window, T* y) {
+void add_strided(const double* x, const Layout& window, double* y) {
   const Layout dense{window.shape, contiguous_strides(window.shape), 0};
   const Walk<2> walk({&window, &dense});
   const int64_t n = walk.row_length();
@@ -137,7 +136,5 @@ void add_strided(const T* x, const Layout& window, T* y) {
     for (int64_t i = 0; i < n; ++i) y[at[0] + i * dy] += x[at[1] + i * dx];
   });
 }
-template void add_strided(const float*, const Layout&, float*);
-template void add_strided(const double*, const Layout&, double*);
 
 }  // namespace gradus::kernels

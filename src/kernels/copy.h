@@ -10,7 +10,6 @@ namespace gradus::kernels {
 void copy(DType x_dtype, const void* x, const Layout& from, DType y_dtype, void* y, const Layout& to);
 
 /// y[place(window, i)] += x[i], for the elements i of window's shape in row-major order.
-template <class T>
-void add_strided(const T* x, const Layout& window, T* y);
+void add_strided(const double* x, const Layout& window, double* y);
 
 }  // namespace gradus::kernels

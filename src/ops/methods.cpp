@@ -1,5 +1,4 @@
 #include "autograd/record.h"
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
@@ -129,7 +128,9 @@ bool add_directly(const Tensor& x, const Tensor& y, Scalar alpha) {
 }  // namespace
 
 const Tensor& Tensor::add_(const Tensor& other, Scalar alpha) const {
-  if (!add_directly(*this, other, alpha)) in_place("add_", *this, [&](const Tensor& x) { return gradus::add(x, other, alpha); });
+  if (!add_directly(*this, other, alpha))
+    in_place(
+        "add_", *this, [&](const Tensor& x) { return gradus::add(x, other, alpha); }, other);
   return *this;
 }
 const Tensor& Tensor::add_(Scalar other) const {
@@ -137,7 +138,8 @@ const Tensor& Tensor::add_(Scalar other) const {
   return *this;
 }
 const Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) const {
-  in_place("sub_", *this, [&](const Tensor& x) { return gradus::sub(x, other, alpha); });
+  in_place(
+      "sub_", *this, [&](const Tensor& x) { return gradus::sub(x, other, alpha); }, other);
   return *this;
 }
 const Tensor& Tensor::sub_(Scalar other) const {
@@ -145,7 +147,8 @@ const Tensor& Tensor::sub_(Scalar other) const {
   return *this;
 }
 const Tensor& Tensor::mul_(const Tensor& other) const {
-  in_place("mul_", *this, [&](const Tensor& x) { return gradus::mul(x, other); });
+  in_place(
+      "mul_", *this, [&](const Tensor& x) { return gradus::mul(x, other); }, other);
   return *this;
 }
 const Tensor& Tensor::mul_(Scalar other) const {
@@ -153,7 +156,8 @@ const Tensor& Tensor::mul_(Scalar other) const {
   return *this;
 }
 const Tensor& Tensor::div_(const Tensor& other) const {
-  in_place("div_", *this, [&](const Tensor& x) { return gradus::div(x, other); });
+  in_place(
+      "div_", *this, [&](const Tensor& x) { return gradus::div(x, other); }, other);
   return *this;
 }
 const Tensor& Tensor::div_(Scalar other) const {
@@ -193,20 +197,35 @@ const Tensor& Tensor::masked_fill_(const Tensor& mask, Scalar value) const {
   return *this;
 }
 const Tensor& Tensor::fill_(Scalar value) const {
-  in_place("fill_", *this, [&](const Tensor& x) {
-    check<DTypeError>(kind(value.dtype()) <= kind(x.dtype()), "fill_: a floating-point value does not fit into {}", name(x.dtype()));
-    return full({}, value, {.dtype = x.dtype()}).expand(x.shape());
-  });
+  const DType own = impl_of("fill_", *this).dtype;
+  check<DTypeError>(kind(value.dtype()) <= kind(own), "fill_: a floating-point value does not fit into {}", name(own));
+  overwrite("fill_", *this, full({}, value, {.dtype = own}).expand(shape()));
   return *this;
 }
 const Tensor& Tensor::zero_() const { return fill_(false); }
 const Tensor& Tensor::copy_(const Tensor& source) const {
-  in_place("copy_", *this, [&](const Tensor& x) {
-    // Conversion is what copy_ is for, so it also takes values from a wider dtype; the history is the source's alone.
-    return gradus::to(source, x.dtype()).expand(x.shape());
-  });
+  // Conversion is what copy_ is for, so it also takes values from a wider dtype; the history is the source's alone.
+  const DType own = impl_of("copy_", *this).dtype;
+  overwrite("copy_", *this, gradus::to(source, own).expand(shape()));
   return *this;
 }
+
+namespace {
+
+/// x, the left side of an assignment, which must share its elements with another tensor.
+const Tensor& assignable(const Tensor& x) {
+  check<ValueError>(
+      !impl_of("operator=", x).storage->unshared(),
+      "operator=: the tensor of shape {} on the left is a temporary that is no view, so that the elements written would be lost; "
+      "write where tensors pick elements with index_put_, and give results of operations to a variable",
+      x.shape());
+  return x;
+}
+
+}  // namespace
+
+const Tensor& Tensor::operator=(const Tensor& value) && { return assignable(*this).copy_(value); }
+const Tensor& Tensor::operator=(Scalar value) && { return assignable(*this).fill_(value); }
 
 Tensor& Tensor::operator+=(const Tensor& other) { return add_(other), *this; }
 Tensor& Tensor::operator+=(Scalar other) { return add_(other), *this; }

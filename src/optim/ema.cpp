@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "autograd/strided.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/dispatch.h"

@@ -4,7 +4,6 @@
 #include <unordered_set>
 
 #include "autograd/row_sparse.h"
-#include "autograd/strided.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/dispatch.h"

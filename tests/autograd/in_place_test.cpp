@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "autograd/record.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -321,4 +322,61 @@ TEST_CASE("a view that was made a leaf goes its own way") {
   CHECK(row.grad_fn() == "");
   row.sum().backward();
   CHECK(row.grad().to_vector<double>() == Values{1, 1});
+}
+
+TEST_CASE("an operation in place computes once, also on a constant that takes over a history") {
+  const Tensor w = leaf({3, 4});
+  int calls = 0;
+  const auto square_times = [&](const Tensor& x) {
+    ++calls;
+    return x * x * w;
+  };
+  const Tensor fresh = constant({1, 2}), tracked = w * 1;
+  gradus::in_place("test", fresh, square_times, w);
+  CHECK(calls == 1);
+  gradus::in_place("test", tracked, square_times, w);
+  CHECK(calls == 2);
+  (fresh.sum() + tracked.sum()).backward();
+  CHECK(grad_of(w) == Values{1 + 27, 4 + 48});
+  {
+    NoGradGuard no_grad;
+    gradus::in_place("test", fresh, square_times, w);
+  }
+  CHECK(calls == 3);
+}
+
+TEST_CASE("asking a view about its history changes nothing") {
+  const Tensor w = leaf({3});
+  const Tensor y = gradus::zeros({2}, {.dtype = gradus::float64});
+  const Tensor first = y[0], second = y[1];
+  y.mul_(w);
+  const gradus::TensorImpl& impl = *first.impl();
+  for (int i = 0; i < 2; ++i) {
+    CHECK(first.requires_grad());
+    CHECK_FALSE(first.is_leaf());
+    CHECK(first.grad_fn() == "AsStridedBackward0");
+    CHECK(impl.is_behind_base());
+    CHECK_FALSE(impl.grad_fn);
+  }
+  const Tensor z = first * 2;
+  CHECK_FALSE(impl.is_behind_base());
+  CHECK(first.grad_fn() == "AsStridedBackward0");
+  y.zero_();
+  CHECK_FALSE(first.requires_grad());
+  CHECK(first.is_leaf());
+  CHECK(first.grad_fn() == "");
+  CHECK(impl.grad_fn);
+  first.requires_grad_();
+  CHECK_FALSE(impl.grad_fn);
+  CHECK(first.is_leaf());
+}
+
+TEST_CASE("retain_grad ends on a view whose base was given another history without one") {
+  const Tensor x = leaf({1, 2});
+  const Tensor y = x * 1, first = y[0];
+  first.retain_grad();
+  y.zero_();
+  CHECK_FALSE((first * 2).requires_grad());
+  CHECK_FALSE(first.requires_grad());
+  CHECK(first.is_leaf());
 }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "gradus/error.h"
@@ -204,4 +205,27 @@ TEST_CASE("shapes broadcast from the end") {
           broadcast_shapes("add", {3}, {4, 2, 1, 2});
         }) == "add: shapes [3] and [4, 2, 1, 2] do not broadcast: sizes 3 and 2 at dimension -1 (from the end) must be equal or 1");
   CHECK_THROWS_AS(broadcast_shapes("add", {0}, {2}), ShapeError);
+}
+
+TEST_CASE("overlaps finds out exactly whether two elements have one place") {
+  const auto overlap = [](const Shape& shape, const Strides& strides) { return overlaps({shape, strides, 5}); };
+  CHECK_FALSE(overlaps(dense({})));
+  CHECK_FALSE(overlaps(dense({4, 1, 3})));
+  CHECK_FALSE(overlap({3, 4}, {1, 3}));
+  CHECK_FALSE(overlap({1, 4}, {0, 2}));
+  CHECK_FALSE(overlap({0, 4}, {0, 0}));
+  CHECK(overlap({2, 4}, {0, 1}));
+  CHECK(overlap({3, 2}, {1, 1}));
+  CHECK_FALSE(overlap({2, 3}, {3, 2}));
+  CHECK(overlap({3, 4}, {3, 2}));
+  CHECK_FALSE(overlap({2, 2, 1000}, {2, 3, 100}));
+  // Every layout of three small dimensions, against counting its places.
+  for (int64_t code = 0; code < 3 * 3 * 3 * 512; ++code) {
+    const int64_t sizes = code / 512, steps = code % 512;
+    const Layout x{{1 + sizes % 3, 1 + sizes / 3 % 3, 1 + sizes / 9}, {steps % 8, steps / 8 % 8, steps / 64}, 0};
+    std::vector<int64_t> found = places(x);
+    std::sort(found.begin(), found.end());
+    const bool meet = std::adjacent_find(found.begin(), found.end()) != found.end();
+    if (overlaps(x) != meet) FAIL_CHECK(x.shape.str(), " ", x.strides.str());
+  }
 }

@@ -7,7 +7,6 @@
 #include <numbers>
 
 #include "autograd/op.h"
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 

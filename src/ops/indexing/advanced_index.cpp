@@ -283,7 +283,8 @@ const Tensor& Tensor::index_put_(const std::vector<Index>& indices, const Tensor
   const Pick p = make_pick(op, plan);
   Tensor values = fitted(view, value, p.result());
   if (in_place_needs_history(op, view, values.requires_grad())) {
-    in_place(op, view, [&](const Tensor& x) { return with_picked(x, p, values, accumulate); });
+    in_place(
+        op, view, [&](const Tensor& x) { return with_picked(x, p, values, accumulate); }, values);
     return *this;
   }
   if (values.shares_storage_with(view)) values = values.clone();

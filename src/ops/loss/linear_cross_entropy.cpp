@@ -169,7 +169,6 @@ void backward(const Problem& p, const T* dy, const kernels::LogSumExp<T>* lse, c
 struct Tape {
   std::array<Saved, 3> inputs;  // input, weight, bias
   Saved target;
-  std::array<bool, 3> needed;
   CrossEntropyOptions options;
   Tensor lse;  // (N, 2): each row's LogSumExp
 };
@@ -180,21 +179,21 @@ kernels::LogSumExp<T>* lse_of(const Tensor& lse) {
 }
 
 /// Gradients by way of the whole logits, themselves recorded.
-void pull_recorded(const Tape& tape, const Tensor& dy, std::span<Tensor> dx) {
+void pull_recorded(const Tape& tape, const Tensor& dy, InputGradients dx) {
   const Tensor &input = *tape.inputs[0], &weight = *tape.inputs[1], &bias = *tape.inputs[2], &target = *tape.target;
   const Tensor x = reshape(input, {target.numel(), weight.size(1)}), logits = linear(x, weight, bias);
   const Tensor loss = cross_entropy(logits, reshape(target, -1), tape.options);
   const Tensor given = tape.options.reduction == Reduction::None ? reshape(dy, -1) : dy;
   const Tensor d = autograd::grad({loss}, {logits}, {given}, {.create_graph = true})[0];
-  if (tape.needed[0]) dx[0] = reshape(matmul(d, weight), input.shape());
-  if (tape.needed[1]) dx[1] = matmul(t(d), x);
-  if (tape.needed[2]) dx[2] = sum(d, 0);
+  if (dx.needs(0)) dx[0] = reshape(matmul(d, weight), input.shape());
+  if (dx.needs(1)) dx[1] = matmul(t(d), x);
+  if (dx.needs(2)) dx[2] = sum(d, 0);
 }
 
-void pull_blocks(const Tape& tape, const Tensor& dy, std::span<Tensor> dx) {
+void pull_blocks(const Tape& tape, const Tensor& dy, InputGradients dx) {
   const Problem p = problem_of(*tape.inputs[0], *tape.inputs[1], *tape.inputs[2], *tape.target, tape.options);
   const auto room = [&](size_t i, const Tensor& like) {
-    if (!tape.needed[i]) return Tensor();
+    if (!dx.needs(i)) return Tensor();
     return p.rows() == 0 ? zeros_like(like) : op.empty(like.shape(), like.dtype());
   };
   const Gradients found{room(0, p.x), room(1, p.weight), room(2, p.bias)};
@@ -215,10 +214,8 @@ Tensor linear_cross_entropy(const Tensor& input, const Tensor& weight, const Ten
                             const CrossEntropyOptions& options) {
   check_inputs(input, weight, bias, target, options);
   const Problem p = problem_of(input, weight, bias, target, options);
-  const auto needs = [](const Tensor& x) { return x.defined() && x.requires_grad(); };
   Tape tape{.inputs = {Saved(input), Saved(weight), Saved(bias)},
             .target = Saved(target),
-            .needed = {needs(input), needs(weight), needs(bias)},
             .options = options,
             .lse = op.empty({p.rows(), 2}, input.dtype())};
   Tensor loss = op.empty(p.rows(), input.dtype());
@@ -228,11 +225,10 @@ Tensor linear_cross_entropy(const Tensor& input, const Tensor& weight, const Ten
     loss = options.reduction == Reduction::None ? loss.view(target.shape()).detach() : sum(loss) / p.denominator;
   }
   const std::array<Tensor, 1> outputs{loss};
-  op.record_joint(outputs, std::array<Tensor, 3>{input, weight, bias},
-                  [tape = std::move(tape)](std::span<Tensor> dy, std::span<Tensor> dx) {
-                    if (recording_backward()) pull_recorded(tape, dy[0], dx);
-                    else pull_blocks(tape, dy[0], dx);
-                  });
+  op.record_joint(outputs, std::array<Tensor, 3>{input, weight, bias}, [tape = std::move(tape)](std::span<Tensor> dy, InputGradients dx) {
+    if (recording_backward()) pull_recorded(tape, dy[0], dx);
+    else pull_blocks(tape, dy[0], dx);
+  });
   return loss;
 }
 

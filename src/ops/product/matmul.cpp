@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "autograd/record.h"
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "core/thread_pool.h"

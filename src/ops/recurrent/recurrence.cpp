@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "autograd/record.h"
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "autograd/op.h"
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "gradus/ops/reduction.h"
 #include "ops/elementwise.h"

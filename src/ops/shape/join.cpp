@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "autograd/op.h"
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "core/layout.h"
 #include "ops/promote.h"

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "autograd/op.h"
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "core/checked.h"
 #include "core/layout.h"

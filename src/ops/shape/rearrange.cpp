@@ -11,6 +11,7 @@
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/reduction.h"
+#include "ops/shape/part.h"
 
 namespace gradus {
 
@@ -38,16 +39,17 @@ Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
   const int64_t length = layout.rank() == 0 ? 1 : layout.shape[dim];
   op.check<ValueError>(size >= 0 && size <= length, "size {} is not in 0 to {}, the size of dimension {}", size, length, dim);
   op.check<ValueError>(step > 0, "step {} must be positive", step);
-  Shape shape = layout.shape;
-  Strides strides = layout.strides;
-  const int64_t stride = layout.rank() == 0 ? 1 : strides[dim];
-  if (layout.rank() > 0) {
-    shape[dim] = (length - size) / step + 1;
-    strides[dim] *= step;
-  }
-  shape.push_back(size);
-  strides.push_back(stride);
-  return as_strided(x, shape, strides);
+  return part(op, x, [=](Op, Layout y) {
+    int64_t stride = 1;
+    if (y.rank() > 0) {
+      stride = y.strides[dim];
+      y.shape[dim] = (length - size) / step + 1;
+      if (y.shape[dim] > 1) y.strides[dim] *= step;  // otherwise the product may go beyond an integer
+    }
+    y.shape.push_back(size);
+    y.strides.push_back(stride);
+    return y;
+  });
 }
 
 Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
@@ -59,17 +61,18 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
                        layout.shape);
   const int64_t rows = layout.shape[dim1], columns = layout.shape[dim2];
   const int64_t length = std::max<int64_t>(offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns), 0);
-  const int64_t skip = length == 0 ? 0 : offset >= 0 ? offset * layout.strides[dim2] : -offset * layout.strides[dim1];
-  Shape shape;
-  Strides strides;
-  for (int64_t d = 0; d < layout.rank(); ++d) {
-    if (d == dim1 || d == dim2) continue;
-    shape.push_back(layout.shape[d]);
-    strides.push_back(layout.strides[d]);
-  }
-  shape.push_back(length);
-  strides.push_back(layout.strides[dim1] + layout.strides[dim2]);
-  return as_strided(x, shape, strides, x.storage_offset() + skip);
+  return part(op, x, [=](Op, const Layout& from) {
+    Layout y{{}, {}, from.offset};
+    if (length > 0) y.offset += offset >= 0 ? offset * from.strides[dim2] : -offset * from.strides[dim1];
+    for (int64_t d = 0; d < from.rank(); ++d) {
+      if (d == dim1 || d == dim2) continue;
+      y.shape.push_back(from.shape[d]);
+      y.strides.push_back(from.strides[d]);
+    }
+    y.shape.push_back(length);
+    y.strides.push_back(from.strides[dim1] + from.strides[dim2]);
+    return y;
+  });
 }
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) { return expand(x, shape); }

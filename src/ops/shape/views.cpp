@@ -4,12 +4,12 @@
 #include <limits>
 
 #include "autograd/op.h"
-#include "autograd/strided.h"
 #include "core/check.h"
 #include "core/layout.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
+#include "ops/shape/part.h"
 
 namespace gradus {
 
@@ -110,19 +110,6 @@ Tensor flatten(const Tensor& x, int64_t start_dim, int64_t end_dim) {
   }
   return reshape(x, shape.empty() ? Shape(1) : flat);
 }
-
-namespace {
-
-/// A part of x, cut out of its layout by `cut`. Its gradient stands in zeros, at the place that the same cut of a dense layout gives.
-template <class Cut>
-Tensor part(Op op, const Tensor& x, Cut cut) {
-  const Layout& layout = impl_of(op, x).layout;
-  const Layout whole{layout.shape, contiguous_strides(layout.shape), 0};
-  const Layout window = cut(op, whole);
-  return op.record(view_of(x, cut(op, layout)), wrt(x, [whole, window](const Tensor& dy) { return scatter_window(dy, window, whole); }));
-}
-
-}  // namespace
 
 Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> stop, int64_t step) {
   return part(Op("slice"), x, [&](Op op, const Layout& layout) {
