@@ -137,7 +137,8 @@ struct GradcheckOptions {
 using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 
 /// Compares the gradients of `f` with central differences, for a random cotangent, at contiguous and at strided copies of the
-/// inputs. Every floating-point input that requires a gradient is checked; each must be float64 (DTypeError).
+/// inputs. Every floating-point input that requires a gradient is checked; each must be float64 (DTypeError). Inputs whose elements overlap
+/// (their first row again and again, from one place in memory) must have the gradients of copies whose elements don't.
 /// Returns true, or throws AutogradError that names the input, the place and the two values.
 GRADUS_API bool gradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
 

@@ -11,21 +11,32 @@
 namespace gradus::autograd {
 namespace {
 
-enum class Placement { Contiguous, Transposed, Stepped };
+/// How the inputs that are checked lie in memory. Overlapping ones repeat the first of their first rows, from one place.
+enum class Placement { Contiguous, Transposed, Stepped, Overlapping };
 
 constexpr const char* describe(Placement placement) {
   switch (placement) {
     case Placement::Contiguous: return "contiguous";
     case Placement::Transposed: return "transposed";
-    case Placement::Stepped: break;
+    case Placement::Stepped: return "step-2";
+    case Placement::Overlapping: break;
   }
-  return "step-2";
+  return "overlapping";
 }
 
-/// x as a leaf of its own, its elements placed in the storage in another way.
-Tensor placed_copy(const Tensor& x, Placement placement) {
+/// The first dimension in which x can repeat a row, or -1.
+int64_t repeated_dim(const Tensor& x) {
+  const Shape& shape = x.shape();
+  const auto* found = std::find_if(shape.begin(), shape.end(), [](int64_t size) { return size > 1; });
+  return x.requires_grad() && x.numel() > 0 && found != shape.end() ? found - shape.begin() : -1;
+}
+
+/// x as a leaf of its own, its elements placed in the storage in another way. An overlapping input is a view of one, made by expand.
+Tensor placed_leaf(const Tensor& x, Placement placement) {
   NoGradGuard no_grad;
   Tensor y = x.clone();
+  if (placement == Placement::Overlapping && repeated_dim(x) >= 0)
+    y = y.narrow(repeated_dim(x), 0, 1);  // in as much memory, for as_strided
   if (placement == Placement::Transposed && x.dim() >= 2) y = x.transpose(0, -1).clone().transpose(0, -1);
   if (placement == Placement::Stepped && x.dim() >= 1) {
     Shape wide = x.shape();
@@ -104,7 +115,10 @@ class Checker {
  public:
   Checker(const char* op, const TensorFunction& f, const std::vector<Tensor>& inputs, Placement placement, const GradcheckOptions& options)
       : op_(op), f_(f), options_(options), placement_(placement) {
-    for (const Tensor& x : inputs) inputs_.push_back(placed_copy(x, placement));
+    for (const Tensor& x : inputs) {
+      leaves_.push_back(placed_leaf(x, placement));
+      inputs_.push_back(leaves_.back().shape() == x.shape() ? leaves_.back() : leaves_.back().expand(x.shape()));
+    }
   }
 
   void run() {
@@ -115,13 +129,14 @@ class Checker {
 
     std::vector<size_t> checked;
     std::vector<Tensor> wrt;
-    for (size_t i = 0; i < inputs_.size(); ++i) {
-      if (!inputs_[i].requires_grad()) continue;
+    for (size_t i = 0; i < leaves_.size(); ++i) {
+      if (!leaves_[i].requires_grad()) continue;
       checked.push_back(i);
-      wrt.push_back(inputs_[i]);
+      wrt.push_back(leaves_[i]);
     }
     std::vector<std::vector<Tensor>> analytic;
     for (const Cotangents& set : sets) analytic.push_back(gradients(outputs, wrt, set));
+    if (placement_ == Placement::Overlapping) return compare_with_copies(outputs, checked, wrt, sets, analytic);
     for (size_t k = 0; k < checked.size(); ++k) compare(checked[k], sets, analytic, k);
   }
 
@@ -148,6 +163,31 @@ class Checker {
     return result;
   }
 
+  /// The gradients of overlapping inputs against those of copies in which every element has a place of its own. Differences would not do:
+  /// where elements repeat, a function may have no derivative, such as the root of a variance of 0.
+  void compare_with_copies(const std::vector<Tensor>& overlapping, const std::vector<size_t>& checked, const std::vector<Tensor>& wrt,
+                           const std::vector<Cotangents>& sets, const std::vector<std::vector<Tensor>>& analytic) const {
+    std::vector<Tensor> copies;
+    for (const Tensor& x : inputs_) copies.push_back(x.clone());
+    const std::vector<Tensor> outputs = differentiable(op_, f_(copies));
+    // A function of places, such as as_strided, has other values there.
+    for (size_t k = 0; k < outputs.size(); ++k)
+      if (!allclose(outputs[k].detach(), overlapping[k].detach(), 1e-5, 1e-8, true)) return;
+    for (size_t s = 0; s < sets.size(); ++s) {
+      const std::vector<Tensor> expected = gradients(outputs, wrt, sets[s]);
+      for (size_t k = 0; k < checked.size(); ++k)
+        for (int64_t e = 0; e < wrt[k].numel(); ++e) {
+          const double found = analytic[s][k].data<double>()[e], wanted = expected[k].data<double>()[e];
+          const bool close = std::abs(found - wanted) <= options_.atol + options_.rtol * std::abs(wanted);
+          check<AutogradError>(close || (std::isnan(found) && std::isnan(wanted)) || found == wanted,
+                               "{}: the gradient of input {} at {} is {:.9g}, but {:.9g} when its elements share no memory ({} inputs, {})",
+                               op_, checked[k], place_of(wrt[k], e).text, found, wanted, describe(placement_), describe_set(s));
+        }
+    }
+  }
+
+  static std::string describe_set(size_t s) { return s == 0 ? std::string("all outputs") : fmt::format("output {} alone", s - 1); }
+
   /// What f gives now, copied: a view would follow the inputs to their next values.
   std::vector<Tensor> values_at_inputs() const {
     std::vector<Tensor> values = differentiable(op_, f_(inputs_));
@@ -157,7 +197,7 @@ class Checker {
 
   /// Central differences for each element of input `i`, the k-th that is checked.
   void compare(size_t i, const std::vector<Cotangents>& sets, const std::vector<std::vector<Tensor>>& analytic, size_t k) {
-    const Tensor& x = inputs_[i];
+    const Tensor& x = leaves_[i];
     for (int64_t e = 0; e < x.numel(); ++e) {
       const Place place = place_of(x, e);
       double& element = x.data<double>()[place.offset];
@@ -178,8 +218,7 @@ class Checker {
         // Written so that NaN fails.
         const bool close = std::abs(found - numeric) <= options_.atol + options_.rtol * std::abs(numeric);
         check<AutogradError>(close, "{}: the gradient of input {} at {} is {:.9g}, but central differences give {:.9g} ({} inputs, {})",
-                             op_, i, place.text, found, numeric, describe(placement_),
-                             s == 0 ? std::string("all outputs") : fmt::format("output {} alone", s - 1));
+                             op_, i, place.text, found, numeric, describe(placement_), describe_set(s));
       }
     }
   }
@@ -188,7 +227,8 @@ class Checker {
   const TensorFunction& f_;
   const GradcheckOptions& options_;
   Placement placement_;
-  std::vector<Tensor> inputs_;
+  std::vector<Tensor> leaves_;  // whose elements are varied
+  std::vector<Tensor> inputs_;  // them, or views of them
 };
 
 bool check_gradients(const char* op, const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
@@ -205,6 +245,8 @@ bool check_gradients(const char* op, const TensorFunction& f, const std::vector<
   EnableGradGuard recording;
   for (const Placement placement : {Placement::Contiguous, Placement::Transposed, Placement::Stepped})
     Checker(op, f, inputs, placement, options).run();
+  if (std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return repeated_dim(x) >= 0; }))
+    Checker(op, f, inputs, Placement::Overlapping, options).run();
   return true;
 }
 

@@ -110,9 +110,9 @@ bool saves_tensors(const Pullback& pullback) {
 template <class Edges, class Outputs, class Pullback>
 class RecordedNode final : public Node {
  public:
-  /// The pullback is made of `pullback` first, before the edges move, so that it may look at them.
+  /// Takes what edges and outputs hold; the pullback, made of `pullback`, comes first, so that it may look at them.
   template <class... Arguments>
-  RecordedNode(const char* op, Edges&& edges, Outputs&& outputs, Arguments&&... pullback)
+  RecordedNode(const char* op, Edges& edges, Outputs& outputs, Arguments&&... pullback)
       : Node(op), pullback_(std::in_place, std::forward<Arguments>(pullback)...), edges_(std::move(edges)), outputs_(std::move(outputs)) {}
 
   void pull(std::span<Tensor> dy, InputGradients dx) override {
@@ -142,9 +142,10 @@ Tensor record(const char* name, Tensor y, Wrt<Fs>... inputs) {
   // Asked before the node is made: an input that is brought up to date gets a node of its own, whose id must be the smaller one.
   using Edges = std::array<Edge, sizeof...(Fs)>;
   using Outputs = std::array<OutputMeta, 1>;
+  Outputs outputs{{{y.shape(), y.dtype()}}};
   Edges edges{{gradient_edge(follow_base(inputs.x))...}};
   using Recorded = detail::RecordedNode<Edges, Outputs, detail::PullbackOfEach<Fs...>>;
-  detail::attach(y, Ref<Node>(new Recorded(name, std::move(edges), Outputs{{{y.shape(), y.dtype()}}}, edges, y, inputs...)), 0);
+  detail::attach(y, Ref<Node>(new Recorded(name, edges, outputs, edges, y, inputs...)), 0);
   return y;
 }
 
@@ -160,7 +161,7 @@ void record_joint(const char* name, std::span<const Tensor> outputs, std::span<c
   std::vector<OutputMeta> metas;
   for (const Tensor& y : outputs) metas.push_back({y.shape(), y.dtype()});
   using Recorded = detail::RecordedNode<std::vector<Edge>, std::vector<OutputMeta>, std::decay_t<F>>;
-  const Ref<Node> node(new Recorded(name, std::move(edges), std::move(metas), std::forward<F>(pullback)));
+  const Ref<Node> node(new Recorded(name, edges, metas, std::forward<F>(pullback)));
   for (uint32_t slot = 0; slot < outputs.size(); ++slot)
     if (is_floating_point(outputs[slot].dtype())) detail::attach(outputs[slot], node, slot);
 }

@@ -94,6 +94,22 @@ TEST_CASE("gradcheck sees a derivative that is wrong only for strided inputs") {
   CHECK(message([&] { gradcheck(f, {input({3})}); }).find("(step-2 inputs") != std::string::npos);
 }
 
+TEST_CASE("gradcheck sees a derivative that is wrong only for overlapping inputs") {
+  const autograd::ContextFunction dense_only = [](Context& ctx, const Tensors& dy) {
+    const Tensor x = ctx.saved_tensors()[0];
+    return Tensors{dy[0] * x * (x.stride(0) == 0 ? 3 : 2)};
+  };
+  const auto f = [&](const Tensors& in) { return Tensors{with_backward(in[0], dense_only)}; };
+  CHECK(message([&] { gradcheck(f, {input({2, 3})}); }).find("(overlapping inputs") != std::string::npos);
+  CHECK(message([&] { gradcheck(f, {input({3})}); }).find("(overlapping inputs") != std::string::npos);
+  CHECK(gradcheck(f, {input({1})}));
+}
+
+TEST_CASE("gradcheck passes a function that has no derivative where rows repeat") {
+  CHECK(gradcheck([](const Tensors& in) { return Tensors{in[0].std({0})}; }, {input({4, 2})}));
+  CHECK(gradgradcheck([](const Tensors& in) { return Tensors{in[0].std({0})}; }, {input({4, 2})}));
+}
+
 TEST_CASE("gradcheck sees an operation that forgets an output which alone is used") {
   const auto both = [](Context&, const Tensors& in) { return Tensors{in[0] * 1, in[0] * 2}; };
   const auto careless = [](Context&, const Tensors& dy) {
