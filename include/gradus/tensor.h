@@ -282,6 +282,9 @@ class GRADUS_API Tensor {
   Tensor& operator*=(Scalar other);
   Tensor& operator/=(const Tensor& other);
   Tensor& operator/=(Scalar other);
+  Tensor& operator&=(const Tensor& other);
+  Tensor& operator|=(const Tensor& other);
+  Tensor& operator^=(const Tensor& other);
 
   /// As PyTorch prints it, to the digit.
   std::string str() const;

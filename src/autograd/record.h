@@ -138,7 +138,7 @@ class RecordedNode final : public Node {
 /// y must be new: a fresh tensor or a fresh view.
 template <class... Fs>
 Tensor record(const char* name, Tensor y, Wrt<Fs>... inputs) {
-  if (!is_grad_enabled() || !(inputs.x.requires_grad() || ...)) return y;
+  if (!(inputs.x.requires_grad() || ...) || !is_grad_enabled()) return y;
   // Asked before the node is made: an input that is brought up to date gets a node of its own, whose id must be the smaller one.
   using Edges = std::array<Edge, sizeof...(Fs)>;
   using Outputs = std::array<OutputMeta, 1>;

@@ -19,14 +19,16 @@ void release(TensorImpl* impl) noexcept {
 }
 
 TensorImpl& any_impl_of(const char* op, const Tensor& x) {
-  check<StateError>(x.defined(), "{}: the tensor is undefined; give it a value first", op);
+  if (!x.defined()) [[unlikely]]
+    fail<StateError>("{}: the tensor is undefined; give it a value first", op);
   return *x.impl();
 }
 
 TensorImpl& impl_of(const char* op, const Tensor& x) {
   TensorImpl& impl = any_impl_of(op, x);
-  check<StateError>(!impl.rows, "{}: the tensor of shape {} is a row-sparse gradient, which has no elements; call to_dense() first", op,
-                    impl.layout.shape);
+  if (impl.rows) [[unlikely]]
+    fail<StateError>("{}: the tensor of shape {} is a row-sparse gradient, which has no elements; call to_dense() first", op,
+                     impl.layout.shape);
   return impl;
 }
 
@@ -34,6 +36,19 @@ Tensor new_tensor(const char* op, const Shape& shape, DType dtype) {
   const Layout layout = contiguous_layout(op, shape);
   const auto bytes = static_cast<size_t>(layout.shape.numel()) * element_size(dtype);
   return Tensor(Ref<TensorImpl>(new TensorImpl(Storage::create(bytes), layout, dtype)));
+}
+
+TensorImpl::TensorImpl(Ref<Storage> s, const TensorImpl& x, DType d)
+    : storage(std::move(s)), layout(x.layout), dtype(d), contiguous(true), numel(x.numel) {
+  layout.offset = 0;
+}
+TensorImpl::~TensorImpl() = default;
+
+Tensor new_tensor_like(const char* op, const Tensor& x, DType dtype) {
+  const TensorImpl& impl = *x.impl();
+  if (!impl.contiguous) return new_tensor(op, impl.layout.shape, dtype);
+  const auto bytes = static_cast<size_t>(impl.numel) * element_size(dtype);
+  return Tensor(Ref<TensorImpl>(new TensorImpl(Storage::create(bytes), impl, dtype)));
 }
 
 Tensor view_of(const Tensor& x, const Layout& layout) {

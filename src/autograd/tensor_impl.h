@@ -39,6 +39,9 @@ struct TensorImpl : SmallObject {
 
   TensorImpl(Ref<Storage> s, const Layout& l, DType d)
       : storage(std::move(s)), layout(l), dtype(d), contiguous(l.is_contiguous()), numel(l.shape.numel()) {}
+  /// New elements in the order in which those of x, contiguous, lie.
+  TensorImpl(Ref<Storage> s, const TensorImpl& x, DType d);
+  ~TensorImpl();
 
   /// True for a view whose base got a new history since: `grad_fn` is one that the view had, until follow_base brings it up to date.
   bool is_behind_base() const noexcept { return base && base->history != base_history; }
@@ -56,6 +59,8 @@ TensorImpl& any_impl_of(const char* op, const Tensor& x);
 
 /// A new contiguous tensor, elements not initialised.
 Tensor new_tensor(const char* op, const Shape& shape, DType dtype);
+/// The same in the shape of x, which has been worked out already.
+Tensor new_tensor_like(const char* op, const Tensor& x, DType dtype);
 
 /// The elements of x under another layout, as a view that follows changes to x's history.
 Tensor view_of(const Tensor& x, const Layout& layout);

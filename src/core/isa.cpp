@@ -18,7 +18,7 @@ static Level widest() noexcept {
   return Level::Baseline;
 }
 
-static Level chosen() noexcept {
+Level chosen_level() noexcept {
   const Level best = widest();
   const char* wanted = environment("GRADUS_ISA");
   if (!wanted) return best;
@@ -29,11 +29,6 @@ static Level chosen() noexcept {
                                             : "baseline, which this machine has";
   warn_of_environment("GRADUS_ISA", wanted, valid, name(best));
   return best;
-}
-
-Level level() noexcept {
-  static const Level level = chosen();
-  return level;
 }
 
 const char* name(Level level) noexcept {

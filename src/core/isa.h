@@ -23,8 +23,14 @@ namespace gradus::isa {
 enum class Level { Baseline, Avx2, Avx512 };
 
 /// The widest set that the machine has, or the one that the environment variable GRADUS_ISA names
-/// (`baseline`, `avx2` or `avx512`) if the machine has it. Chosen once.
-Level level() noexcept;
+/// (`baseline`, `avx2` or `avx512`) if the machine has it.
+Level chosen_level() noexcept;
+
+/// The same, chosen once.
+inline Level level() noexcept {
+  static const Level level = chosen_level();
+  return level;
+}
 
 /// "baseline", "avx2" or "avx512".
 const char* name(Level level) noexcept;

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
+#include "core/allocator.h"
 #include "gradus/ref.h"
 
 namespace gradus {
@@ -12,7 +14,10 @@ namespace gradus {
 class Storage {
  public:
   /// `bytes` bytes, not initialised.
-  static Ref<Storage> create(std::size_t bytes);
+  static Ref<Storage> create(std::size_t bytes) {
+    static_assert(sizeof(Storage) <= header_size);
+    return Ref<Storage>(new (allocate(header_size + bytes)) Storage(bytes));
+  }
 
   void* data() noexcept { return reinterpret_cast<std::byte*>(this) + header_size; }
   std::size_t bytes() const noexcept { return bytes_; }
@@ -30,7 +35,12 @@ class Storage {
   }
 
   friend void retain(Storage* storage) noexcept { storage->references_.fetch_add(1, std::memory_order_relaxed); }
-  friend void release(Storage* storage) noexcept;
+  friend void release(Storage* storage) noexcept {
+    if (storage->references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    const std::size_t bytes = header_size + storage->bytes_;
+    storage->~Storage();
+    deallocate(storage, bytes);
+  }
 
  private:
   explicit Storage(std::size_t bytes) noexcept : bytes_(bytes) {}

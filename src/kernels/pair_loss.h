@@ -33,8 +33,8 @@ template <class T, class F>
 void pair_gradient(int64_t n, const T* a, const T* b, const T* dy, bool one, T scale, T* to, F f) {
   const Layout dense{{n}, {1}, 0}, repeated{{n}, {0}, 0};
   const T factor = one ? scale * dy[0] : T(0);
-  map([f](T d, T p, T q) { return d * f(p, q); }, Strided(to, dense), one ? Strided(&factor, repeated) : Strided(dy, dense),
-      Strided(a, dense), Strided(b, dense));
+  map([f](T d, T p, T q) { return d * f(p, q); }, n, Strided(to, dense, Lie::Dense),
+      one ? Strided(&factor, repeated) : Strided(dy, dense, Lie::Dense), Strided(a, dense, Lie::Dense), Strided(b, dense, Lie::Dense));
 }
 
 }  // namespace gradus::kernels

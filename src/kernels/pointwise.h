@@ -3,22 +3,35 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include "core/function_ref.h"
 #include "core/isa.h"
 #include "core/layout.h"
+#include "kernels/strided.h"
 
-/// y[i] = f(a[i], b[i], …) over strided operands of one shape. An operation brings a loop over dense rows; the walk over the operands, and
-/// rows that are not dense, are there once for all operations.
+/// y[i] = f(a[i], b[i], …) over strided operands of one shape. `map` is the way from an operation to its loop, `loop_over`: small dense
+/// operands are one call of it. What is larger, or lies otherwise, is cut into dense rows by `run_rows`, which is there once for all
+/// operations.
 namespace gradus::kernels {
+
+/// What is known of where an operand's elements lie without a look at its layout.
+enum class Lie : uint8_t {
+  Strided,  ///< nothing
+  Dense,    ///< in row-major order without gaps
+  Number,   ///< all in one place
+};
 
 /// An operand: the start of its storage, and where in it the elements lie.
 template <class T>
 struct Strided {
   T* start;
   const Layout& layout;
-  Strided(T* from, const Layout& lie) : start(from), layout(lie) {}
+  Lie lie;
+
+  Strided(T* from, const Layout& places, Lie known = Lie::Strided) : start(from), layout(places), lie(known) {}
 };
 
 /// An f of two operands that does next to nothing, so that all else is to be quick. It has further loops for rows in which one of them is
@@ -30,45 +43,21 @@ Light(F) -> Light<F>;
 
 namespace detail {
 
-/// An operand without its type.
-struct Operand {
-  std::byte* start;
-  size_t size;  // of an element, in bytes
-  const Layout* layout;
-};
+template <class F>
+inline constexpr bool is_light = false;
+template <class F>
+inline constexpr bool is_light<Light<F>> = true;
 
-template <size_t N>
-using RowStarts = std::array<std::byte*, N>;
-
-/// Elements from each row of an operand to the next.
-template <size_t N>
-using RowSteps = std::array<int64_t, N>;
-
-/// A loop over `rows` rows of n elements of each operand.
-template <size_t N>
-using RowLoop = void (*)(const void* f, const RowStarts<N>& at, const RowSteps<N>& steps, int64_t rows, int64_t n);
-
-/// Calls loops[0](f, …) for dense rows that make up all elements, on the pool's threads. loops[k], unless null, takes rows in which
-/// operand k is one number. Operand 0 is written.
-template <size_t N>
-void run_rows(const std::array<Operand, N>& operands, const void* f, const std::array<RowLoop<N>, N>& loops);
-
-/// Loops over float are compiled for every instruction set; those over other types, which are rarer, only once, to keep the library small.
-template <bool over_float, class Loop>
-void run_loop(Loop loop) {
-  if constexpr (over_float) isa::run(loop);
-  else loop();
-}
-
+/// Rows of an operand: elements next to each other, and `step` from a row to the next.
 template <class T>
 struct Row {
   using Element = T;
   const T* start;
-  int64_t step;
-  Row(std::byte* at, int64_t to_next) : start(reinterpret_cast<const T*>(at)), step(to_next) {}
+  int64_t step = 0;
   const T* row(int64_t r) const { return start + r * step; }
 };
 
+/// The same where each row is one number.
 template <class T>
 struct Number {
   using Element = T;
@@ -77,8 +66,7 @@ struct Number {
     T operator[](int64_t) const { return value; }
   };
   const T* start;
-  int64_t step;
-  Number(std::byte* at, int64_t to_next) : start(reinterpret_cast<const T*>(at)), step(to_next) {}
+  int64_t step = 0;
   Same row(int64_t r) const { return {start[r * step]}; }
 };
 
@@ -87,50 +75,105 @@ void one_row(int64_t n, F f, Y* y, X... x) {
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Y>(f(x[i]...));
 }
 
-/// Row after row. Those of a `light` f over floats are one loop.
-template <bool over_float, bool light, class Y, class F, class... X>
-void all_rows(int64_t rows, int64_t n, F f, Y* y, int64_t y_step, X... x) {
-  if constexpr (over_float && light) {
+/// The loop: `rows` rows of n elements. Over floats it is compiled for every instruction set; over other types, which are rarer, only once,
+/// to keep the library small. The rows of a light f are one loop.
+template <class Y, class F, class... X>
+void loop_over(int64_t rows, int64_t n, F f, Y* y, int64_t y_step, X... x) {
+  constexpr bool over_float = (std::is_same_v<Y, float> || ... || std::is_same_v<typename X::Element, float>);
+  if constexpr (over_float && is_light<F>) {
     isa::run_light([=] {
       for (int64_t r = 0; r < rows; ++r) one_row(n, f, y + r * y_step, x.row(r)...);
     });
+  } else if constexpr (over_float) {
+    const auto run = [n, f](Y* to, auto... from) { isa::run([=] { one_row(n, f, to, from...); }); };
+    for (int64_t r = 0; r < rows; ++r) run(y + r * y_step, x.row(r)...);
   } else {
-    const auto apart = [n, f](Y* to, auto... from) { run_loop<over_float>([=] { one_row(n, f, to, from...); }); };
-    for (int64_t r = 0; r < rows; ++r) apart(y + r * y_step, x.row(r)...);
+    for (int64_t r = 0; r < rows; ++r) one_row(n, f, y + r * y_step, x.row(r)...);
   }
 }
 
-template <bool light, class F, class Y, class... X>
-void row_loop(const void* f, const RowStarts<1 + sizeof...(X)>& at, const RowSteps<1 + sizeof...(X)>& steps, int64_t rows, int64_t n) {
-  constexpr bool over_float = (std::is_same_v<Y, float> || ... || std::is_same_v<typename X::Element, float>);
-  const auto call = [&]<size_t... k>(std::index_sequence<k...>) {
-    all_rows<over_float, light>(rows, n, *static_cast<const F*>(f), reinterpret_cast<Y*>(at[0]), steps[0], X(at[1 + k], steps[1 + k])...);
-  };
-  call(std::index_sequence_for<X...>());
+/// An operand without its type.
+struct Untyped {
+  std::byte* start;
+  size_t size;  // of an element, in bytes
+  const Layout* layout;
+};
+
+/// `count` rows of n elements of each operand: where its first row starts, and elements from there to the next. Rows are dense, but where
+/// `number` is not 0 that operand is one number in each.
+template <size_t N>
+struct Rows {
+  std::array<std::byte*, N> start;
+  std::array<int64_t, N> step;
+  int64_t count, n;
+  size_t number = 0;
+
+  template <class T>
+  Row<T> row(size_t k) const {
+    return {reinterpret_cast<const T*>(start[k]), step[k]};
+  }
+  template <class T>
+  Number<T> number_of(size_t k) const {
+    return {reinterpret_cast<const T*>(start[k]), step[k]};
+  }
+};
+
+/// Calls loop(rows) for rows that make up all elements, on the pool's threads; for some with a number only if it takes these. Operand 0 is
+/// written.
+template <size_t N>
+void run_rows(const std::array<Untyped, N>& operands, bool takes_numbers, FunctionRef<void(const Rows<N>&)> loop);
+
+/// The loop over rows whose types were left behind on the way through run_rows.
+template <class Y, class... X, class F>
+void loop_over_rows(const F& f, const Rows<1 + sizeof...(X)>& rows) {
+  const auto run = [&](auto... x) { loop_over(rows.count, rows.n, f, reinterpret_cast<Y*>(rows.start[0]), rows.step[0], x...); };
+  const auto run_dense = [&]<size_t... k>(std::index_sequence<k...>) { run(rows.template row<X>(1 + k)...); };
+  if constexpr (is_light<F>) {
+    const auto run_number = [&]<class A, class B>(std::tuple<A, B>*) {
+      if (rows.number == 1) run(rows.template number_of<A>(1), rows.template row<B>(2));
+      else run(rows.template row<A>(1), rows.template number_of<B>(2));
+    };
+    if (rows.number != 0) return run_number(static_cast<std::tuple<X...>*>(nullptr));
+  }
+  run_dense(std::index_sequence_for<X...>());
 }
 
-template <class F, class Y, class... X>
-struct RowLoops {
-  static constexpr std::array<RowLoop<1 + sizeof...(X)>, 1 + sizeof...(X)> of = {row_loop<false, F, Y, Row<X>...>};
-};
-template <class F, class Y, class A, class B>
-struct RowLoops<Light<F>, Y, A, B> {
-  static constexpr std::array<RowLoop<3>, 3> of = {row_loop<true, F, Y, Row<A>, Row<B>>, row_loop<true, F, Y, Number<A>, Row<B>>,
-                                                   row_loop<true, F, Y, Row<A>, Number<B>>};
-};
-
+/// The first element.
 template <class T>
-Operand untyped(const Strided<T>& x) {
-  return {reinterpret_cast<std::byte*>(const_cast<std::remove_const_t<T>*>(x.start)), sizeof(T), &x.layout};
+T* first(const Strided<T>& x) {
+  return x.start + x.layout.offset;
+}
+
+template <class Y, class... X, class F>
+void map_rows(F f, const Strided<Y>& y, const Strided<X>&... x) {
+  const auto untyped = []<class T>(const Strided<T>& v) {
+    return Untyped{reinterpret_cast<std::byte*>(const_cast<std::remove_const_t<T>*>(v.start)), sizeof(T), &v.layout};
+  };
+  const auto loop = [&f](const Rows<1 + sizeof...(X)>& rows) { loop_over_rows<Y, std::remove_const_t<X>...>(f, rows); };
+  run_rows<1 + sizeof...(X)>({untyped(y), untyped(x)...}, is_light<F>, loop);
 }
 
 }  // namespace detail
 
-/// y = f(x…), element by element.
+/// y = f(x…), element by element, n of them.
 template <class Y, class... X, class F>
-void map(F f, const Strided<Y>& y, const Strided<X>&... x) {
-  detail::run_rows<1 + sizeof...(X)>({detail::untyped(y), detail::untyped(x)...}, &f,
-                                     detail::RowLoops<F, Y, std::remove_const_t<X>...>::of);
+void map(F f, int64_t n, const Strided<Y>& y, const Strided<X>&... x) {
+  if (n == 1 || (n <= pointwise_grain && y.lie == Lie::Dense && ((x.lie == Lie::Dense) && ...)))
+    return detail::loop_over(1, n, f, detail::first(y), 0, detail::Row<std::remove_const_t<X>>{detail::first(x)}...);
+  detail::map_rows(f, y, x...);
+}
+
+/// The same for a light f, which has loops for a number too.
+template <class Y, class A, class B, class F>
+void map(Light<F> f, int64_t n, const Strided<Y>& y, const Strided<const A>& a, const Strided<const B>& b) {
+  const auto run = [&](auto p, auto q) { detail::loop_over(1, n, f, detail::first(y), 0, p, q); };
+  using detail::first;
+  if (n == 1 || (n <= pointwise_grain && y.lie == Lie::Dense)) {
+    if (n == 1 || (a.lie == Lie::Dense && b.lie == Lie::Dense)) return run(detail::Row<A>{first(a)}, detail::Row<B>{first(b)});
+    if (a.lie == Lie::Dense && b.lie == Lie::Number) return run(detail::Row<A>{first(a)}, detail::Number<B>{first(b)});
+    if (a.lie == Lie::Number && b.lie == Lie::Dense) return run(detail::Number<A>{first(a)}, detail::Row<B>{first(b)});
+  }
+  detail::map_rows(f, y, a, b);
 }
 
 }  // namespace gradus::kernels

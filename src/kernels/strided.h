@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "core/function_ref.h"
 #include "core/layout.h"
 
 namespace gradus::kernels {
@@ -104,15 +105,9 @@ class Walk {
 
   /// Calls piece(places, rows, n) for `rows` rows of n elements, row_steps() apart, which together make all elements, on the pool's
   /// threads. No two elements may be written to one place.
-  template <class Piece>
-  void parallel_pieces(const Piece& piece) const {
-    run(&piece, [](const void* p, const Places& places, int64_t rows, int64_t n) { (*static_cast<const Piece*>(p))(places, rows, n); });
-  }
+  void parallel_pieces(FunctionRef<void(const Places& places, int64_t rows, int64_t n)> piece) const;
 
  private:
-  /// Behind a pointer, so that the loops are there once for all operations: they would make up a fifth of the library.
-  void run(const void* piece, void (*call)(const void* piece, const Places& places, int64_t rows, int64_t n)) const;
-
   bool continues(const Places& stride) const {
     for (size_t k = 0; k < N; ++k)
       if (stride[k] != strides_[rank_ - 1][k] * sizes_[rank_ - 1]) return false;

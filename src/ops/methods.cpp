@@ -118,8 +118,9 @@ bool add_directly(const Tensor& x, const Tensor& y, Scalar alpha) {
   dispatch_floating("add_", target.dtype, [&]<class T>() {
     T* to = static_cast<T*>(target.storage->data());
     const T* from = static_cast<const T*>(source.storage->data());
-    kernels::map([a = alpha.to<T>()](T p, T q) { return p + a * q; }, kernels::Strided(to, target.layout),
-                 kernels::Strided(to, target.layout), kernels::Strided(from, source.layout));
+    const auto lie = [](const TensorImpl& impl) { return impl.contiguous ? kernels::Lie::Dense : kernels::Lie::Strided; };
+    kernels::map([a = alpha.to<T>()](T p, T q) { return p + a * q; }, target.numel, kernels::Strided(to, target.layout, lie(target)),
+                 kernels::Strided(to, target.layout, lie(target)), kernels::Strided(from, source.layout, lie(source)));
   });
   target.storage->bump_version();
   return true;
@@ -198,7 +199,7 @@ const Tensor& Tensor::masked_fill_(const Tensor& mask, Scalar value) const {
 }
 const Tensor& Tensor::fill_(Scalar value) const {
   const DType own = impl_of("fill_", *this).dtype;
-  check<DTypeError>(kind(value.dtype()) <= kind(own), "fill_: a floating-point value does not fit into {}", name(own));
+  check<DTypeError>(fits_into(value.dtype(), own), "fill_: a floating-point value does not fit into {}", name(own));
   overwrite("fill_", *this, full({}, value, {.dtype = own}).expand(shape()));
   return *this;
 }

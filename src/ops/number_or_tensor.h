@@ -40,7 +40,7 @@ inline float normal_cdf_of(float v, float bell) { return kernels::vnormal_cdf(v,
 inline double normal_cdf_of(double v, double bell) { return kernels::vnormal_cdf(v, bell); }
 inline Tensor normal_cdf_of(const Tensor& v, const Tensor&) { return (erf(v * (1 / std::numbers::sqrt2)) + 1) * 0.5; }
 
-/// `c` as a factor of a number or a tensor of T's kind.
+/// `c` beside a number or a tensor of T's kind, in arithmetic and comparisons.
 template <class T>
 auto factor(double c) {
   if constexpr (std::is_same_v<T, Tensor>) return c;
@@ -61,36 +61,16 @@ T at_most(const T& v, double high) {
   else return v > static_cast<T>(high) ? static_cast<T>(high) : v;
 }
 
-template <class T>
-auto is_above(const T& v, double c) {
-  if constexpr (std::is_same_v<T, Tensor>) return gt(v, c);
-  else return v > static_cast<T>(c);
-}
-template <class T>
-auto is_below(const T& v, double c) {
-  if constexpr (std::is_same_v<T, Tensor>) return lt(v, c);
-  else return v < static_cast<T>(c);
-}
-template <class T>
-auto is_at_least(const T& v, double c) {
-  if constexpr (std::is_same_v<T, Tensor>) return ge(v, c);
-  else return v >= static_cast<T>(c);
-}
-template <class T>
-auto is_at_most(const T& v, double c) {
-  if constexpr (std::is_same_v<T, Tensor>) return le(v, c);
-  else return v <= static_cast<T>(c);
-}
 /// low <= v <= high
 template <class T>
 auto is_within(const T& v, double low, double high) {
-  if constexpr (std::is_same_v<T, Tensor>) return logical_and(ge(v, low), le(v, high));
+  if constexpr (std::is_same_v<T, Tensor>) return (v >= low) & (v <= high);
   else return v >= static_cast<T>(low) && v <= static_cast<T>(high);
 }
 /// v <= low or v >= high
 template <class T>
 auto is_beyond(const T& v, double low, double high) {
-  if constexpr (std::is_same_v<T, Tensor>) return logical_or(le(v, low), ge(v, high));
+  if constexpr (std::is_same_v<T, Tensor>) return (v <= low) | (v >= high);
   else return v <= static_cast<T>(low) || v >= static_cast<T>(high);
 }
 

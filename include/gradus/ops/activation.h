@@ -32,7 +32,7 @@ GRADUS_API Tensor softsign(const Tensor& x);
 /// x - tanh(x); float32 for integers.
 GRADUS_API Tensor tanhshrink(const Tensor& x);
 
-/// min(max(x, min_val), max_val), also of integers. The gradient is 1 between the bounds, 0 at them and beyond.
+/// min(max(x, min_val), max_val), also of integers (ValueError for bounds beyond int64). The gradient is 1 between the bounds, else 0.
 GRADUS_API Tensor hardtanh(const Tensor& x, double min_val = -1, double max_val = 1);
 /// min(max(x, 0), 6), as hardtanh.
 GRADUS_API Tensor relu6(const Tensor& x);
@@ -44,7 +44,7 @@ GRADUS_API Tensor hardswish(const Tensor& x);
 GRADUS_API Tensor hardshrink(const Tensor& x, double lambd = 0.5);
 /// x - lambd above lambd, x + lambd below -lambd, 0 between. Throws ValueError on a negative lambd.
 GRADUS_API Tensor softshrink(const Tensor& x, double lambd = 0.5);
-/// value where x <= threshold, x elsewhere; also of integers.
+/// value where x <= threshold, x elsewhere; also of integers (ValueError for numbers beyond int64).
 GRADUS_API Tensor threshold(const Tensor& x, double threshold, double value);
 /// x where x > 0, negative_slope * x elsewhere.
 GRADUS_API Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);

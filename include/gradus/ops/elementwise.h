@@ -50,7 +50,7 @@ GRADUS_API Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optiona
 GRADUS_API Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y);
 GRADUS_API Tensor where(const Tensor& condition, const Tensor& x, Scalar y);
 GRADUS_API Tensor where(const Tensor& condition, Scalar x, const Tensor& y);
-/// value where mask (bool) is true, x elsewhere; the two broadcast.
+/// value where mask (bool) is true, x elsewhere; the two broadcast. A bool x takes any value, by "is not zero", an int64 x whole ones only.
 GRADUS_API Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value);
 /// The same with the value of a scalar tensor, which gets the sum of the gradients of what it replaced.
 GRADUS_API Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value);
@@ -110,7 +110,7 @@ GRADUS_API Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max = 
 
 /// The angle of the point (x, y) against the x axis, in radians, in (-pi, pi].
 GRADUS_API Tensor atan2(const Tensor& y, const Tensor& x);
-/// start + weight * (end - start)
+/// start + weight * (end - start), exact at both ends. Throws DTypeError unless all are float32 or all float64.
 GRADUS_API Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight);
 GRADUS_API Tensor lerp(const Tensor& start, const Tensor& end, double weight);
 /// x + value * a * b

@@ -11,26 +11,26 @@
 namespace gradus {
 namespace {
 
-Tensor gelu_exact(const Tensor& x) {
-  return pointwise_by_input(
-      "gelu", x, []<class T>(T v) { return v * normal_cdf_of(v, bell_of(v)); },
-      []<class T>(const T& v) {
+Tensor gelu_exact(const Op& op, const Tensor& x) {
+  return pointwise(
+      op, x, []<class T>(T v) { return v * normal_cdf_of(v, bell_of(v)); }, OfInput{[]<class T>(const T& v) {
         const T bell = bell_of(v);
         return normal_cdf_of(v, bell) + v * bell * factor<T>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
-      });
+      }});
 }
 
 constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi, cubic = 0.044715;
 
-Tensor gelu_tanh(const Tensor& x) {
-  return pointwise_by_input(
-      "gelu", x,
-      []<class T>(T v) { return T(0.5) * v * (T(1) + tanh_of(static_cast<T>(scale) * (v + static_cast<T>(cubic) * v * v * v))); },
-      []<class T>(const T& v) {
+Tensor gelu_tanh(const Op& op, const Tensor& x) {
+  return pointwise(
+      op, x, []<class T>(T v) { return T(0.5) * v * (T(1) + tanh_of(static_cast<T>(scale) * (v + static_cast<T>(cubic) * v * v * v))); },
+      OfInput{[]<class T>(const T& given) {
+        // Beyond 10 tanh is 1, and its slope, 0, must not meet a square that is infinite.
+        const T v = at_most(at_least(given, -10), 10);
         const T t = tanh_of((v + v * v * v * factor<T>(cubic)) * factor<T>(scale));
         const T slope = (v * v * factor<T>(3 * cubic) + factor<T>(1)) * factor<T>(scale);
         return (t + factor<T>(1)) * factor<T>(0.5) + v * factor<T>(0.5) * (factor<T>(1) - t * t) * slope;
-      });
+      }});
 }
 
 /// tanh(ln(1 + e^v)) = (u^2 - 1) / (u^2 + 1) with u = 1 + e^v, in terms that do not cancel.
@@ -44,109 +44,111 @@ T tanh_softplus(const T& v) {
 }
 
 /// positive * x where x > 0, negative * (e^(rate x) - 1) elsewhere.
-Tensor exponential_unit(const char* op, const Tensor& x, double negative, double positive, double rate) {
+Tensor exponential_unit(const Op& op, const Tensor& x, double negative, double positive, double rate) {
   check_real(op, x);
-  return pointwise_by_input(
+  return pointwise(
       op, x,
       [=]<class T>(T v) {
         return v > T(0) ? v * static_cast<T>(positive) : std::expm1(v * static_cast<T>(rate)) * static_cast<T>(negative);
       },
-      [=]<class T>(const T& v) {
-        return choose<T>(is_above(v, 0), positive, exp_of(at_most(v, 0) * factor<T>(rate)) * factor<T>(negative * rate));
-      });
+      OfInput{[=]<class T>(const T& v) {
+        return choose<T>(v > factor<T>(0), positive, exp_of(at_most(v, 0) * factor<T>(rate)) * factor<T>(negative * rate));
+      }});
 }
 
 }  // namespace
 
 Tensor gelu(const Tensor& x, std::string_view approximate) {
-  check_real("gelu", x);
-  check<ValueError>(approximate == "none" || approximate == "tanh", "gelu: approximate is \"{}\"; it must be \"none\" or \"tanh\"",
-                    approximate);
-  return approximate == "none" ? gelu_exact(x) : gelu_tanh(x);
+  constexpr Op op("gelu");
+  check_real(op, x);
+  op.check<ValueError>(approximate == "none" || approximate == "tanh", "approximate is \"{}\"; it must be \"none\" or \"tanh\"",
+                       approximate);
+  return approximate == "none" ? gelu_exact(op, x) : gelu_tanh(op, x);
 }
 
 Tensor silu(const Tensor& x) {
-  check_real("silu", x);
-  return pointwise_by_input(
-      "silu", x, [](auto v) { return v * kernels::vsigmoid(v); },
-      []<class T>(const T& v) {
+  constexpr Op op("silu");
+  check_real(op, x);
+  return pointwise(
+      op, x, [](auto v) { return v * kernels::vsigmoid(v); }, OfInput{[]<class T>(const T& v) {
         const T s = sigmoid_of(v);
         return s * (v * (factor<T>(1) - s) + factor<T>(1));
-      });
+      }});
 }
 
 Tensor mish(const Tensor& x) {
-  check_real("mish", x);
-  return pointwise_by_input(
-      "mish", x, [](auto v) { return v * tanh_softplus(v); },
-      []<class T>(const T& v) {
+  constexpr Op op("mish");
+  check_real(op, x);
+  return pointwise(
+      op, x, [](auto v) { return v * tanh_softplus(v); }, OfInput{[]<class T>(const T& v) {
         const T t = tanh_softplus(v);
         return t + v * sigmoid_of(v) * (factor<T>(1) - t * t);
-      });
+      }});
 }
 
-Tensor elu(const Tensor& x, double alpha) { return exponential_unit("elu", x, alpha, 1, 1); }
+Tensor elu(const Tensor& x, double alpha) { return exponential_unit(Op("elu"), x, alpha, 1, 1); }
 
 Tensor celu(const Tensor& x, double alpha) {
-  check<ValueError>(alpha != 0, "celu: alpha must not be 0, it divides x");
-  return exponential_unit("celu", x, alpha, 1, 1 / alpha);
+  constexpr Op op("celu");
+  op.check<ValueError>(alpha != 0, "alpha must not be 0, it divides x");
+  return exponential_unit(op, x, alpha, 1, 1 / alpha);
 }
 
 Tensor selu(const Tensor& x) {
   constexpr double alpha = 1.6732632423543772848170429916717, lambda = 1.0507009873554804934193349852946;
-  return exponential_unit("selu", x, alpha * lambda, lambda, 1);
+  return exponential_unit(Op("selu"), x, alpha * lambda, lambda, 1);
 }
 
 Tensor softsign(const Tensor& x) {
-  return pointwise_by_input(
-      "softsign", x, [](auto v) { return v / (1 + std::fabs(v)); },
-      []<class T>(const T& v) {
+  return pointwise(
+      Op("softsign"), x, [](auto v) { return v / (1 + std::fabs(v)); }, OfInput{[]<class T>(const T& v) {
         using std::abs;
         const T d = abs(v) + factor<T>(1);
         return factor<T>(1) / (d * d);
-      });
+      }});
 }
 
 Tensor tanhshrink(const Tensor& x) {
-  return pointwise_by_input(
-      "tanhshrink", x, [](auto v) { return v - tanh_of(v); },
-      [](const auto& v) {
+  return pointwise(
+      Op("tanhshrink"), x, [](auto v) { return v - tanh_of(v); }, OfInput{[](const auto& v) {
         const auto t = tanh_of(v);
         return t * t;
-      });
+      }});
 }
 
 Tensor softplus(const Tensor& x, double beta, double threshold) {
-  check_real("softplus", x);
-  Tensor y = dispatch_floating("softplus", x.dtype(), [&]<class T>() {
-    const T b = static_cast<T>(beta), top = static_cast<T>(threshold);
-    return map_new<T, T>("softplus", x, [b, top](T v) { return v * b > top ? v : std::log1p(std::exp(v * b)) / b; });
-  });
-  return record("softplus", y, wrt(x, [x = Saved(x), beta, threshold](const Tensor& dy) {
-                  const Tensor scaled = mul(*x, beta);
-                  return mul(dy, where(gt(scaled, threshold), 1.0, sigmoid(scaled)));
-                }));
+  constexpr Op op("softplus");
+  check_real(op, x);
+  const auto f = [beta, threshold]<class T>(T v) {
+    const T b = static_cast<T>(beta);
+    return v * b > static_cast<T>(threshold) ? v : std::log1p(std::exp(v * b)) / b;
+  };
+  return op.record(unary<Takes::Reals>(op, x, f), wrt(x, [x = Saved(x), beta, threshold](const Tensor& dy) {
+                     const Tensor scaled = *x * beta;
+                     return dy * where(scaled > threshold, 1.0, sigmoid(scaled));
+                   }));
 }
 
 Tensor logsigmoid(const Tensor& x) {
-  check_real("logsigmoid", x);
-  return pointwise_by_input(
-      "log_sigmoid", x,
+  constexpr Op op("logsigmoid", "log_sigmoid");
+  check_real(op, x);
+  return pointwise(
+      op, x,
       []<class T>(T v) {
         return (v < T(0) ? v : v == v ? T(0) : v) - std::log1p(std::exp(-std::fabs(v)));
       },
-      []<class T>(const T& v) { return sigmoid_of(-v); });
+      OfInput{[]<class T>(const T& v) { return sigmoid_of(-v); }});
 }
 
 Tensor glu(const Tensor& x, int64_t dim) {
-  const Shape& shape = impl_of("glu", x).layout.shape;
-  check<ShapeError>(shape.size() > 0, "glu: a scalar has no halves");
-  dim = wrap_dim("glu", dim, shape.size());
-  check<ShapeError>(shape[dim] % 2 == 0, "glu: shape {} has {} elements along dimension {}, which do not halve", shape, shape[dim], dim);
-  check<DTypeError>(is_floating_point(x.dtype()), "glu: takes float32 or float64, got {}; convert with .to(gradus::float32)",
-                    name(x.dtype()));
+  constexpr Op op("glu");
+  check_real(op, x);
+  const Shape& shape = x.shape();
+  op.check<ShapeError>(shape.size() > 0, "a scalar has no halves");
+  dim = wrap_dim(op, dim, shape.size());
+  op.check<ShapeError>(shape[dim] % 2 == 0, "shape {} has {} elements along dimension {}, which do not halve", shape, shape[dim], dim);
   const int64_t half = shape[dim] / 2;
-  return mul(narrow(x, dim, 0, half), sigmoid(narrow(x, dim, half, half)));
+  return narrow(x, dim, 0, half) * sigmoid(narrow(x, dim, half, half));
 }
 
 }  // namespace gradus

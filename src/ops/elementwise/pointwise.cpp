@@ -1,5 +1,6 @@
 #include "gradus/ops/elementwise.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "gradus/creation.h"
@@ -21,126 +22,101 @@ constexpr auto minus = []<class T>(T x, T y) { return wrapping<T>([](auto a, aut
 constexpr auto times = []<class T>(T x, T y) { return wrapping<T>([](auto a, auto b) { return a * b; }, x, y); };
 constexpr auto over = [](auto x, auto y) { return x / y; };
 
-/// f on x and y in the dtype where they meet, `dtype`.
-template <class F>
-Tensor arithmetic(const char* op, const Tensor& x, const Tensor& y, DType dtype, F f) {
-  const Tensor a = converted(x, dtype), b = converted(y, dtype);
-  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T, T>(op, a, b, kernels::Light{f}); });
+template <Takes takes = Takes::Any, class X, class Y, class F>
+Tensor arithmetic(const Op& op, const X& x, const Y& y, F f) {
+  return binary<takes>(op, x, y, kernels::Light{f});
 }
 
-template <class F>
-Tensor arithmetic(const char* op, const Tensor& x, Scalar y, DType dtype, F f) {
-  const Tensor a = converted(x, dtype);
-  return dispatch(op, dtype, [&]<class T>() { return map_new<T, T>(op, a, y.to<T>(), kernels::Light{f}); });
-}
-
-/// f on x in a dtype of its own choice.
-template <class F>
-Tensor unary(const char* op, const Tensor& x, F f) {
-  return dispatch(op, x.dtype(), [&]<class T>() { return map_new<T, T>(op, x, f); });
-}
-
-/// The dtype in which an operation on real numbers works: float32 for integers.
-DType real(DType dtype) { return is_floating_point(dtype) ? dtype : DType::Float32; }
-
-void refuse_bool(const char* op, DType x, DType y, const char* remedy) {
-  check<DTypeError>(x != DType::Bool && y != DType::Bool, "{}: not defined for bool; {}", op, remedy);
+void refuse_bool(const Op& op, DType x, DType y, const char* remedy) {
+  op.check<DTypeError>(x != DType::Bool && y != DType::Bool, "not defined for bool; {}", remedy);
 }
 constexpr const char* sub_remedy = "use logical_not or ne to compare, or convert with .to(gradus::int64)";
 
 /// A number times alpha, in the kind that both make.
-void check_alpha(const char* op, Scalar alpha, DType dtype) {
-  check<DTypeError>(kind(alpha.dtype()) <= kind(dtype), "{}: alpha is a {}, but the result is {}; convert the tensors first", op,
-                    kind(alpha.dtype()) == 2 ? "floating-point number" : "whole number", name(dtype));
+void check_alpha(const Op& op, Scalar alpha, DType dtype) {
+  op.check<DTypeError>(kind(alpha.dtype()) <= kind(dtype), "alpha is a {}, but the result is {}; convert the tensors first",
+                       kind(alpha.dtype()) == 2 ? "floating-point number" : "whole number", name(dtype));
+}
+
+/// x, or alpha * y added to it by `plus` or taken away by `minus`.
+template <class F>
+Tensor with_multiple(const Op& op, const Tensor& x, const Tensor& y, Scalar alpha, F f) {
+  if (alpha.to<double>() == 1) return arithmetic(op, x, y, f);
+  check_alpha(op, alpha, result_type(x, y));
+  return arithmetic(op, x, y, [alpha, f]<class T>(T a, T b) { return f(a, times(alpha.to<T>(), b)); });
 }
 
 }  // namespace
 
 Tensor add(const Tensor& x, const Tensor& y, Scalar alpha) {
-  impl_of("add", x);
-  impl_of("add", y);
-  const DType dtype = result_type(x, y);
+  constexpr Op op("add");
+  op.takes(x, y);
   const bool plain = alpha.to<double>() == 1;
-  if (!plain) check_alpha("add", alpha, dtype);
-  Tensor z = plain ? arithmetic("add", x, y, dtype, plus)
-                   : arithmetic("add", x, y, dtype, [alpha]<class T>(T a, T b) { return plus(a, times(alpha.to<T>(), b)); });
-  return record("add", z, wrt(x, [](const Tensor& dz) { return dz; }),
-                wrt(y, [alpha, plain](const Tensor& dz) { return plain ? dz : mul(dz, alpha); }));
+  return op.record(with_multiple(op, x, y, alpha, plus), wrt(x, [](const Tensor& dz) { return dz; }),
+                   wrt(y, [alpha, plain](const Tensor& dz) { return plain ? dz : dz * alpha; }));
 }
 
 Tensor add(const Tensor& x, Scalar y) {
-  impl_of("add", x);
-  return record("add", arithmetic("add", x, y, result_type(x, y), plus), wrt(x, [](const Tensor& dz) { return dz; }));
+  constexpr Op op("add");
+  return op.record(arithmetic(op, x, y, plus), wrt(x, [](const Tensor& dz) { return dz; }));
 }
 
 Tensor sub(const Tensor& x, const Tensor& y, Scalar alpha) {
-  impl_of("sub", x);
-  impl_of("sub", y);
-  refuse_bool("sub", x.dtype(), y.dtype(), sub_remedy);
-  const DType dtype = result_type(x, y);
+  constexpr Op op("sub");
+  op.takes(x, y);
+  refuse_bool(op, x.dtype(), y.dtype(), sub_remedy);
   const bool plain = alpha.to<double>() == 1;
-  if (!plain) check_alpha("sub", alpha, dtype);
-  Tensor z = plain ? arithmetic("sub", x, y, dtype, minus)
-                   : arithmetic("sub", x, y, dtype, [alpha]<class T>(T a, T b) { return minus(a, times(alpha.to<T>(), b)); });
-  return record("sub", z, wrt(x, [](const Tensor& dz) { return dz; }),
-                wrt(y, [alpha, plain](const Tensor& dz) { return plain ? neg(dz) : neg(mul(dz, alpha)); }));
+  return op.record(with_multiple(op, x, y, alpha, minus), wrt(x, [](const Tensor& dz) { return dz; }),
+                   wrt(y, [alpha, plain](const Tensor& dz) { return plain ? -dz : -(dz * alpha); }));
 }
 
 Tensor sub(const Tensor& x, Scalar y) {
-  impl_of("sub", x);
-  refuse_bool("sub", x.dtype(), y.dtype(), sub_remedy);
-  return record("sub", arithmetic("sub", x, y, result_type(x, y), minus), wrt(x, [](const Tensor& dz) { return dz; }));
+  constexpr Op op("sub");
+  op.takes(x);
+  refuse_bool(op, x.dtype(), y.dtype(), sub_remedy);
+  return op.record(arithmetic(op, x, y, minus), wrt(x, [](const Tensor& dz) { return dz; }));
 }
 
 Tensor sub(Scalar x, const Tensor& y) {
-  impl_of("sub", y);
-  refuse_bool("sub", x.dtype(), y.dtype(), sub_remedy);
-  Tensor z = arithmetic("sub", y, x, result_type(y, x), []<class T>(T b, T a) { return minus(a, b); });
-  return record("rsub_1", z, wrt(y, [](const Tensor& dz) { return neg(dz); }));
+  constexpr Op op("sub", "rsub_1");
+  op.takes(y);
+  refuse_bool(op, x.dtype(), y.dtype(), sub_remedy);
+  return op.record(arithmetic(op, y, x, []<class T>(T b, T a) { return minus(a, b); }), wrt(y, [](const Tensor& dz) { return -dz; }));
 }
 
 Tensor mul(const Tensor& x, const Tensor& y) {
-  impl_of("mul", x);
-  impl_of("mul", y);
-  Tensor z = arithmetic("mul", x, y, result_type(x, y), times);
+  constexpr Op op("mul");
+  op.takes(x, y);
+  Tensor z = arithmetic(op, x, y, times);
   // A factor is kept only for the sake of the other's gradient: keeping one that has a history takes a handle of its own.
   const auto kept = [](const Tensor& factor, const Tensor& other) { return other.requires_grad() ? Saved(factor) : Saved(); };
-  return record("mul", z, wrt(x, [y = kept(y, x)](const Tensor& dz) { return mul(dz, *y); }),
-                wrt(y, [x = kept(x, y)](const Tensor& dz) { return mul(dz, *x); }));
+  return op.record(z, wrt(x, [y = kept(y, x)](const Tensor& dz) { return dz * *y; }),
+                   wrt(y, [x = kept(x, y)](const Tensor& dz) { return dz * *x; }));
 }
 
 Tensor mul(const Tensor& x, Scalar y) {
-  impl_of("mul", x);
-  return record("mul", arithmetic("mul", x, y, result_type(x, y), times), wrt(x, [y](const Tensor& dz) { return mul(dz, y); }));
+  constexpr Op op("mul");
+  return op.record(arithmetic(op, x, y, times), wrt(x, [y](const Tensor& dz) { return dz * y; }));
 }
-
-namespace {
-
-/// x / y in `dtype`, which is floating-point.
-template <class X, class Y>
-Tensor divide(const X& x, const Y& y, DType dtype) {
-  return arithmetic("div", x, y, dtype, over);
-}
-
-}  // namespace
 
 Tensor div(const Tensor& x, const Tensor& y) {
-  impl_of("div", x);
-  impl_of("div", y);
-  return record("div", divide(x, y, real(result_type(x, y))), wrt(x, [y = Saved(y)](const Tensor& dz) { return div(dz, *y); }),
-                wrt(y, [x = Saved(x), y = Saved(y)](const Tensor& dz) { return neg(mul(dz, div(div(*x, *y), *y))); }));
+  constexpr Op op("div");
+  op.takes(x, y);
+  return op.record(arithmetic<Takes::Reals>(op, x, y, over), wrt(x, [y = Saved(y)](const Tensor& dz) { return dz / *y; }),
+                   wrt(y, [x = Saved(x), y = Saved(y)](const Tensor& dz) { return -(dz * (*x / *y / *y)); }));
 }
 
 Tensor div(const Tensor& x, Scalar y) {
-  impl_of("div", x);
-  return record("div", divide(x, y, real(result_type(x, y))), wrt(x, [y](const Tensor& dz) { return div(dz, y); }));
+  constexpr Op op("div");
+  return op.record(arithmetic<Takes::Reals>(op, x, y, over), wrt(x, [y](const Tensor& dz) { return dz / y; }));
 }
 
 Tensor div(Scalar x, const Tensor& y) {
-  impl_of("div", y);
-  const Tensor numerator = full({}, x, {.dtype = real(result_type(y, x))});
-  return record("div", divide(numerator, y, real(result_type(y, x))),
-                wrt(y, [x, y = Saved(y)](const Tensor& dz) { return neg(mul(dz, div(div(x, *y), *y))); }));
+  constexpr Op op("div");
+  op.takes(y);
+  const auto under = [](auto b, auto a) { return a / b; };
+  return op.record(arithmetic<Takes::Reals>(op, y, x, under),
+                   wrt(y, [x, y = Saved(y)](const Tensor& dz) { return -(dz * (x / *y / *y)); }));
 }
 
 namespace {
@@ -161,154 +137,153 @@ constexpr auto power = []<class T>(T x, T exponent) -> T {
 }  // namespace
 
 Tensor pow(const Tensor& x, const Tensor& exponent) {
-  impl_of("pow", x);
-  impl_of("pow", exponent);
-  const DType dtype = result_type(x, exponent);
-  check<DTypeError>(dtype != DType::Bool, "pow: not defined for bool; convert with .to(gradus::int64)");
-  if (dtype == DType::Int64)
-    check<ValueError>(!lt(exponent, 0).any().item<bool>(), "pow: integers have no negative powers; convert with .to(gradus::float32)");
-  return record("pow_1", arithmetic("pow", x, exponent, dtype, power),
-                wrt(x, [x = Saved(x),
-                        e = Saved(exponent)](const Tensor& dz) { return mul(dz, where(eq(*e, 0), 0.0, mul(*e, pow(*x, sub(*e, 1))))); }),
-                wrt(exponent, [x = Saved(x), e = Saved(exponent)](const Tensor& dz, const Tensor& z) {
-                  const Tensor flat = logical_and(eq(*x, 0), ge(*e, 0));
-                  return mul(dz, where(flat, 0.0, mul(z, log(*x))));
-                }));
+  constexpr Op op("pow", "pow_1");
+  op.takes(x, exponent);
+  if (result_type(x, exponent) == DType::Int64)
+    op.check<ValueError>(!(exponent < 0).any().item<bool>(), "integers have no negative powers; convert with .to(gradus::float32)");
+  return op.record(arithmetic<Takes::Numbers>(op, x, exponent, power),
+                   wrt(x, [x = Saved(x), e = Saved(exponent)](const Tensor& dz) { return dz * where(*e == 0, 0.0, *e * pow(*x, *e - 1)); }),
+                   wrt(exponent, [x = Saved(x), e = Saved(exponent)](const Tensor& dz, const Tensor& z) {
+                     return dz * where((*x == 0) & (*e >= 0), 0.0, z * log(*x));
+                   }));
 }
 
 Tensor pow(const Tensor& x, Scalar exponent) {
-  impl_of("pow", x);
-  const DType dtype = result_type(x, exponent);
-  check<DTypeError>(dtype != DType::Bool, "pow: not defined for bool; convert with .to(gradus::int64)");
+  constexpr Op op("pow");
+  op.takes(x);
   const double e = exponent.to<double>();
-  check<ValueError>(dtype != DType::Int64 || e >= 0, "pow: integers have no negative powers, got {}; convert with .to(gradus::float32)", e);
+  op.check<ValueError>(result_type(x, exponent) != DType::Int64 || e >= 0,
+                       "integers have no negative powers, got {}; convert with .to(gradus::float32)", e);
   Tensor z;
-  if (e == 2) z = arithmetic("pow", x, exponent, dtype, [](auto a, auto) { return times(a, a); });
-  else z = arithmetic("pow", x, exponent, dtype, power);
-  return record("pow", z, wrt(x, [x = Saved(x), e](const Tensor& dz) {
-                  if (e == 0) return zeros_like(dz);
-                  return mul(dz, mul(pow(*x, e - 1), e));
-                }));
+  if (e == 2) z = arithmetic<Takes::Numbers>(op, x, exponent, []<class T>(T a, T) { return times(a, a); });
+  else z = arithmetic<Takes::Numbers>(op, x, exponent, power);
+  return op.record(z, wrt(x, [x = Saved(x), e](const Tensor& dz) {
+                     if (e == 0) return zeros_like(dz);
+                     return dz * (pow(*x, e - 1) * e);
+                   }));
 }
 
 Tensor pow(Scalar x, const Tensor& exponent) {
-  impl_of("pow", exponent);
+  constexpr Op op("pow");
+  op.takes(exponent);
   return pow(full({}, x, {.dtype = result_type(exponent, x)}), exponent);
 }
 
 Tensor neg(const Tensor& x) {
-  impl_of("neg", x);
-  refuse_bool("neg", x.dtype(), x.dtype(), "use logical_not");
-  return record("neg", unary("neg", x, []<class T>(T a) { return a == T(0) ? static_cast<T>(-a) : minus(T(0), a); }),
-                wrt(x, [](const Tensor& dy) { return neg(dy); }));
+  constexpr Op op("neg");
+  op.takes(x);
+  refuse_bool(op, x.dtype(), x.dtype(), "use logical_not");
+  return op.record(unary<Takes::Numbers>(op, x, []<class T>(T a) { return a == T(0) ? static_cast<T>(-a) : minus(T(0), a); }),
+                   wrt(x, [](const Tensor& dy) { return -dy; }));
 }
 
 Tensor abs(const Tensor& x) {
-  impl_of("abs", x);
-  refuse_bool("abs", x.dtype(), x.dtype(), "it is its own absolute value");
-  Tensor y = unary("abs", x, []<class T>(T a) {
+  constexpr Op op("abs");
+  op.takes(x);
+  refuse_bool(op, x.dtype(), x.dtype(), "it is its own absolute value");
+  Tensor y = unary<Takes::Numbers>(op, x, []<class T>(T a) {
     if constexpr (std::is_floating_point_v<T>) return std::fabs(a);
     else return a < T(0) ? minus(T(0), a) : a;
   });
-  return record("abs", y, wrt(x, [x = Saved(x)](const Tensor& dy) { return where(gt(*x, 0), dy, where(lt(*x, 0), neg(dy), 0.0)); }));
+  return op.record(y, wrt(x, [x = Saved(x)](const Tensor& dy) { return where(*x > 0, dy, where(*x < 0, -dy, 0.0)); }));
 }
 
 Tensor exp(const Tensor& x) {
   return pointwise(
-      "exp", x, [](auto v) { return kernels::vexp(v); }, [](const auto& y) { return y; });
+      Op("exp"), x, [](auto v) { return kernels::vexp(v); }, OfOutput{[](const auto& y) { return y; }});
 }
 
 Tensor log(const Tensor& x) {
-  impl_of("log", x);
-  const Tensor v = to(x, real(x.dtype()));
-  Tensor y = dispatch_floating("log", v.dtype(), [&]<class T>() { return map_new<T, T>("log", v, [](T a) { return kernels::vlog(a); }); });
-  return record("log", y, wrt(v, [v = Saved(v)](const Tensor& dy) { return div(dy, *v); }));
+  constexpr Op op("log");
+  return op.record(unary<Takes::Reals>(op, x, [](auto v) { return kernels::vlog(v); }),
+                   wrt(x, [x = Saved(x)](const Tensor& dy) { return dy / *x; }));
 }
 
 Tensor sqrt(const Tensor& x) {
   return pointwise(
-      "sqrt", x, [](auto v) { return std::sqrt(v); }, [](const auto& y) { return 1 / (y * 2); });
+      Op("sqrt"), x, [](auto v) { return std::sqrt(v); }, OfOutput{[](const auto& y) { return 1 / (y * 2); }});
 }
 
 Tensor tanh(const Tensor& x) {
   return pointwise(
-      "tanh", x, [](auto v) { return kernels::vtanh(v); }, [](const auto& y) { return 1 - y * y; });
+      Op("tanh"), x, [](auto v) { return kernels::vtanh(v); }, OfOutput{[](const auto& y) { return 1 - y * y; }});
 }
 
 Tensor sigmoid(const Tensor& x) {
   return pointwise(
-      "sigmoid", x, [](auto v) { return kernels::vsigmoid(v); }, [](const auto& y) { return y * (1 - y); });
+      Op("sigmoid"), x, [](auto v) { return kernels::vsigmoid(v); }, OfOutput{[](const auto& y) { return y * (1 - y); }});
 }
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max) {
-  impl_of("clamp", x);
-  check<ValueError>(min || max, "clamp: give a min, a max or both");
+  constexpr Op op("clamp");
+  op.takes(x);
+  op.check<ValueError>(min || max, "give a min, a max or both");
   DType dtype = x.dtype();
   if (min) dtype = std::max(dtype, result_type(x, *min));
   if (max) dtype = std::max(dtype, result_type(x, *max));
-  check<DTypeError>(dtype != DType::Bool, "clamp: not defined for bool; convert with .to(gradus::int64)");
+  op.check<DTypeError>(dtype != DType::Bool, "not defined for bool; convert with .to(gradus::int64)");
   const Tensor v = x.to(dtype);
   Tensor y = v.detach();
-  if (min) y = arithmetic("clamp", y, *min, dtype, []<class T>(T a, T low) { return a < low ? low : a; });
-  if (max) y = arithmetic("clamp", y, *max, dtype, []<class T>(T a, T high) { return a > high ? high : a; });
-  return record("clamp", y, wrt(v, [v = Saved(v), min, max](const Tensor& dy) {
-                  Tensor inside = min ? ge(*v, *min) : le(*v, *max);
-                  if (min && max) inside = logical_and(inside, le(*v, *max));
-                  return where(inside, dy, 0.0);
-                }));
+  if (min) y = arithmetic<Takes::Numbers>(op, y, *min, []<class T>(T a, T low) { return a < low ? low : a; });
+  if (max) y = arithmetic<Takes::Numbers>(op, y, *max, []<class T>(T a, T high) { return a > high ? high : a; });
+  return op.record(y, wrt(v, [v = Saved(v), min, max](const Tensor& dy) {
+                     Tensor inside = min ? *v >= *min : *v <= *max;
+                     if (min && max) inside = inside & (*v <= *max);
+                     return where(inside, dy, 0.0);
+                   }));
 }
 
+namespace {
+void check_condition(const Op& op, const char* what, const Tensor& condition) {
+  op.check<DTypeError>(condition.dtype() == DType::Bool, "the {} must be bool, got {}; compare, as in x > 0", what,
+                       name(condition.dtype()));
+}
+}  // namespace
+
 Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) {
-  impl_of("where", condition);
-  impl_of("where", x);
-  impl_of("where", y);
-  check<DTypeError>(condition.dtype() == DType::Bool, "where: the condition must be bool, got {}; compare, as in x > 0",
-                    name(condition.dtype()));
+  constexpr Op op("where");
+  op.takes(condition, x, y);
+  check_condition(op, "condition", condition);
   const DType dtype = result_type(x, y);
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
-  const Shape shape = broadcast_shapes("where", broadcast_shapes("where", condition.shape(), x.shape()), y.shape());
-  Tensor z = new_tensor("where", shape, dtype);
-  dispatch("where", dtype, [&]<class T>() {
-    kernels::map([](bool c, T p, T q) { return c ? p : q; }, kernels::Strided(z.data<T>(), z.impl()->layout),
-                 kernels::Strided(storage_of<bool>(condition), broadcast_to("where", condition, shape)),
-                 kernels::Strided(storage_of<T>(a), broadcast_to("where", a, shape)),
-                 kernels::Strided(storage_of<T>(b), broadcast_to("where", b, shape)));
+  Tensor z = with_type<Takes::Any>(dtype, [&]<class T>() {
+    return map_new<T, bool, T, T>(
+        op, [](bool c, T p, T q) { return c ? p : q; }, condition, a, b);
   });
-  return record("where", z, wrt(x, [c = Saved(condition)](const Tensor& dz) { return where(*c, dz, 0.0); }),
-                wrt(y, [c = Saved(condition)](const Tensor& dz) { return where(*c, 0.0, dz); }));
+  return op.record(z, wrt(x, [c = Saved(condition)](const Tensor& dz) { return where(*c, dz, 0.0); }),
+                   wrt(y, [c = Saved(condition)](const Tensor& dz) { return where(*c, 0.0, dz); }));
 }
 
 Tensor where(const Tensor& condition, const Tensor& x, Scalar y) {
-  impl_of("where", x);
+  Op("where").takes(condition, x);
   return where(condition, x, full({}, y, {.dtype = result_type(x, y)}));
 }
 
 Tensor where(const Tensor& condition, Scalar x, const Tensor& y) {
-  impl_of("where", y);
+  Op("where").takes(condition, y);
   return where(condition, full({}, x, {.dtype = result_type(y, x)}), y);
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value) {
-  impl_of("masked_fill", x);
-  impl_of("masked_fill", mask);
-  check<DTypeError>(mask.dtype() == DType::Bool, "masked_fill: the mask must be bool, got {}; compare, as in x > 0", name(mask.dtype()));
-  check<DTypeError>(kind(value.dtype()) <= kind(x.dtype()),
-                    "masked_fill: a floating-point value does not fit into {}; convert the tensor first", name(x.dtype()));
-  const Tensor v = x.detach();
-  Tensor y = dispatch("masked_fill", x.dtype(), [&]<class T>() {
-    return map_new<T, T, bool>("masked_fill", v, mask, [f = value.to<T>()](T a, bool m) { return m ? f : a; });
+  constexpr Op op("masked_fill");
+  op.takes(x, mask);
+  check_condition(op, "mask", mask);
+  op.check<DTypeError>(fits_into(value.dtype(), x.dtype()), "a floating-point value does not fit into {}; convert the tensor first",
+                       name(x.dtype()));
+  Tensor y = with_type<Takes::Any>(x.dtype(), [&]<class T>() {
+    return map_new<T, T, bool>(
+        op, [f = value.to<T>()](T a, bool m) { return m ? f : a; }, x, mask);
   });
-  return record("masked_fill", y, wrt(x, [mask = Saved(mask)](const Tensor& dy) { return masked_fill(dy, *mask, 0); }));
+  return op.record(y, wrt(x, [mask = Saved(mask)](const Tensor& dy) { return masked_fill(dy, *mask, 0); }));
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
-  check<ShapeError>(impl_of("masked_fill", value).layout.rank() == 0, "masked_fill: value has shape {}, but must be a scalar; use where",
-                    value.shape());
-  check<DTypeError>(kind(value.dtype()) <= kind(impl_of("masked_fill", x).dtype),
-                    "masked_fill: a value of dtype {} does not fit into {}; convert the tensor first", name(value.dtype()),
-                    name(x.dtype()));
-  check<DTypeError>(impl_of("masked_fill", mask).dtype == DType::Bool, "masked_fill: the mask must be bool, got {}; compare, as in x > 0",
-                    name(mask.dtype()));
+  constexpr Op op("masked_fill");
+  op.takes(x, mask, value);
+  op.check<ShapeError>(value.dim() == 0, "value has shape {}, but must be a scalar; use where", value.shape());
+  op.check<DTypeError>(fits_into(value.dtype(), x.dtype()), "a value of dtype {} does not fit into {}; convert the tensor first",
+                       name(value.dtype()), name(x.dtype()));
+  check_condition(op, "mask", mask);
   return where(mask, value.to(x.dtype()), x);
 }
 

@@ -306,7 +306,7 @@ const Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Ten
 
 const Tensor& Tensor::index_put_(std::initializer_list<Index> indices, Scalar value) const {
   const DType own = impl_of("index_put_", *this).dtype;
-  return index_put_(indices, full({}, value, {.dtype = kind(value.dtype()) <= kind(own) ? own : value.dtype()}));
+  return index_put_(indices, full({}, value, {.dtype = fits_into(value.dtype(), own) ? own : value.dtype()}));
 }
 
 }  // namespace gradus

@@ -40,7 +40,7 @@ Tensor pair_loss(Op op, const Tensor& x, const Tensor& target, Reduction reducti
   const int64_t n = a.numel();
   const double scale = reduction == Reduction::Mean ? 1 / static_cast<double>(n) : 1;
   Tensor loss = dispatch_floating(op, a.dtype(), [&]<class T>() {
-    if (!one) return map_new<T, T, T>(op, a, b, f);
+    if (!one) return map_new<T, T, T>(op, f, a, b);
     const T total = kernels::pair_sum(n, a.data<T>(), b.data<T>(), f);
     return full({}, reduction == Reduction::Mean ? total / static_cast<T>(n) : total, {.dtype = dtype_of<T>});
   });

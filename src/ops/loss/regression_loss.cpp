@@ -25,7 +25,7 @@ Pair promoted(Op op, const Tensor& x, const Tensor& target) {
 template <class T>
 T smooth_slope(const T& d, double beta) {
   const T inside = d / factor<T>(beta > 0 ? beta : 1);
-  return choose<T>(is_below(d, -beta), -1.0, choose<T>(is_above(d, beta), 1.0, inside));
+  return choose<T>(d < factor<T>(-beta), -1.0, choose<T>(d > factor<T>(beta), 1.0, inside));
 }
 
 }  // namespace
