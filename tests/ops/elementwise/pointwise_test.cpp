@@ -10,6 +10,7 @@
 #include "gradus/error.h"
 #include "gradus/ops/activation.h"
 #include "gradus/ops/elementwise.h"
+#include "gradus/ops/indexing.h"
 #include "gradus/ops/reduction.h"
 #include "ops/op_test.h"
 
@@ -303,4 +304,71 @@ TEST_CASE("a tensor can be changed by itself or by a view of itself") {
   CHECK(values(x) == Values{16, 100, 40, 160});
   x.copy_(x.t());
   CHECK(values(x) == Values{16, 40, 100, 160});
+}
+
+TEST_CASE("integers at the ends of int64 have PyTorch's results, and where it traps the mathematical ones") {
+  const Tensor least = tensor({kLeast}), most = tensor({kMost});
+  CHECK(ints(remainder(least, -1)) == Ints{0});
+  CHECK(ints(remainder(least, tensor({-1}))) == Ints{0});
+  CHECK(ints(fmod(least, -1)) == Ints{0});
+  CHECK(ints(remainder(most, -1)) == Ints{0});
+  CHECK(ints(remainder(least, kMost)) == Ints{kMost - 1});
+  CHECK(ints(fmod(least, kMost)) == Ints{-1});
+  CHECK(ints(remainder(most, kLeast)) == Ints{-1});
+  CHECK(ints(remainder(least, kLeast)) == Ints{0});
+  CHECK(ints(floor_divide(least, kMost)) == Ints{-2});
+  CHECK(ints(div(least, kMost, "trunc")) == Ints{-1});
+  CHECK(error_of<ValueError>([&] { floor_divide(least, -1); }) ==
+        "div: -9223372036854775808 / -1 at [0] is beyond int64; convert with .to(gradus::float64)");
+  CHECK_THROWS_AS(div(least, -1, "trunc"), ValueError);
+  CHECK_THROWS_AS(remainder(least, 0), ValueError);
+  CHECK_THROWS_AS(fmod(least, 0), ValueError);
+  CHECK(ints(abs(least)) == Ints{kLeast});
+  CHECK(ints(neg(least)) == Ints{kLeast});
+  CHECK(ints(sign(least)) == Ints{-1});
+  CHECK(ints(sign(most)) == Ints{1});
+  CHECK(ints(clamp(least, kLeast, kMost)) == Ints{kLeast});
+  CHECK(ints(clamp(most, 0)) == Ints{kMost});
+  CHECK(ints(relu(least)) == Ints{0});
+  CHECK(ints(square(least)) == Ints{0});
+  CHECK(ints(pow(most, 2)) == Ints{1});
+  CHECK(ints(pow(least, 1)) == Ints{kLeast});
+  CHECK(ints(most + 1) == Ints{kLeast});
+  CHECK(ints(least - 1) == Ints{kMost});
+  CHECK(ints(least * -1) == Ints{kLeast});
+  CHECK(ints(least & most) == Ints{0});
+  CHECK(ints(~least) == Ints{kMost});
+}
+
+TEST_CASE("bounds that int64 does not hold are refused") {
+  const Tensor x = tensor({5, 6});
+  CHECK(error_of<ValueError>([&] { hardtanh(x, -1e30, 1); }) == "hardtanh: min_val -1e+30 is no number that int64 holds");
+  CHECK_THROWS_AS(hardtanh(x, 0, kInf), ValueError);
+  CHECK_THROWS_AS(threshold(x, kNan, 0), ValueError);
+  CHECK_THROWS_AS(threshold(x, 0, 0x1p63), ValueError);
+  CHECK_THROWS_AS(addcmul(x, x, x, 1e30), ValueError);
+  CHECK(values(hardtanh(x.to(float32), -1e30, 1e30)) == Values{5, 6});
+}
+
+TEST_CASE("a bool tensor takes every number as a value, by whether it is 0") {
+  const Tensor mask = tensor({true, false, true});
+  const auto none = [] { return zeros(3, {.dtype = boolean}); };
+  CHECK(bools(none().fill_(1)) == std::vector<bool>{true, true, true});
+  CHECK(bools(none().fill_(2)) == std::vector<bool>{true, true, true});
+  CHECK(bools(none().fill_(0.5)) == std::vector<bool>{true, true, true});
+  CHECK(bools(ones(3, {.dtype = boolean}).fill_(0)) == std::vector<bool>{false, false, false});
+  CHECK(bools(masked_fill(none(), mask, 1)) == std::vector<bool>{true, false, true});
+  CHECK(bools(masked_fill(none(), mask, 0.5)) == std::vector<bool>{true, false, true});
+  CHECK(bools(masked_fill(none(), mask, tensor(1))) == std::vector<bool>{true, false, true});
+  CHECK(bools(masked_fill(none(), mask, tensor(0.5))) == std::vector<bool>{true, false, true});
+  CHECK(bools(none().masked_fill_(mask, 1)) == std::vector<bool>{true, false, true});
+  CHECK(bools(full_like(none(), 1)) == std::vector<bool>{true, true, true});
+  CHECK(bools(index_fill(none(), 0, tensor({1}), 1)) == std::vector<bool>{false, true, false});
+  CHECK(bools(scatter(none(), 0, tensor({2}), 2)) == std::vector<bool>{false, false, true});
+  CHECK(bools(none().index_put_({0}, 1)) == std::vector<bool>{true, false, false});
+  CHECK(bools(none().copy_(tensor({0, 2, 0}))) == std::vector<bool>{false, true, false});
+  CHECK(ints(where(mask, none(), 1)) == Ints{0, 1, 0});
+  CHECK_THROWS_AS(zeros(3, {.dtype = int64}).fill_(0.5), DTypeError);
+  CHECK_THROWS_AS(masked_fill(zeros(3, {.dtype = int64}), mask, 0.5), DTypeError);
+  CHECK_THROWS_AS(masked_fill(zeros(3, {.dtype = int64}), mask, tensor(0.5)), DTypeError);
 }
