@@ -2,20 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "autograd/row_sparse.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/dispatch.h"
-#include "core/isa.h"
-#include "core/thread_pool.h"
 #include "gradus/autograd.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
-#include "kernels/reduce.h"
+#include "kernels/vector_norm.h"
 
 namespace gradus::nn {
 namespace {
@@ -31,28 +28,13 @@ double power_sum(const Tensor& g, double p, double unit) {
   const double factor = 1 / unit;
   // Other orders are rare: no loop of their own.
   if (p != 2) return sum(pow(mul(abs(to(g, DType::Float64)), factor), p)).item<double>();
-  return dispatch_floating("clip_grad_norm_", g.dtype(), [&]<class T>() {
-    double total = 0;
-    kernels::sum(1, g.numel(), 1, g.data<T>(), &total, [factor](T v) {
-      const double scaled = static_cast<double>(v) * factor;
-      return scaled * scaled;
-    });
-    return total;
-  });
+  return dispatch_floating("clip_grad_norm_", g.dtype(),
+                           [&]<class T>() { return kernels::sum_of_squares(g.numel(), g.data<T>(), factor); });
 }
 
 /// The largest |g|; NaN when there is one.
 double largest(const Tensor& g) {
-  return dispatch_floating("clip_grad_norm_", g.dtype(), [&]<class T>() {
-    const T* x = g.data<T>();
-    double top = 0;
-    for (int64_t i = 0; i < g.numel(); ++i) {
-      const double v = std::fabs(static_cast<double>(x[i]));
-      if (std::isnan(v)) return v;
-      top = std::max(top, v);
-    }
-    return top;
-  });
+  return dispatch_floating("clip_grad_norm_", g.dtype(), [&]<class T>() { return kernels::largest_magnitude(g.numel(), g.data<T>()); });
 }
 
 /// The norm of all gradients together. Sums of powers that leave the range of numbers are formed again from gradients divided by the
@@ -81,15 +63,8 @@ void scale(const Tensor& grad, double factor) {
     grad.detach().mul_(factor);
     return;
   }
-  dispatch_floating("clip_grad_norm_", grad.dtype(), [&]<class T>() {
-    T* x = grad.data<T>();
-    const T f = static_cast<T>(factor);
-    parallel_for(grad.numel(), 1 << 15, [=](int64_t begin, int64_t end) {
-      isa::run<T>([=] {
-        for (int64_t i = begin; i < end; ++i) x[i] *= f;
-      });
-    });
-  });
+  dispatch_floating("clip_grad_norm_", grad.dtype(),
+                    [&]<class T>() { kernels::scale(grad.numel(), grad.data<T>(), static_cast<T>(factor)); });
   grad.impl()->storage->bump_version();
 }
 
