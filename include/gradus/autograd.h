@@ -111,7 +111,7 @@ struct Function {
 
 /// While one lives on this thread, every recorded operation remembers where it was called, and backward throws AutogradError at the first
 /// gradient that holds NaN, naming the operation and that place. Make it before the forward pass. It is slow: for the search only.
-/// Places are addresses with the names of exported functions; `addr2line -e program +0x…` gives the line in a program built with -g.
+/// Other errors on the thread say where they were called as well, as with GRADUS_BACKTRACE=1; see docs/guides/debugging.md.
 class GRADUS_API DetectAnomalyGuard {
  public:
   DetectAnomalyGuard() noexcept;

@@ -33,3 +33,18 @@ TEST_CASE("anomalies are looked for only while the guard lives, and finite gradi
   gradus::sqrt(z).sum().backward();
   CHECK(z.grad()[1].item() == 0.25);
 }
+
+TEST_CASE("while anomalies are looked for, every error tells the calls that led to it") {
+  const auto text = [] {
+    try {
+      gradus::zeros({2}) + gradus::zeros({3});
+    } catch (const gradus::ShapeError& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(text().find("called at:") == std::string::npos);
+  const autograd::DetectAnomalyGuard guard;
+  CHECK(text().starts_with("add: "));
+  CHECK(text().find("\ncalled at:\n  ") != std::string::npos);
+}
