@@ -36,6 +36,7 @@ class Pass {
   Tensor captured(size_t i) const { return results_[i]; }
 
   void run(std::vector<Edge> roots, std::vector<Tensor> gradients) {
+    begin_pass();
     if (!captures_.empty()) find_paths(roots);
     for (size_t i = 0; i < roots.size(); ++i) deliver(roots[i], std::move(gradients[i]));
     while (!heap_.empty()) {

@@ -3,11 +3,14 @@
 #include <cctype>
 
 #include "autograd/tensor_impl.h"
+#include "autograd/untrained.h"
 #include "core/fork.h"
 #include "core/gate.h"
 #include "gradus/autograd.h"
 
 namespace gradus {
+
+std::atomic<UntrainedReport> report_untrained{nullptr};
 
 uint64_t Node::next_id() noexcept {
   static std::atomic<uint64_t> counter{1};
@@ -43,7 +46,15 @@ void release(Node* node) noexcept {
   draining = false;
 }
 
+thread_local constinit uint64_t current_pass = 0;
+
+void begin_pass() noexcept {
+  static std::atomic<uint64_t> last{0};
+  current_pass = last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 void GradSink::pull(std::span<Tensor> dy, InputGradients) {
+  last_pass_.store(current_pass, std::memory_order_relaxed);
   if (dy[0].defined()) accumulate(dy[0]);
 }
 

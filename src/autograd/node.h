@@ -97,6 +97,11 @@ class Node : public SmallObject {
   Node* next_dead_ = nullptr;
 };
 
+/// The number of the backward pass that this thread makes, or made last.
+extern thread_local constinit uint64_t current_pass;
+/// Begins one with a number of its own.
+void begin_pass() noexcept;
+
 /// The end of the graph at a leaf: adds gradients up. Threads may share one.
 class GradSink final : public Node {
  public:
@@ -112,9 +117,12 @@ class GradSink final : public Node {
   Tensor grad() const;
   /// From now on gradients become this dtype, also those of graphs that were recorded before.
   void set_dtype(DType dtype) noexcept { meta_.dtype = dtype; }
+  /// The number of the last backward pass that came here; 0 before the first.
+  uint64_t last_pass() const noexcept { return last_pass_.load(std::memory_order_relaxed); }
 
  private:
   OutputMeta meta_;
+  std::atomic<uint64_t> last_pass_{0};
   mutable std::mutex mutex_;
   Tensor grad_;
 };

@@ -18,6 +18,8 @@ struct TensorImpl : SmallObject {
   Layout layout;
   DType dtype;
   bool contiguous;
+  bool is_parameter = false;  // a module registered it as one
+  bool is_optimized = false;  // an optimizer got it
   int64_t numel;
 
   /// The operation that made this tensor and which of its outputs it is; none for a leaf.

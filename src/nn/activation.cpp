@@ -25,7 +25,7 @@ Activation::Activation(std::string name, std::string details, std::function<Tens
     : Module(std::move(name), std::move(details)), function_(std::move(function)) {}
 
 Tensor Activation::operator()(const Tensor& x) const {
-  check<StateError>(function_ != nullptr, "Module: this handle was moved from and is empty; use the one that it was moved to");
+  const ForwardScope here(*this);
   return function_(x);
 }
 
@@ -45,13 +45,19 @@ static Tensor slopes(int64_t count, double value) {
 PReLU::PReLU(int64_t num_parameters, double init)
     : Module("PReLU", fmt::format("num_parameters={}", num_parameters)),
       weight(register_parameter("weight", slopes(num_parameters, init))) {}
-Tensor PReLU::operator()(const Tensor& x) const { return gradus::prelu(x, weight); }
+Tensor PReLU::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
+  return gradus::prelu(x, weight);
+}
 
 RReLU::RReLU(double lower, double upper)
     : Module("RReLU", fmt::format("lower={}, upper={}", python_float(lower), python_float(upper))), lower_(lower), upper_(upper) {
   check<ValueError>(lower <= upper, "RReLU: lower {} is above upper {}", lower, upper);
 }
-Tensor RReLU::operator()(const Tensor& x) const { return gradus::rrelu(x, lower_, upper_, is_training()); }
+Tensor RReLU::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
+  return gradus::rrelu(x, lower_, upper_, is_training());
+}
 
 ELU::ELU(double alpha) : Activation("ELU", "alpha=" + python_float(alpha), [alpha](const Tensor& x) { return gradus::elu(x, alpha); }) {}
 SELU::SELU() : Activation("SELU", "", gradus::selu) {}
@@ -116,10 +122,14 @@ Unflatten::Unflatten(int64_t dim, const Shape& unflattened_size)
 
 PairwiseDistance::PairwiseDistance(const PairwiseDistanceOptions& options) : Module("PairwiseDistance"), options_(options) {}
 Tensor PairwiseDistance::operator()(const Tensor& x1, const Tensor& x2) const {
+  const ForwardScope here(*this);
   return gradus::pairwise_distance(x1, x2, options_.p, options_.eps, options_.keepdim);
 }
 
 CosineSimilarity::CosineSimilarity(int64_t dim, double eps) : Module("CosineSimilarity"), dim_(dim), eps_(eps) {}
-Tensor CosineSimilarity::operator()(const Tensor& x1, const Tensor& x2) const { return gradus::cosine_similarity(x1, x2, dim_, eps_); }
+Tensor CosineSimilarity::operator()(const Tensor& x1, const Tensor& x2) const {
+  const ForwardScope here(*this);
+  return gradus::cosine_similarity(x1, x2, dim_, eps_);
+}
 
 }  // namespace gradus::nn

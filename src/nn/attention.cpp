@@ -151,6 +151,7 @@ Tensor MultiheadAttention::joined_mask(const MultiheadAttentionCall& call) const
 
 AttentionOutput MultiheadAttention::operator()(const Tensor& query, const Tensor& key, const Tensor& value,
                                                const MultiheadAttentionCall& call) const {
+  const ForwardScope here(*this);
   check_call(query, key, value, call);
   const bool batched = query.dim() == 3, batch_first = batched && options_.batch_first;
   const Projected projected = project(query, key, value);
@@ -199,6 +200,7 @@ AdditiveAttention::AdditiveAttention(int64_t key_size, int64_t query_size, int64
 
 AttentionOutput AdditiveAttention::operator()(const Tensor& queries, const Tensor& keys, const Tensor& values,
                                               const Tensor& valid_lens) const {
+  const ForwardScope here(*this);
   check_batches("AdditiveAttention", queries, keys, values);
   const Tensor features = tanh(W_q(queries).unsqueeze(2) + W_k(keys).unsqueeze(1));  // (N, L, S, num_hiddens)
   const Tensor scores = w_v(features).squeeze(-1);
@@ -211,6 +213,7 @@ DotProductAttention::DotProductAttention(double p) : Module("DotProductAttention
 
 AttentionOutput DotProductAttention::operator()(const Tensor& queries, const Tensor& keys, const Tensor& values,
                                                 const Tensor& valid_lens) const {
+  const ForwardScope here(*this);
   check_batches("DotProductAttention", queries, keys, values);
   const Tensor weights =
       attention_weights(queries, keys, valid_lens.defined() ? length_mask("DotProductAttention", valid_lens, queries, keys) : Tensor());

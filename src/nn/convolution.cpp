@@ -95,6 +95,7 @@ Conv1d::Conv1d(int64_t in_channels, int64_t out_channels, const Dims& kernel_siz
     : Convolution("Conv1d", 1, in_channels, out_channels, kernel_size, options) {}
 
 Tensor Conv1d::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
   return conv1d(padded(x), weight, bias, options_.stride, options_.padding, options_.dilation, options_.groups);
 }
 
@@ -102,6 +103,7 @@ Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const Dims& kernel_siz
     : Convolution("Conv2d", 2, in_channels, out_channels, kernel_size, options) {}
 
 Tensor Conv2d::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
   return conv2d(padded(x), weight, bias, options_.stride, options_.padding, options_.dilation, options_.groups);
 }
 

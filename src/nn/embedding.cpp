@@ -71,7 +71,10 @@ Embedding Embedding::from_pretrained(const Tensor& weight, bool freeze, const Em
   return embedding;
 }
 
-Tensor Embedding::operator()(const Tensor& indices) const { return gradus::embedding(indices, weight, options_); }
+Tensor Embedding::operator()(const Tensor& indices) const {
+  const ForwardScope here(*this);
+  return gradus::embedding(indices, weight, options_);
+}
 
 EmbeddingBag::EmbeddingBag(int64_t num_embeddings, int64_t embedding_dim, const EmbeddingBagOptions& options)
     : EmbeddingBag(new_table("EmbeddingBag", num_embeddings, embedding_dim, options.padding_idx), options) {}
@@ -88,6 +91,7 @@ EmbeddingBag EmbeddingBag::from_pretrained(const Tensor& weight, bool freeze, co
 }
 
 Tensor EmbeddingBag::operator()(const Tensor& indices, const Tensor& offsets, const Tensor& per_sample_weights) const {
+  const ForwardScope here(*this);
   return gradus::embedding_bag(indices, weight, offsets, options_, per_sample_weights);
 }
 

@@ -44,7 +44,10 @@ Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias)
   if (with_bias) bias = register_parameter("bias", new_bias(out_features, in_features));
 }
 
-Tensor Linear::operator()(const Tensor& x) const { return gradus::linear(x, weight, bias); }
+Tensor Linear::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
+  return gradus::linear(x, weight, bias);
+}
 
 Bilinear::Bilinear(int64_t in1_features, int64_t in2_features, int64_t out_features, bool with_bias)
     : Module("Bilinear", fmt::format("in1_features={}, in2_features={}, out_features={}, bias={}", in1_features, in2_features, out_features,
@@ -57,13 +60,19 @@ Bilinear::Bilinear(int64_t in1_features, int64_t in2_features, int64_t out_featu
   if (with_bias) bias = register_parameter("bias", init::uniform_(empty(out_features), -bound, bound));
 }
 
-Tensor Bilinear::operator()(const Tensor& x1, const Tensor& x2) const { return gradus::bilinear(x1, x2, weight, bias); }
+Tensor Bilinear::operator()(const Tensor& x1, const Tensor& x2) const {
+  const ForwardScope here(*this);
+  return gradus::bilinear(x1, x2, weight, bias);
+}
 
 Dropout::Dropout(double p) : Module("Dropout", fmt::format("p={}, inplace=False", p)), p_(p) {
   check<ValueError>(p >= 0 && p <= 1, "Dropout: p {} is not a probability; give 0 to 1", p);
 }
 
-Tensor Dropout::operator()(const Tensor& x) const { return gradus::dropout(x, p_, is_training()); }
+Tensor Dropout::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
+  return gradus::dropout(x, p_, is_training());
+}
 
 LinearCrossEntropy::LinearCrossEntropy(int64_t in_features, int64_t num_classes, bool with_bias, const CrossEntropyOptions& options)
     : Module("LinearCrossEntropy", linear_details(in_features, num_classes, with_bias)),
@@ -76,11 +85,15 @@ LinearCrossEntropy::LinearCrossEntropy(int64_t in_features, int64_t num_classes,
 }
 
 Tensor LinearCrossEntropy::operator()(const Tensor& input, const Tensor& target) const {
+  const ForwardScope here(*this);
   CrossEntropyOptions options = options_;
   options.weight = class_weight_;
   return gradus::linear_cross_entropy(input, weight, bias, target, options);
 }
 
-Tensor LinearCrossEntropy::logits(const Tensor& input) const { return gradus::linear(input, weight, bias); }
+Tensor LinearCrossEntropy::logits(const Tensor& input) const {
+  const ForwardScope here(*this);
+  return gradus::linear(input, weight, bias);
+}
 
 }  // namespace gradus::nn

@@ -11,66 +11,50 @@
 
 #include "autograd/row_sparse.h"
 #include "autograd/set_data.h"
+#include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "gradus/autograd.h"
 #include "nn/module_state.h"
 
 namespace gradus::nn {
 
-// ---- deep copies
+using detail::ModuleState;
+using detail::Slots;
 
-/// Originals and their copies. A copy is entered as its own copy, for constructors that copy what they have just copied.
-struct Cloner::Map {
-  std::unordered_map<const void*, std::shared_ptr<Module::State>> states;
-  std::unordered_map<const TensorImpl*, Tensor> tensors;
-
-  Tensor copy(const Tensor& x) {
-    if (!x.defined()) return x;
-    if (const auto found = tensors.find(x.impl()); found != tensors.end()) return found->second;
-    NoGradGuard no_grad;
-    const Tensor fresh = x.detach().clone();
-    if (x.requires_grad()) fresh.requires_grad_();
-    tensors.emplace(x.impl(), fresh);
-    tensors.emplace(fresh.impl(), fresh);
-    return fresh;
-  }
-
-  std::shared_ptr<Module::State> copy(const std::shared_ptr<Module::State>& state) {
-    if (!state) return state;
-    if (const auto found = states.find(state.get()); found != states.end()) return found->second;
-    auto fresh = std::make_shared<Module::State>();
-    states.emplace(state.get(), fresh);
-    states.emplace(fresh.get(), fresh);
-    fresh->name = state->name;
-    fresh->cpp_type = state->cpp_type.load();
-    fresh->details = state->details;
-    fresh->training = state->training;
-    for (const auto& [name, tensor] : state->parameters) fresh->parameters.emplace_back(name, copy(tensor));
-    for (const auto& [name, tensor] : state->buffers) fresh->buffers.emplace_back(name, copy(tensor));
-    fresh->children = state->children;  // these copy modules, which asks this map again
-    fresh->contents = state->contents;
-    return fresh;
-  }
-};
-
-static thread_local Cloner* active_cloner = nullptr;
-
-Cloner::Cloner() : map_(std::make_unique<Map>()), before_(std::exchange(active_cloner, this)) {}
-Cloner::~Cloner() { active_cloner = before_; }
-
-Parameter::Parameter(const Parameter& other)
-    : Tensor(active_cloner ? active_cloner->map_->copy(other) : static_cast<const Tensor&>(other)) {}
-
-Module::Module() : state_(std::make_shared<State>()) {}
+Module::Module() : state_(std::make_shared<ModuleState>()) {}
 Module::Module(std::string name, std::string details) : Module() {
   state_->name = std::move(name);
   state_->details = std::move(details);
 }
-Module::Module(const Module& other) : state_(active_cloner ? active_cloner->map_->copy(other.state_) : other.state_) {}
+Module::Module(const Module& other) = default;
 Module::~Module() = default;
 
-Module::State& Module::state() const {
-  check<StateError>(state_ != nullptr, "Module: this handle was moved from and is empty; use the one that it was moved to");
+Module& Module::operator=(const Module& other) {
+  leave_for(other);
+  state_ = other.state_;
+  return *this;
+}
+
+Module& Module::operator=(Module&& other) noexcept {
+  leave_for(other);
+  state_ = std::move(other.state_);
+  return *this;
+}
+
+/// This handle is about to stand for another module. Its members, which are assigned after it, are to do the same, rather than to put
+/// the other module's parameters in the place of this one's.
+void Module::leave_for(const Module& other) noexcept {
+  if (!state_ || state_.get() == other.state_.get()) return;
+  for (const Slots* slots : {&state_->parameters, &state_->buffers})
+    for (const auto& [name, slot] : *slots) {
+      std::lock_guard lock(slot->mutex);
+      slot->left_for = other.state_.get();
+    }
+}
+
+ModuleState& Module::state() const {
+  if (!state_) [[unlikely]]
+    fail<StateError>("{}: this handle was moved from and is empty; use the one that it was moved to", detail::readable(typeid(*this)));
   return *state_;
 }
 
@@ -80,7 +64,7 @@ std::any& Module::held_contents() const { return state().contents; }
 
 namespace {
 
-void check_name(const char* op, const std::string& name, const StateDict& parameters, const StateDict& buffers,
+void check_name(const char* op, const std::string& name, const Slots& parameters, const Slots& buffers,
                 const std::vector<std::pair<std::string, Module>>& children) {
   check<ValueError>(!name.empty() && name.find('.') == std::string::npos, "{}: the name '{}' must not be empty or hold a dot", op, name);
   const auto same = [&](const auto& entry) { return entry.first == name; };
@@ -89,8 +73,9 @@ void check_name(const char* op, const std::string& name, const StateDict& parame
                     "{}: the name '{}' is taken", op, name);
 }
 
-/// "my_models::Encoder<int>" to "Encoder": what stands behind the last "::" outside brackets, without template arguments.
-std::string readable(const std::type_info& type) {
+}  // namespace
+
+std::string detail::readable(const std::type_info& type) {
   int status = 0;
   char* demangled = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
   const std::string name = status == 0 ? demangled : type.name();
@@ -109,8 +94,6 @@ std::string readable(const std::type_info& type) {
   return name.substr(begin, end - begin);
 }
 
-}  // namespace
-
 /// A copy as Module knows its C++ type no more, so the first to ask with the whole type decides.
 void Module::name_after(const std::type_info& type) const {
   const std::type_info* none = nullptr;
@@ -121,28 +104,37 @@ Parameter Module::register_parameter(const std::string& name, const Tensor& tens
   check_name("register_parameter", name, state().parameters, state().buffers, state().children);
   check<StateError>(tensor.defined(), "register_parameter: '{}' is undefined; give it a value first", name);
   tensor.requires_grad_();
-  state_->parameters.emplace_back(name, tensor);
-  return Parameter(tensor);
+  tensor.impl()->is_parameter = true;
+  Parameter parameter(tensor);
+  parameter.slot_->owner = state_.pointer();
+  state_->parameters.emplace_back(name, parameter.slot_.pointer());
+  return parameter;
 }
 
 Parameter Module::register_buffer(const std::string& name, const Tensor& tensor) {
   check_name("register_buffer", name, state().parameters, state().buffers, state().children);
   check<StateError>(tensor.defined(), "register_buffer: '{}' is undefined; give it a value first", name);
   check<AutogradError>(tensor.is_leaf(), "register_buffer: '{}' is a result of {}; register its detach()", name, tensor.grad_fn());
-  state_->buffers.emplace_back(name, tensor);
-  return Parameter(tensor);
+  Parameter buffer(tensor);
+  buffer.slot_->owner = state_.pointer();
+  buffer.slot_->is_buffer = true;
+  state_->buffers.emplace_back(name, buffer.slot_.pointer());
+  return buffer;
 }
 
 void Module::check_child(const std::string& name, const Module& child, const std::vector<std::pair<std::string, Module>>& siblings) const {
   check_name("register_module", name, state().parameters, state().buffers, siblings);
   for (const auto& [place, inside] : child.named_modules())
-    check<ValueError>(inside.state_ != state_, "register_module: with '{}' the module would contain itself", name);
+    check<ValueError>(inside.state_.get() != state_.get(), "register_module: with '{}' the module would contain itself", name);
 }
 
 void Module::add_child(const std::string& name, const Module& child, const std::type_info& type) {
+  state().registered_as = &typeid(*this);
   child.name_after(type);
   check_child(name, child, state().children);
+  std::lock_guard lock(detail::tree_mutex());
   state_->children.emplace_back(name, child);
+  detail::add_parent(*child.state_, state_.pointer());
 }
 
 void Module::set_children(std::vector<std::pair<std::string, Module>> children) const {
@@ -151,7 +143,9 @@ void Module::set_children(std::vector<std::pair<std::string, Module>> children) 
     check_child(name, child, checked);
     checked.emplace_back(name, std::move(child));
   }
-  state().children = std::move(checked);
+  std::lock_guard lock(detail::tree_mutex());
+  for (const auto& [name, child] : checked) detail::add_parent(*child.state_, state_.pointer());
+  std::swap(state_->children, checked);  // those of before go when the lock is gone: what they hold may do anything
 }
 
 const Module& Module::named(const Module& module) {
@@ -161,24 +155,29 @@ const Module& Module::named(const Module& module) {
 
 // ---- walking the tree
 
+static std::string joined(const std::string& prefix, const std::string& name) { return prefix.empty() ? name : prefix + "." + name; }
+
 std::vector<std::pair<std::string, Module>> Module::named_children() const { return state().children; }
 
 std::vector<std::pair<std::string, Module>> Module::named_modules() const {
   name_after(typeid(*this));
   std::vector<std::pair<std::string, Module>> found;
-  std::unordered_set<const State*> seen;
+  std::unordered_set<const ModuleState*> seen;
   const auto walk = [&](const auto& self, const std::string& prefix, const Module& module) -> void {
     if (!seen.insert(module.state_.get()).second) return;
     found.emplace_back(prefix, module);
-    for (const auto& [name, child] : module.state_->children) self(self, prefix.empty() ? name : prefix + "." + name, child);
+    for (const auto& [name, child] : module.state_->children) self(self, joined(prefix, name), child);
   };
   walk(walk, "", *this);
   return found;
 }
 
 namespace {
-void append(StateDict& out, const std::string& prefix, const StateDict& entries) {
-  for (const auto& [name, tensor] : entries) out.emplace_back(prefix.empty() ? name : prefix + "." + name, tensor);
+void append(StateDict& out, const std::string& prefix, const Slots& entries) {
+  for (const auto& [name, slot] : entries) {
+    std::lock_guard lock(slot->mutex);
+    out.emplace_back(joined(prefix, name), slot->tensor);
+  }
 }
 
 StateDict without_repeats(const StateDict& entries) {
@@ -198,14 +197,20 @@ std::vector<Tensor> values(const StateDict& entries) {
 
 StateDict Module::named_parameters(bool recurse) const {
   StateDict all;
-  if (!recurse) return without_repeats(state().parameters);
+  if (!recurse) {
+    append(all, "", state().parameters);
+    return without_repeats(all);
+  }
   for (const auto& [prefix, module] : named_modules()) append(all, prefix, module.state_->parameters);
   return without_repeats(all);
 }
 
 StateDict Module::named_buffers(bool recurse) const {
   StateDict all;
-  if (!recurse) return without_repeats(state().buffers);
+  if (!recurse) {
+    append(all, "", state().buffers);
+    return without_repeats(all);
+  }
   for (const auto& [prefix, module] : named_modules()) append(all, prefix, module.state_->buffers);
   return without_repeats(all);
 }
@@ -221,14 +226,22 @@ void Module::apply(const std::function<void(const Module&)>& f) const {
 
 // ---- state
 
-StateDict Module::state_dict() const {
+namespace {
+/// Parameters and buffers as they are, under each of their names.
+StateDict all_of(const ModuleState& module, const std::string& prefix = "") {
   StateDict all;
-  const auto walk = [&](const auto& self, const std::string& prefix, const Module& module) -> void {
-    append(all, prefix, module.state().parameters);
-    append(all, prefix, module.state().buffers);
-    for (const auto& [name, child] : module.state().children) self(self, prefix.empty() ? name : prefix + "." + name, child);
-  };
-  walk(walk, "", *this);
+  append(all, prefix, module.parameters);
+  append(all, prefix, module.buffers);
+  for (const auto& [name, child] : module.children) {
+    const StateDict inside = all_of(*ModuleState::of(child), joined(prefix, name));
+    all.insert(all.end(), inside.begin(), inside.end());
+  }
+  return all;
+}
+}  // namespace
+
+StateDict Module::state_dict() const {
+  StateDict all = all_of(state());
   for (auto& [name, tensor] : all) tensor = tensor.detach();
   return all;
 }
@@ -238,12 +251,15 @@ void Module::load_state_dict(const StateDict& given, bool strict) const {
   std::string problems;
   for (const auto& [name, tensor] : given)
     if (!left.emplace(name, tensor).second) problems += fmt::format("\n  repeated: {}", name);
-  const StateDict own = state_dict();
+  const StateDict own = all_of(state());
+  std::unordered_set<const TensorImpl*> found_somewhere;  // a tensor that is shared may come under any of its names
+  for (const auto& [name, tensor] : own)
+    if (left.contains(name)) found_somewhere.insert(tensor.impl());
   std::vector<std::pair<Tensor, Tensor>> copies;  // to, from
   for (const auto& [name, tensor] : own) {
     const auto found = left.find(name);
     if (found == left.end()) {
-      if (strict) problems += fmt::format("\n  missing: {} {}", name, tensor.shape());
+      if (strict && !found_somewhere.contains(tensor.impl())) problems += fmt::format("\n  missing: {} {}", name, tensor.shape());
       continue;
     }
     const Tensor source = found->second;
@@ -259,7 +275,7 @@ void Module::load_state_dict(const StateDict& given, bool strict) const {
       if (left.erase(name) > 0) problems += fmt::format("\n  unexpected: {}", name);
   check<ValueError>(problems.empty(), "load_state_dict: the state does not fit {}, nothing was loaded:{}", type_name(), problems);
   NoGradGuard no_grad;
-  for (const auto& [to, from] : copies) to.copy_(from);
+  for (const auto& [to, from] : copies) to.detach().copy_(from);
 }
 
 void Module::train(bool mode) const {
@@ -271,7 +287,7 @@ bool Module::is_training() const { return state().training; }
 void Module::to(DType dtype) const {
   check<DTypeError>(is_floating_point(dtype), "Module::to: parameters are float32 or float64, not {}", gradus::name(dtype));
   StateDict all = named_parameters();
-  append(all, "", named_buffers());
+  for (auto& buffer : named_buffers()) all.push_back(std::move(buffer));
   std::vector<std::pair<Tensor, Tensor>> converted;  // all of them are made before any takes its place
   for (const auto& [name, tensor] : all)
     if (is_floating_point(tensor.dtype()) && tensor.dtype() != dtype) converted.emplace_back(tensor, tensor.detach().to(dtype));
@@ -293,7 +309,7 @@ void Module::requires_grad_(bool requires_grad) const {
 
 std::string Module::type_name() const {
   name_after(typeid(*this));
-  return state_->name.empty() ? readable(*state_->cpp_type) : state_->name;
+  return state_->name.empty() ? detail::readable(*state_->cpp_type) : state_->name;
 }
 
 std::string Module::str() const {

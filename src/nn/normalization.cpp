@@ -19,7 +19,10 @@ LayerNorm::LayerNorm(const Shape& normalized_shape, const LayerNormOptions& opti
   bias = register_parameter("bias", zeros(shape_));
 }
 
-Tensor LayerNorm::operator()(const Tensor& x) const { return gradus::layer_norm(x, shape_, weight, bias, eps_); }
+Tensor LayerNorm::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
+  return gradus::layer_norm(x, shape_, weight, bias, eps_);
+}
 
 namespace {
 
@@ -61,10 +64,16 @@ Tensor BatchNorm::normalized(const Tensor& x, int64_t least, int64_t most) const
 }  // namespace detail
 
 BatchNorm1d::BatchNorm1d(int64_t num_features, const BatchNormOptions& options) : BatchNorm("BatchNorm1d", num_features, options) {}
-Tensor BatchNorm1d::operator()(const Tensor& x) const { return normalized(x, 2, 3); }
+Tensor BatchNorm1d::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
+  return normalized(x, 2, 3);
+}
 
 BatchNorm2d::BatchNorm2d(int64_t num_features, const BatchNormOptions& options) : BatchNorm("BatchNorm2d", num_features, options) {}
-Tensor BatchNorm2d::operator()(const Tensor& x) const { return normalized(x, 4, 4); }
+Tensor BatchNorm2d::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
+  return normalized(x, 4, 4);
+}
 
 GroupNorm::GroupNorm(int64_t num_groups, int64_t num_channels, const GroupNormOptions& options)
     : Module("GroupNorm",
@@ -78,6 +87,9 @@ GroupNorm::GroupNorm(int64_t num_groups, int64_t num_channels, const GroupNormOp
   bias = register_parameter("bias", zeros(num_channels));
 }
 
-Tensor GroupNorm::operator()(const Tensor& x) const { return group_norm(x, num_groups_, weight, bias, eps_); }
+Tensor GroupNorm::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
+  return group_norm(x, num_groups_, weight, bias, eps_);
+}
 
 }  // namespace gradus::nn

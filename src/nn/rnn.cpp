@@ -136,6 +136,7 @@ GRU::GRU(int64_t input_size, int64_t hidden_size, const GRUOptions& o)
       options_(o) {}
 
 RNNOutput GRU::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
+  const ForwardScope here(*this);
   const auto y =
       run(x, {h0}, lengths, [this](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
         const GRUOutput out = gru_layer(in, states[0], {w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh}, n, reverse, options_.reset_after);
@@ -149,6 +150,7 @@ RNN::RNN(int64_t input_size, int64_t hidden_size, const RNNOptions& o)
       options_(o) {}
 
 RNNOutput RNN::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
+  const ForwardScope here(*this);
   const bool use_relu = options_.nonlinearity == RNNNonlinearity::Relu;
   const auto y =
       run(x, {h0}, lengths, [use_relu](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
@@ -164,6 +166,7 @@ LSTM::LSTM(int64_t input_size, int64_t hidden_size, const LSTMOptions& o)
       options_(o) {}
 
 LSTMOutput LSTM::operator()(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& lengths) const {
+  const ForwardScope here(*this);
   check<ValueError>(h0.defined() == c0.defined(), "LSTM: give both h0 and c0, or neither");
   const auto y =
       run(x, {h0, c0}, lengths, [](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
@@ -207,6 +210,7 @@ GRUCell::GRUCell(int64_t input_size, int64_t hidden_size, bool bias) : Module("G
 }
 
 Tensor GRUCell::operator()(const Tensor& x, const Tensor& h) const {
+  const ForwardScope here(*this);
   const CellInput in = cell_input("GRUCell", x, h, weight_hh.size(1));
   return without_batch(gru_cell(in.rows, in.state, {weight_ih, weight_hh, bias_ih, bias_hh}), x);
 }
@@ -223,6 +227,7 @@ RNNCell::RNNCell(int64_t input_size, int64_t hidden_size, bool bias, RNNNonlinea
 }
 
 Tensor RNNCell::operator()(const Tensor& x, const Tensor& h) const {
+  const ForwardScope here(*this);
   const CellInput in = cell_input("RNNCell", x, h, weight_hh.size(1));
   const RNNLayerOutput y = rnn_layer(in.rows.unsqueeze(0), in.state, {weight_ih, weight_hh, bias_ih, bias_hh}, {}, false,
                                      nonlinearity_ == RNNNonlinearity::Relu);
@@ -239,6 +244,7 @@ LSTMCell::LSTMCell(int64_t input_size, int64_t hidden_size, bool bias) : Module(
 }
 
 LSTMState LSTMCell::operator()(const Tensor& x, const Tensor& h, const Tensor& c) const {
+  const ForwardScope here(*this);
   check<ValueError>(h.defined() == c.defined(), "LSTMCell: give both h and c, or neither");
   const CellInput in = cell_input("LSTMCell", x, h, weight_hh.size(1)), cell = cell_input("LSTMCell", x, c, weight_hh.size(1));
   const LSTMLayerOutput y = lstm_layer(in.rows.unsqueeze(0), in.state, cell.state, {weight_ih, weight_hh, bias_ih, bias_hh});

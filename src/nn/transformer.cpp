@@ -53,6 +53,11 @@ TransformerActivation::TransformerActivation(std::string_view name) {
   else function_ = [](const Tensor& x) { return gelu(x); };
 }
 
+Tensor TransformerActivation::operator()(const Tensor& x) const {
+  check<StateError>(module_ || function_, "TransformerActivation: this one was moved from and is empty; use the one that it was moved to");
+  return module_ ? (*module_)(x) : function_(x);
+}
+
 TransformerEncoderLayer::TransformerEncoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& o)
     : Module("TransformerEncoderLayer"),
       self_attn(register_module("self_attn", attention(d_model, nhead, o))),
@@ -77,6 +82,7 @@ Tensor TransformerEncoderLayer::feed_forward(const Tensor& x) const {
 }
 
 Tensor TransformerEncoderLayer::operator()(const Tensor& src, const Tensor& src_mask, const Tensor& src_key_padding_mask) const {
+  const ForwardScope here(*this);
   const Tensor x = residual(src, norm1, norm_first_, [&](const Tensor& seen) { return attend(seen, src_mask, src_key_padding_mask); });
   return residual(x, norm2, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
 }
@@ -115,6 +121,7 @@ Tensor TransformerDecoderLayer::feed_forward(const Tensor& x) const {
 }
 
 Tensor TransformerDecoderLayer::operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks) const {
+  const ForwardScope here(*this);
   const Tensor x = residual(tgt, norm1, norm_first_, [&](const Tensor& seen) { return attend(seen, masks); });
   const Tensor y = residual(x, norm2, norm_first_, [&](const Tensor& seen) { return attend_to(seen, memory, masks); });
   return residual(y, norm3, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
@@ -129,6 +136,7 @@ TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& encoder_la
 }
 
 Tensor TransformerEncoder::operator()(const Tensor& src, const Tensor& mask, const Tensor& src_key_padding_mask) const {
+  const ForwardScope here(*this);
   Tensor x = src;
   for (const TransformerEncoderLayer& layer : layers) x = call(layer, x, mask, src_key_padding_mask);
   return norm ? call(*norm, x) : x;
@@ -143,6 +151,7 @@ TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& decoder_la
 }
 
 Tensor TransformerDecoder::operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks) const {
+  const ForwardScope here(*this);
   Tensor x = tgt;
   for (const TransformerDecoderLayer& layer : layers) x = layer(x, memory, masks);
   return norm ? call(*norm, x) : x;
@@ -175,6 +184,7 @@ Transformer::Transformer(const TransformerOptions& options)
 }
 
 Tensor Transformer::operator()(const Tensor& src, const Tensor& tgt, const TransformerMasks& masks) const {
+  const ForwardScope here(*this);
   check<ShapeError>(src.dim() == tgt.dim() && (src.dim() == 2 || src.dim() == 3),
                     "Transformer: src has shape {} and tgt {}; both must be {} or, for one sequence, (steps, features)", src.shape(),
                     tgt.shape(), batch_first_ ? "(batch, steps, features)" : "(steps, batch, features)");
@@ -219,6 +229,7 @@ PositionalEncoding::PositionalEncoding(int64_t d_model, const PositionalEncoding
       batch_first_(options.batch_first) {}
 
 Tensor PositionalEncoding::operator()(const Tensor& x) const {
+  const ForwardScope here(*this);
   const int64_t d_model = pe.size(2), steps_dim = x.dim() == 3 && batch_first_ ? 1 : 0;
   check<ShapeError>((x.dim() == 2 || x.dim() == 3) && x.size(-1) == d_model,
                     "PositionalEncoding: x has shape {}, expected ({}, {}), or (steps, {}) for one sequence", x.shape(),

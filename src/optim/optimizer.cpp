@@ -1,10 +1,12 @@
 #include "gradus/optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <unordered_set>
 
 #include "autograd/row_sparse.h"
 #include "autograd/tensor_impl.h"
+#include "autograd/untrained.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "core/span.h"
@@ -39,7 +41,10 @@ void Optimizer::add_params(const std::vector<Tensor>& params) {
   }
   parameters_.reserve(parameters_.size() + added.size());
   groups_.push_back({.params = params});
-  for (Parameter& p : added) parameters_.push_back(std::move(p));
+  for (Parameter& p : added) {
+    p.tensor.impl()->is_optimized = true;
+    parameters_.push_back(std::move(p));
+  }
 }
 
 void Optimizer::check_group(size_t group) const {
@@ -155,6 +160,16 @@ Optimizer::Turn Optimizer::turn_of(Parameter& p, Tensor grad) const {
   return turn;
 }
 
+/// At the first step.
+static void warn_of_untrained(const char* optimizer, const auto& parameters) {
+  if (std::any_of(parameters.begin(), parameters.end(), [](const auto& p) { return p.steps > 0; })) return;
+  const UntrainedReport report = report_untrained;
+  if (!report) return;
+  std::vector<Tensor> tensors;
+  for (const auto& p : parameters) tensors.push_back(p.tensor);
+  report(optimizer, tensors);
+}
+
 void Optimizer::step() {
   const profiling::Span span(profiling::Kind::Operation, name());
   NoGradGuard no_grad;
@@ -162,6 +177,7 @@ void Optimizer::step() {
   std::vector<Turn> turns;
   for (Parameter& p : parameters_)
     if (const Tensor grad = p.tensor.grad(); grad.defined()) turns.push_back(turn_of(p, grad));
+  warn_of_untrained(name(), parameters_);
   for (Turn& turn : turns) {
     update(turn.parameter.group, turn.update);
     turn.put_back();

@@ -131,7 +131,7 @@ TEST_CASE("a handle that was moved from says so") {
   nn::Linear layer(2, 2);
   const nn::Linear taken = std::move(layer);
   CHECK(error_of<gradus::StateError>([&] { layer.parameters(); }) ==
-        "Module: this handle was moved from and is empty; use the one that it was moved to");
+        "Linear: this handle was moved from and is empty; use the one that it was moved to");
   CHECK_THROWS_AS(layer.str(), gradus::StateError);
   CHECK_THROWS_AS(layer.train(), gradus::StateError);
   CHECK_THROWS_AS(layer(zeros({1, 2})), gradus::StateError);

@@ -21,7 +21,10 @@ class GRADUS_API AnyModule : public Module {
   requires(!std::same_as<M, AnyModule>) AnyModule(const M& module)
       : Module(named(module)), call_([module](const Tensor& x) -> Tensor { return call(module, x); }) {}
 
-  Tensor operator()(const Tensor& x) const { return call_(x); }
+  Tensor operator()(const Tensor& x) const {
+    const ForwardScope here(*this);
+    return call_(x);
+  }
 
  private:
   std::function<Tensor(const Tensor&)> call_;

@@ -15,6 +15,7 @@ namespace gradus::nn {
 /// is written as `layer(x)` runs no hooks: the operator is the module's own.
 template <std::derived_from<Module> M, std::convertible_to<const Tensor&>... Inputs>
 requires std::is_invocable_r_v<Tensor, const M&, const Inputs&...> Tensor call(const M& module, const Inputs&... inputs) {
+  const ForwardScope here(module);
   if (!module.has_hooks()) return module(inputs...);
   return module.call_with_hooks({inputs...}, [&](const std::vector<Tensor>& x) -> Tensor {
     return [&]<size_t... I>(std::index_sequence<I...>)->Tensor { return module(x[I]...); }

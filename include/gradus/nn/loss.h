@@ -23,6 +23,7 @@ class Criterion : public Module {
   /// The loss of as many tensors as the function takes: (input, target) for most.
   template <std::convertible_to<Tensor>... Tensors>
   requires std::invocable<decltype(loss), const Tensors&..., const Options&> Tensor operator()(const Tensors&... tensors) const {
+    const ForwardScope here(*this);
     Options options = options_;
     if constexpr (requires { options.weight; }) options.weight = weight_;
     if constexpr (requires { options.pos_weight; }) options.pos_weight = pos_weight_;

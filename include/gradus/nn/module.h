@@ -11,24 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "gradus/nn/parameter.h"
 #include "gradus/tensor.h"
 
 /// Modules: layers and models with named parameters.
 namespace gradus::nn {
-
-/// A tensor that a module learns. It is a Tensor in every respect; only `clone` of a module tells the difference: a member declared as
-/// Parameter points to the copy in the cloned module, where a member declared as Tensor would still point to the original.
-/// To change a weight, write into it (`copy_`, nn::init): a handle assigned to the member would not be the one that is registered.
-class GRADUS_API Parameter : public Tensor {
- public:
-  Parameter() = default;
-  explicit Parameter(Tensor tensor) noexcept : Tensor(std::move(tensor)) {}
-  Parameter(const Parameter& other);
-  Parameter(Parameter&& other) noexcept = default;
-  Parameter& operator=(const Parameter& other) = default;
-  Parameter& operator=(Parameter&& other) noexcept = default;
-  ~Parameter() = default;
-};
 
 /// Names and tensors, in the order of registration: what `state_dict` gives and `load_state_dict` takes.
 using StateDict = std::vector<std::pair<std::string, Tensor>>;
@@ -47,7 +34,10 @@ using BackwardHook =
 
 /// The base of all layers and models: a handle to shared state (parameters, buffers, child modules, the training flag), as a Tensor is a
 /// handle to elements. Modules copy, move and live in containers; a copy is the same module, with the same weights. `clone` makes an
-/// independent one. A handle that was moved from is empty; using it throws StateError.
+/// independent one. A handle that was moved from is empty; using it throws StateError that names its type.
+///
+/// A module learns, saves, converts and prints what it registers: a member that did not pass through register_module belongs to nobody.
+/// When such a layer takes part in a backward pass, the first step of the optimizer that trains the rest warns of it on stderr.
 ///
 ///     struct Encoder : nn::Module {
 ///       nn::Embedding embedding;
@@ -64,8 +54,8 @@ class GRADUS_API Module {
   explicit Module(std::string name, std::string details = "");
   Module(const Module& other);
   Module(Module&& other) noexcept = default;
-  Module& operator=(const Module& other) = default;
-  Module& operator=(Module&& other) noexcept = default;
+  Module& operator=(const Module& other);
+  Module& operator=(Module&& other) noexcept;
   virtual ~Module();
 
   /// Every parameter of this module and, if `recurse`, of those inside it, each once, in the order of registration.
@@ -85,7 +75,7 @@ class GRADUS_API Module {
   StateDict state_dict() const;
   /// Copies the tensors into the parameters and buffers of the same names. Throws ValueError that lists every missing, unexpected and
   /// repeated name and every tensor of another shape or dtype; then nothing was changed. With strict = false, missing and unexpected names
-  /// are passed over. Unlike PyTorch it does not convert: see `to`.
+  /// are passed over. A tensor that is shared may be given under any of its names. Unlike PyTorch it does not convert: see `to`.
   void load_state_dict(const StateDict& state, bool strict = true) const;
 
   /// Sets whether dropout and the like are at work, here and inside.
@@ -149,42 +139,50 @@ class GRADUS_API Module {
   static const Module& named(const Module& module);
 
  private:
-  struct State;
-  friend class Cloner;
-  State& state() const;
+  friend class ForwardScope;
+  friend struct detail::ModuleState;
+  detail::ModuleState& state() const;
   std::any& held_contents() const;
+  void leave_for(const Module& other) noexcept;
   void check_child(const std::string& name, const Module& child, const std::vector<std::pair<std::string, Module>>& siblings) const;
   void add_child(const std::string& name, const Module& child, const std::type_info& type);
   void name_after(const std::type_info& type) const;
 
-  std::shared_ptr<State> state_;
+  detail::Shared<detail::ModuleState> state_;
 };
 
 GRADUS_API std::ostream& operator<<(std::ostream& out, const Module& module);
 
-/// While one lives, copies of Modules and Parameters on this thread are deep: every state and tensor is copied once, and all handles to it
-/// follow. `clone` is the way to it.
-class GRADUS_API Cloner {
+/// While one lives, `module` is being called on this thread: an error begins with the path of the innermost of these modules, as its
+/// parents name it, "decoder.out: linear: …". The library's layers and nn::call make one; a module of your own may do so too, so that its
+/// own operations are found as well:
+///
+///     Tensor operator()(const Tensor& x) const {
+///       const nn::ForwardScope here(*this);
+///       …
+class GRADUS_API ForwardScope {
  public:
-  Cloner();
-  ~Cloner();
-  Cloner(const Cloner&) = delete;
-  Cloner& operator=(const Cloner&) = delete;
+  /// Throws StateError when the module was moved from.
+  explicit ForwardScope(const Module& module);
+  ~ForwardScope();
+  ForwardScope(const ForwardScope&) = delete;
+  ForwardScope& operator=(const ForwardScope&) = delete;
+
+  /// What this thread is inside of, the innermost first.
+  static std::vector<const detail::ModuleState*> active();
 
  private:
-  friend class Module;
-  friend class Parameter;
-  struct Map;
-  std::unique_ptr<Map> map_;
-  Cloner* before_;
+  const Module& module_;
+  const ForwardScope* const outer_;
 };
 
 /// An independent copy of a module, with parameters, buffers and modules of its own; what was shared inside is shared inside the copy.
 /// Gradients and hooks are not copied. Works for any copyable type derived from Module whose members are modules, Parameters and plain
-/// values, also in containers: its copy constructor runs, and while it does every module and Parameter that it copies becomes a deep copy.
+/// values, also in containers: its copy constructor runs, and while it does every module and Parameter that it copies becomes a deep copy
+/// (detail::CloneScope).
 template <std::derived_from<Module> M>
 M clone(const M& module) {
-  const Cloner deep;
+  const detail::CloneScope deep;
   return M(module);
 }
 

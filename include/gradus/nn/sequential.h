@@ -25,6 +25,7 @@ class GRADUS_API Sequential : public Module {
 
   /// The output of the last module; x when there is none.
   Tensor operator()(const Tensor& x) const {
+    const ForwardScope here(*this);
     Tensor y = x;
     for (const AnyModule& step : steps()) y = step(y);
     return y;

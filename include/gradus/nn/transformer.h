@@ -31,7 +31,8 @@ class GRADUS_API TransformerActivation {
     else function_ = std::move(f);
   }
 
-  Tensor operator()(const Tensor& x) const { return module_ ? (*module_)(x) : function_(x); }
+  /// Throws StateError when it was moved from.
+  Tensor operator()(const Tensor& x) const;
   const std::optional<AnyModule>& module() const noexcept { return module_; }
 
  private:
