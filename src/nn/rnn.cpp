@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <limits>
 
 #include "core/check.h"
 #include "gradus/creation.h"
@@ -13,11 +12,10 @@
 #include "gradus/ops/recurrent.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
+#include "nn/module_size.h"
 
 namespace gradus::nn {
 namespace {
-
-constexpr int64_t kMostGates = 4;
 
 /// What differs from the default, as PyTorch prints it.
 template <class Options>
@@ -36,98 +34,95 @@ Tensor uniform(const Shape& shape, int64_t hidden_size) {
   return init::uniform_(empty(shape), -bound, bound);
 }
 
-void check_sizes(const char* module, int64_t input_size, int64_t hidden_size) {
+void check_positive(const char* module, int64_t input_size, int64_t hidden_size) {
   check<ValueError>(input_size > 0 && hidden_size > 0, "{}: input_size {} and hidden_size {} must be positive", module, input_size,
                     hidden_size);
-  constexpr int64_t limit = std::numeric_limits<int64_t>::max() / (2 * kMostGates);
-  check<ValueError>(hidden_size <= limit, "{}: hidden_size {} is beyond the limit, {}", module, hidden_size, limit);
 }
 
 }  // namespace
 
+void RecurrentLayers::Form::check_options() const {
+  check_positive(name, input_size, hidden_size);
+  check<ValueError>(num_layers > 0, "{}: num_layers {} must be positive", name, num_layers);
+  check<ValueError>(dropout >= 0 && dropout <= 1, "{}: dropout {} is not a probability; give 0 to 1", name, dropout);
+  check<ValueError>(dropout == 0 || num_layers > 1,
+                    "{}: dropout {} acts between layers, but there is one layer; use nn::Dropout on its output", name, dropout);
+  check<ValueError>(proj_size >= 0 && proj_size < hidden_size, "{}: proj_size {} is not in 0 to {}, below hidden_size", name, proj_size,
+                    hidden_size - 1);
+  const double D = static_cast<double>(directions()), H = static_cast<double>(hidden_size), P = static_cast<double>(proj_size);
+  const double S = P > 0 ? P : H, rows = static_cast<double>(gates) * H, more = static_cast<double>(num_layers - 1);
+  const auto numbers = [&](double inputs) { return D * (rows * (inputs + S + 2) + P * H); };
+  check_size(name, (more + 1) * D * 4, numbers(static_cast<double>(input_size)) + more * numbers(D * S),
+             fmt::format("input_size {}, hidden_size {} and num_layers {}", input_size, hidden_size, num_layers));
+}
+
 RecurrentLayers::RecurrentLayers(const Form& form, const std::string& more_details)
     : Module(form.name, fmt::format("{}, {}{}", form.input_size, form.hidden_size, more_details)), form_(form) {
-  check_sizes(form.name, form.input_size, form.hidden_size);
-  check<ValueError>(form.num_layers > 0, "{}: num_layers {} must be positive", form.name, form.num_layers);
-  check<ValueError>(form.dropout >= 0 && form.dropout <= 1, "{}: dropout {} is not a probability; give 0 to 1", form.name, form.dropout);
-  check<ValueError>(form.dropout == 0 || form.num_layers > 1,
-                    "{}: dropout {} acts between layers, but there is one layer; use nn::Dropout on its output", form.name, form.dropout);
-  check<ValueError>(form.proj_size >= 0 && form.proj_size < form.hidden_size, "{}: proj_size {} is not in 0 to {}, below hidden_size",
-                    form.name, form.proj_size, form.hidden_size - 1);
+  form.check_options();
   const int64_t rows = form.gates * form.hidden_size;
   for (int64_t layer = 0; layer < form.num_layers; ++layer)
     for (int64_t direction = 0; direction < form.directions(); ++direction) {
       const int64_t inputs = layer == 0 ? form.input_size : form.state_size() * form.directions();
       const std::string suffix = fmt::format("_l{}{}", layer, direction ? "_reverse" : "");
       const auto add = [&](const char* kind, const Shape& shape) {
-        weights_.push_back(register_parameter(kind + suffix, uniform(shape, form.hidden_size)));
+        return register_parameter(kind + suffix, uniform(shape, form.hidden_size));
       };
-      add("weight_ih", {rows, inputs});
-      add("weight_hh", {rows, form.state_size()});
-      if (form.bias) add("bias_ih", rows);
-      if (form.bias) add("bias_hh", rows);
-      if (form.proj_size > 0) add("weight_hr", {form.proj_size, form.hidden_size});
+      Weights& w = weights_.emplace_back();
+      w.weight_ih = add("weight_ih", {rows, inputs});
+      w.weight_hh = add("weight_hh", {rows, form.state_size()});
+      if (form.bias) w.bias_ih = add("bias_ih", rows);
+      if (form.bias) w.bias_hh = add("bias_hh", rows);
+      if (form.proj_size > 0) w.weight_hr = add("weight_hr", {form.proj_size, form.hidden_size});
     }
 }
 
-RecurrentWeights RecurrentLayers::weights_of(int64_t layer, int64_t direction) const {
-  const int64_t each = 2 + (form_.bias ? 2 : 0) + (form_.proj_size > 0 ? 1 : 0);
-  const Parameter* w = weights_.data() + (layer * form_.directions() + direction) * each;
-  RecurrentWeights weights{w[0], w[1]};
-  if (form_.bias) {
-    weights.bias_ih = w[2];
-    weights.bias_hh = w[3];
-  }
-  if (form_.proj_size > 0) weights.weight_hr = w[each - 1];
-  return weights;
+/// What only the module knows; the layers check the rest.
+void RecurrentLayers::check_state(const char* name, const Tensor& state, const Tensor& x, int64_t size) const {
+  if (!state.defined() || (state.dim() == x.dim() && state.size(0) == form_.num_layers * form_.directions())) return;
+  Shape expected{form_.num_layers * form_.directions()};
+  if (x.dim() == 3) expected.push_back(x.size(form_.batch_first ? 0 : 1));
+  expected.push_back(size);
+  fail<ShapeError>("{}: {} has shape {}, expected {}", form_.name, name, state.shape(), expected);
 }
 
-void RecurrentLayers::check_input(const Tensor& x, const std::vector<Tensor>& states, const Tensor& lengths) const {
-  const char* name = form_.name;
-  check<ShapeError>(x.dim() == 2 || x.dim() == 3, "{}: x has shape {}, expected {} or, for one sequence, (steps, features)", name,
+RecurrentOutput RecurrentLayers::run(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& lengths) const {
+  const bool training = is_training();
+  check<ShapeError>(x.dim() == 2 || x.dim() == 3, "{}: x has shape {}, expected {} or, for one sequence, (steps, features)", form_.name,
                     x.shape(), form_.batch_first ? "(batch, steps, features)" : "(steps, batch, features)");
-  check<ShapeError>(x.size(-1) == form_.input_size, "{}: input has {} features, expected {} (shape {})", name, x.size(-1), form_.input_size,
-                    x.shape());
-  check<ShapeError>(!lengths.defined() || x.dim() == 3, "{}: lengths belong to a batch, but x has shape {}", name, x.shape());
-  for (size_t i = 0; i < states.size(); ++i) {
-    if (!states[i].defined()) continue;
-    Shape expected{form_.num_layers * form_.directions()};
-    if (x.dim() == 3) expected.push_back(x.size(form_.batch_first ? 0 : 1));
-    expected.push_back(i == 0 ? form_.state_size() : form_.hidden_size);
-    check<ShapeError>(states[i].shape() == expected, "{}: {} has shape {}, expected {}", name, i == 0 ? "h0" : "c0", states[i].shape(),
-                      expected);
-  }
-}
+  check<ShapeError>(x.size(-1) == form_.input_size, "{}: input has {} features, expected {} (shape {})", form_.name, x.size(-1),
+                    form_.input_size, x.shape());
+  check<ShapeError>(!lengths.defined() || x.dim() == 3, "{}: lengths belong to a batch, but x has shape {}", form_.name, x.shape());
+  check_state("h0", h0, x, form_.state_size());
+  check_state("c0", c0, x, form_.hidden_size);
 
-std::vector<Tensor> RecurrentLayers::run(const Tensor& x, const std::vector<Tensor>& states, const Tensor& lengths,
-                                         const Layer& layer_function) const {
-  check_input(x, states, lengths);
   const bool batched = x.dim() == 3;
   Tensor layer_input = !batched ? x.unsqueeze(1) : form_.batch_first ? x.transpose(0, 1) : x;  // (T, B, I)
-  const int64_t batch = layer_input.size(1);
-  const auto start_of = [&](size_t state, int64_t at) {
-    const int64_t size = state == 0 ? form_.state_size() : form_.hidden_size;
-    if (!states[state].defined()) return zeros({batch, size}, {.dtype = x.dtype()});
-    const Tensor start = states[state].select(0, at);
+  const auto start_of = [&](const Tensor& states, int64_t at, int64_t size) {
+    if (!states.defined()) return zeros({layer_input.size(1), size}, {.dtype = x.dtype()});
+    const Tensor start = states.select(0, at);
     return batched ? start : start.unsqueeze(0);
   };
-
-  std::vector<std::vector<Tensor>> last(states.size());
+  std::vector<Tensor> h_n, c_n;
   for (int64_t layer = 0; layer < form_.num_layers; ++layer) {
-    if (layer > 0) layer_input = dropout(layer_input, form_.dropout, is_training());
+    if (layer > 0) layer_input = dropout(layer_input, form_.dropout, training);
     std::vector<Tensor> outputs;
     for (int64_t direction = 0; direction < form_.directions(); ++direction) {
-      std::vector<Tensor> starts;
-      for (size_t i = 0; i < states.size(); ++i) starts.push_back(start_of(i, layer * form_.directions() + direction));
-      const std::vector<Tensor> y = layer_function(layer_input, starts, weights_of(layer, direction), lengths, direction == 1);
-      outputs.push_back(y[0]);
-      for (size_t i = 0; i < states.size(); ++i) last[i].push_back(y[i + 1]);
+      const int64_t at = layer * form_.directions() + direction;
+      const Weights& w = weights_[static_cast<size_t>(at)];
+      const Tensor h = start_of(h0, at, form_.state_size()), c = form_.has_cells ? start_of(c0, at, form_.hidden_size) : Tensor();
+      const RecurrentOutput y =
+          run_layer(layer_input, h, c, {w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, w.weight_hr}, lengths, direction == 1);
+      outputs.push_back(y.output);
+      h_n.push_back(y.h_n);
+      if (form_.has_cells) c_n.push_back(y.c_n);
     }
     layer_input = outputs.size() == 1 ? outputs[0] : cat(outputs, 2);
   }
-  std::vector<Tensor> results{!batched ? layer_input.squeeze(1) : form_.batch_first ? layer_input.transpose(0, 1) : layer_input};
-  for (const auto& of_layers : last) results.push_back(batched ? stack(of_layers) : stack(of_layers).squeeze(1));
-  return results;
+  const auto stacked = [&](const std::vector<Tensor>& states) { return batched ? stack(states) : stack(states).squeeze(1); };
+  return {!batched            ? layer_input.squeeze(1)
+          : form_.batch_first ? layer_input.transpose(0, 1)
+                              : layer_input,
+          stacked(h_n), form_.has_cells ? stacked(c_n) : Tensor()};
 }
 
 GRU::GRU(int64_t input_size, int64_t hidden_size, const GRUOptions& o)
@@ -135,51 +130,59 @@ GRU::GRU(int64_t input_size, int64_t hidden_size, const GRUOptions& o)
                       details(o) + (o.reset_after ? "" : ", reset_after=False")),
       options_(o) {}
 
+RecurrentOutput GRU::run_layer(const Tensor& x, const Tensor& h0, const Tensor&, const RecurrentWeights& weights, const Tensor& lengths,
+                               bool reverse) const {
+  return gru_layer(x, h0, weights, lengths, reverse, options_.reset_after);
+}
+
 RNNOutput GRU::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
   const ForwardScope here(*this);
-  const auto y =
-      run(x, {h0}, lengths, [this](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
-        const GRUOutput out = gru_layer(in, states[0], {w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh}, n, reverse, options_.reset_after);
-        return std::vector<Tensor>{out.output, out.h_n};
-      });
-  return {y[0], y[1]};
+  const RecurrentOutput y = run(x, h0, {}, lengths);
+  return {y.output, y.h_n};
 }
 
 RNN::RNN(int64_t input_size, int64_t hidden_size, const RNNOptions& o)
     : RecurrentLayers({"RNN", 1, input_size, hidden_size, o.num_layers, o.bias, o.batch_first, o.dropout, o.bidirectional}, details(o)),
       options_(o) {}
 
+RecurrentOutput RNN::run_layer(const Tensor& x, const Tensor& h0, const Tensor&, const RecurrentWeights& weights, const Tensor& lengths,
+                               bool reverse) const {
+  return rnn_layer(x, h0, weights, lengths, reverse, options_.nonlinearity == RNNNonlinearity::Relu);
+}
+
 RNNOutput RNN::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
   const ForwardScope here(*this);
-  const bool use_relu = options_.nonlinearity == RNNNonlinearity::Relu;
-  const auto y =
-      run(x, {h0}, lengths, [use_relu](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
-        const RNNLayerOutput out = rnn_layer(in, states[0], w, n, reverse, use_relu);
-        return std::vector<Tensor>{out.output, out.h_n};
-      });
-  return {y[0], y[1]};
+  const RecurrentOutput y = run(x, h0, {}, lengths);
+  return {y.output, y.h_n};
 }
 
 LSTM::LSTM(int64_t input_size, int64_t hidden_size, const LSTMOptions& o)
-    : RecurrentLayers({"LSTM", 4, input_size, hidden_size, o.num_layers, o.bias, o.batch_first, o.dropout, o.bidirectional, o.proj_size},
-                      (o.proj_size > 0 ? fmt::format(", proj_size={}", o.proj_size) : "") + details(o)),
+    : RecurrentLayers(
+          {"LSTM", 4, input_size, hidden_size, o.num_layers, o.bias, o.batch_first, o.dropout, o.bidirectional, o.proj_size, true},
+          (o.proj_size > 0 ? fmt::format(", proj_size={}", o.proj_size) : "") + details(o)),
       options_(o) {}
+
+RecurrentOutput LSTM::run_layer(const Tensor& x, const Tensor& h0, const Tensor& c0, const RecurrentWeights& weights, const Tensor& lengths,
+                                bool reverse) const {
+  return lstm_layer(x, h0, c0, weights, lengths, reverse);
+}
 
 LSTMOutput LSTM::operator()(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& lengths) const {
   const ForwardScope here(*this);
   check<ValueError>(h0.defined() == c0.defined(), "LSTM: give both h0 and c0, or neither");
-  const auto y =
-      run(x, {h0, c0}, lengths, [](const Tensor& in, const auto& states, const RecurrentWeights& w, const Tensor& n, bool reverse) {
-        const LSTMLayerOutput out = lstm_layer(in, states[0], states[1], w, n, reverse);
-        return std::vector<Tensor>{out.output, out.h_n, out.c_n};
-      });
-  return {y[0], y[1], y[2]};
+  return run(x, h0, c0, lengths);
 }
 
 namespace {
 
 std::string cell_details(int64_t input_size, int64_t hidden_size, bool bias) {
   return fmt::format("{}, {}{}", input_size, hidden_size, bias ? "" : ", bias=False");
+}
+
+void check_cell(const char* module, double gates, int64_t input_size, int64_t hidden_size) {
+  check_positive(module, input_size, hidden_size);
+  const double I = static_cast<double>(input_size), H = static_cast<double>(hidden_size);
+  check_size(module, 4, gates * H * (I + H + 2), fmt::format("input_size {} and hidden_size {}", input_size, hidden_size));
 }
 
 /// x and a state as batches: rows (B, features) each, the state zeros where it is undefined.
@@ -201,7 +204,7 @@ Tensor without_batch(const Tensor& y, const Tensor& x) { return x.dim() == 1 ? y
 }  // namespace
 
 GRUCell::GRUCell(int64_t input_size, int64_t hidden_size, bool bias) : Module("GRUCell", cell_details(input_size, hidden_size, bias)) {
-  check_sizes("GRUCell", input_size, hidden_size);
+  check_cell("GRUCell", 3, input_size, hidden_size);
   weight_ih = register_parameter("weight_ih", uniform({3 * hidden_size, input_size}, hidden_size));
   weight_hh = register_parameter("weight_hh", uniform({3 * hidden_size, hidden_size}, hidden_size));
   if (!bias) return;
@@ -218,7 +221,7 @@ Tensor GRUCell::operator()(const Tensor& x, const Tensor& h) const {
 RNNCell::RNNCell(int64_t input_size, int64_t hidden_size, bool bias, RNNNonlinearity nonlinearity)
     : Module("RNNCell", cell_details(input_size, hidden_size, bias) + (nonlinearity == RNNNonlinearity::Relu ? ", nonlinearity=relu" : "")),
       nonlinearity_(nonlinearity) {
-  check_sizes("RNNCell", input_size, hidden_size);
+  check_cell("RNNCell", 1, input_size, hidden_size);
   weight_ih = register_parameter("weight_ih", uniform({hidden_size, input_size}, hidden_size));
   weight_hh = register_parameter("weight_hh", uniform({hidden_size, hidden_size}, hidden_size));
   if (!bias) return;
@@ -229,13 +232,13 @@ RNNCell::RNNCell(int64_t input_size, int64_t hidden_size, bool bias, RNNNonlinea
 Tensor RNNCell::operator()(const Tensor& x, const Tensor& h) const {
   const ForwardScope here(*this);
   const CellInput in = cell_input("RNNCell", x, h, weight_hh.size(1));
-  const RNNLayerOutput y = rnn_layer(in.rows.unsqueeze(0), in.state, {weight_ih, weight_hh, bias_ih, bias_hh}, {}, false,
-                                     nonlinearity_ == RNNNonlinearity::Relu);
+  const RecurrentOutput y = rnn_layer(in.rows.unsqueeze(0), in.state, {weight_ih, weight_hh, bias_ih, bias_hh}, {}, false,
+                                      nonlinearity_ == RNNNonlinearity::Relu);
   return without_batch(y.h_n, x);
 }
 
 LSTMCell::LSTMCell(int64_t input_size, int64_t hidden_size, bool bias) : Module("LSTMCell", cell_details(input_size, hidden_size, bias)) {
-  check_sizes("LSTMCell", input_size, hidden_size);
+  check_cell("LSTMCell", 4, input_size, hidden_size);
   weight_ih = register_parameter("weight_ih", uniform({4 * hidden_size, input_size}, hidden_size));
   weight_hh = register_parameter("weight_hh", uniform({4 * hidden_size, hidden_size}, hidden_size));
   if (!bias) return;
@@ -247,7 +250,7 @@ LSTMState LSTMCell::operator()(const Tensor& x, const Tensor& h, const Tensor& c
   const ForwardScope here(*this);
   check<ValueError>(h.defined() == c.defined(), "LSTMCell: give both h and c, or neither");
   const CellInput in = cell_input("LSTMCell", x, h, weight_hh.size(1)), cell = cell_input("LSTMCell", x, c, weight_hh.size(1));
-  const LSTMLayerOutput y = lstm_layer(in.rows.unsqueeze(0), in.state, cell.state, {weight_ih, weight_hh, bias_ih, bias_hh});
+  const RecurrentOutput y = lstm_layer(in.rows.unsqueeze(0), in.state, cell.state, {weight_ih, weight_hh, bias_ih, bias_hh});
   return {without_batch(y.h_n, x), without_batch(y.c_n, x)};
 }
 

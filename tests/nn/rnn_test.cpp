@@ -1,4 +1,6 @@
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -206,4 +208,42 @@ TEST_CASE("GRUCell names what is wrong with its input") {
   CHECK_THROWS_AS(cell(gradus::zeros({2, 4}), gradus::zeros(3)), gradus::ShapeError);
   CHECK_THROWS_AS(cell(gradus::zeros({1, 2, 4})), gradus::ShapeError);
   CHECK_THROWS_AS(cell({}), gradus::StateError);
+}
+
+TEST_CASE("recurrent layers and cells of sizes that no machine holds are refused before anything is made") {
+  const int64_t many = int64_t{1} << 40, most = std::numeric_limits<int64_t>::max();
+  CHECK(error_of<gradus::ValueError>([&] {
+          nn::GRU(4, 4, {.num_layers = many});
+        }).starts_with("GRU: input_size 4, hidden_size 4 and num_layers 1099511627776 make 4.4e+12 parameters with 1.32e+14 numbers"));
+  CHECK_THROWS_AS(nn::RNN(1, 1, {.num_layers = many, .bias = false}), gradus::ValueError);
+  CHECK_THROWS_AS(nn::LSTM(1, 2, {.num_layers = many, .bidirectional = true, .proj_size = 1}), gradus::ValueError);
+  for (const auto& [inputs, hidden] : {std::pair{most, int64_t{1}}, {int64_t{1}, most}, {most, most}, {many, many}, {int64_t{1}, many}}) {
+    CAPTURE(inputs);
+    CAPTURE(hidden);
+    const int64_t I = inputs, H = hidden;
+    CHECK_THROWS_AS(nn::GRU(I, H), gradus::ValueError);
+    CHECK_THROWS_AS(nn::LSTM(I, H, {.proj_size = H / 2}), gradus::ValueError);
+    CHECK_THROWS_AS(nn::RNN(I, H, {.num_layers = most}), gradus::ValueError);
+    CHECK_THROWS_AS(nn::GRUCell(I, H), gradus::ValueError);
+    CHECK_THROWS_AS(nn::LSTMCell(I, H), gradus::ValueError);
+    CHECK_THROWS_AS(nn::RNNCell(I, H), gradus::ValueError);
+  }
+}
+
+TEST_CASE("recurrent layers and cells that were moved from say so, and the one that they were moved to works") {
+  const auto check = [](auto module, const Tensor& x) {
+    const auto taken = std::move(module);
+    taken(x);
+    CHECK_THROWS_AS(module(x), gradus::StateError);
+    CHECK_THROWS_AS(module.parameters(), gradus::StateError);
+    module = taken;
+    module(x);
+  };
+  const Tensor sequence = gradus::zeros({3, 2, 4}), row = gradus::zeros({2, 4});
+  check(nn::GRU(4, 3, {.num_layers = 2, .bidirectional = true}), sequence);
+  check(nn::LSTM(4, 3, {.proj_size = 2}), sequence);
+  check(nn::RNN(4, 3), sequence);
+  check(nn::GRUCell(4, 3), row);
+  check(nn::LSTMCell(4, 3), row);
+  check(nn::RNNCell(4, 3), row);
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,18 +8,15 @@
 
 namespace gradus::nn {
 
-/// What a recurrent layer gives. D is 2 when bidirectional, otherwise 1.
+/// What a GRU or an RNN gives. D is 2 when bidirectional, otherwise 1.
 struct RNNOutput {
   Tensor output;  ///< the last layer's hidden state at every step: (T, B, D * H), (B, T, D * H) if batch_first, (T, D * H) unbatched
   Tensor h_n;     ///< every layer's hidden state after its last step: (layers * D, B, H), also if batch_first; (layers * D, H) unbatched
 };
 
-/// What an LSTM gives, as RNNOutput.
-struct LSTMOutput {
-  Tensor output;  ///< as RNNOutput's; its features are proj_size where that is set
-  Tensor h_n;     ///< likewise
-  Tensor c_n;     ///< every layer's cell after its last step: (layers * D, B, H); (layers * D, H) unbatched
-};
+/// What an LSTM gives: output and h_n as RNNOutput's, with proj_size features where that is set, and c_n, every layer's cell after its last
+/// step: (layers * D, B, H); (layers * D, H) unbatched.
+using LSTMOutput = RecurrentOutput;
 
 /// How a GRU is made. The defaults are PyTorch's.
 struct GRUOptions {
@@ -72,31 +68,36 @@ class GRADUS_API RecurrentLayers : public Module {
     double dropout;
     bool bidirectional;
     int64_t proj_size = 0;
+    bool has_cells = false;
+    /// Throws ValueError.
+    void check_options() const;
     int64_t directions() const noexcept { return bidirectional ? 2 : 1; }
     int64_t state_size() const noexcept { return proj_size > 0 ? proj_size : hidden_size; }
   };
-  /// One layer in one direction: x (T, B, I) and its first states (B, …) to the output and the states after the last step.
-  using Layer = std::function<std::vector<Tensor>(const Tensor& x, const std::vector<Tensor>& states, const RecurrentWeights& weights,
-                                                  const Tensor& lengths, bool reverse)>;
-
   RecurrentLayers(const Form& form, const std::string& more_details);
-  /// The output and the last states; `states` are the initial ones of all layers, or undefined for zeros.
-  std::vector<Tensor> run(const Tensor& x, const std::vector<Tensor>& states, const Tensor& lengths, const Layer& layer) const;
+  /// The output and the last states; h0 and c0 are the initial ones of all layers, or undefined for zeros. Only an LSTM has cells.
+  RecurrentOutput run(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& lengths) const;
 
  private:
-  void check_input(const Tensor& x, const std::vector<Tensor>& states, const Tensor& lengths) const;
-  RecurrentWeights weights_of(int64_t layer, int64_t direction) const;
+  /// The parameters of one layer in one direction; those that the form does not have are undefined.
+  struct Weights {
+    Parameter weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;
+  };
+
+  /// One layer in one direction, gradus::gru_layer or the like.
+  virtual RecurrentOutput run_layer(const Tensor& x, const Tensor& h0, const Tensor& c0, const RecurrentWeights& weights,
+                                    const Tensor& lengths, bool reverse) const = 0;
+  void check_state(const char* name, const Tensor& state, const Tensor& x, int64_t size) const;
 
   Form form_;
-  std::vector<Parameter>
-      weights_;  // for each layer and direction: weight_ih, weight_hh, bias_ih and bias_hh with bias, weight_hr with proj_size
+  std::vector<Weights> weights_;  // layer by layer, its directions one after the other
 };
 
 /// Layers of gated recurrent units; gradus::gru_layer has the equations.
 class GRADUS_API GRU : public RecurrentLayers {
  public:
-  /// Throws ValueError unless sizes and num_layers are positive and dropout is in [0, 1], and for dropout with a single layer, where
-  /// there is nothing between layers to drop (PyTorch warns).
+  /// Throws ValueError unless sizes and num_layers are positive and dropout is in [0, 1], for dropout with a single layer, where there is
+  /// nothing between layers to drop (PyTorch warns), and for more parameters than the machine's memory holds.
   GRU(int64_t input_size, int64_t hidden_size, const GRUOptions& options = {});
 
   /// x (T, B, I), (B, T, I) if batch_first, or (T, I) for one sequence; h0 (layers * D, B, H), (layers * D, H) for one sequence, or
@@ -106,6 +107,9 @@ class GRADUS_API GRU : public RecurrentLayers {
   const GRUOptions& options() const noexcept { return options_; }
 
  private:
+  RecurrentOutput run_layer(const Tensor& x, const Tensor& h0, const Tensor& c0, const RecurrentWeights& weights, const Tensor& lengths,
+                            bool reverse) const override;
+
   GRUOptions options_;
 };
 
@@ -119,6 +123,9 @@ class GRADUS_API RNN : public RecurrentLayers {
   const RNNOptions& options() const noexcept { return options_; }
 
  private:
+  RecurrentOutput run_layer(const Tensor& x, const Tensor& h0, const Tensor& c0, const RecurrentWeights& weights, const Tensor& lengths,
+                            bool reverse) const override;
+
   RNNOptions options_;
 };
 
@@ -132,13 +139,16 @@ class GRADUS_API LSTM : public RecurrentLayers {
   const LSTMOptions& options() const noexcept { return options_; }
 
  private:
+  RecurrentOutput run_layer(const Tensor& x, const Tensor& h0, const Tensor& c0, const RecurrentWeights& weights, const Tensor& lengths,
+                            bool reverse) const override;
+
   LSTMOptions options_;
 };
 
 /// One step of a GRU: x (B, I), h (B, H) or undefined for zeros, to h' (B, H); or the same without the batch.
 class GRADUS_API GRUCell : public Module {
  public:
-  /// Throws ValueError unless both sizes are positive.
+  /// Throws ValueError unless both sizes are positive and the parameters fit into memory.
   GRUCell(int64_t input_size, int64_t hidden_size, bool bias = true);
   Tensor operator()(const Tensor& x, const Tensor& h = {}) const;
 
@@ -172,7 +182,7 @@ struct LSTMState {
 /// One step of an LSTM: x (B, I), h and c (B, H) or undefined for zeros, to the state after it; or the same without the batch.
 class GRADUS_API LSTMCell : public Module {
  public:
-  /// Throws ValueError unless both sizes are positive.
+  /// Throws ValueError unless both sizes are positive and the parameters fit into memory.
   LSTMCell(int64_t input_size, int64_t hidden_size, bool bias = true);
   LSTMState operator()(const Tensor& x, const Tensor& h = {}, const Tensor& c = {}) const;
 

@@ -10,12 +10,12 @@ using namespace op_test;
 
 namespace {
 
-GRUWeights weights_of(const RecurrentKind& kind, const Tensors& in) { return {in[2], in[3], kind.bias(in, 0), kind.bias(in, 1)}; }
+RecurrentWeights weights_of(const RecurrentKind& kind, const Tensors& in) { return {in[2], in[3], kind.bias(in, 0), kind.bias(in, 1)}; }
 
 RecurrentKind kind_of(bool reset_after) {
   RecurrentKind kind{3, false, {}, {}};
   kind.layer = [=](const Tensors& in, const Tensor& lengths, bool reverse) {
-    const GRUOutput y = gru_layer(in[0], in[1], weights_of(kind, in), lengths, reverse, reset_after);
+    const RecurrentOutput y = gru_layer(in[0], in[1], weights_of(kind, in), lengths, reverse, reset_after);
     return Tensors{y.output, y.h_n};
   };
   kind.step = [=](const Tensors& from_x, const Product& from_h, const Tensors& states) {
@@ -64,8 +64,8 @@ TEST_CASE("a GRU layer says which of its inputs does not fit") {
   const Variant v{4, 2, 3, 5};
   const RecurrentKind kind = kind_of(true);
   const Tensors in = kind.inputs(v);
-  const GRUWeights w = weights_of(kind, in);
-  const auto text = [&](const Tensor& x, const Tensor& h0, const GRUWeights& weights, const Tensor& lengths = {}) {
+  const RecurrentWeights w = weights_of(kind, in);
+  const auto text = [&](const Tensor& x, const Tensor& h0, const RecurrentWeights& weights, const Tensor& lengths = {}) {
     return error_of<Error>([&] { gru_layer(x, h0, weights, lengths); });
   };
   const Options f64{.dtype = float64};

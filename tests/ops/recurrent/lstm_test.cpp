@@ -14,7 +14,7 @@ RecurrentWeights weights_of(const RecurrentKind& kind, const Tensors& in) { retu
 RecurrentKind lstm() {
   RecurrentKind kind{4, true, {}, {}};
   kind.layer = [=](const Tensors& in, const Tensor& lengths, bool reverse) {
-    const LSTMLayerOutput y = lstm_layer(in[0], in[1], in[4], weights_of(kind, in), lengths, reverse);
+    const RecurrentOutput y = lstm_layer(in[0], in[1], in[4], weights_of(kind, in), lengths, reverse);
     return Tensors{y.output, y.h_n, y.c_n};
   };
   kind.step = [](const Tensors& from_x, const Product& from_h, const Tensors& states) {
@@ -49,7 +49,7 @@ TEST_CASE("a projection by the identity changes nothing in an LSTM layer") {
     projected.layer = [=](const Tensors& in, const Tensor& lengths, bool reverse) {
       RecurrentWeights w = weights_of(kind, in);
       w.weight_hr = eye(in[1].size(1), {}, {.dtype = float64});
-      const LSTMLayerOutput y = lstm_layer(in[0], in[1], in[4], w, lengths, reverse);
+      const RecurrentOutput y = lstm_layer(in[0], in[1], in[4], w, lengths, reverse);
       return Tensors{y.output, y.h_n, y.c_n};
     };
     const Tensors in = kind.inputs(v), a = kind.run(v, in), b = projected.run(v, in);

@@ -15,7 +15,7 @@ RecurrentWeights weights_of(const RecurrentKind& kind, const Tensors& in) { retu
 RecurrentKind kind_of(bool use_relu) {
   RecurrentKind kind{1, false, {}, {}};
   kind.layer = [=](const Tensors& in, const Tensor& lengths, bool reverse) {
-    const RNNLayerOutput y = rnn_layer(in[0], in[1], weights_of(kind, in), lengths, reverse, use_relu);
+    const RecurrentOutput y = rnn_layer(in[0], in[1], weights_of(kind, in), lengths, reverse, use_relu);
     return Tensors{y.output, y.h_n};
   };
   kind.step = [=](const Tensors& from_x, const Product& from_h, const Tensors& states) {
