@@ -6,7 +6,6 @@
 #include <atomic>
 #include <bit>
 #include <cstdlib>
-#include <initializer_list>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -19,6 +18,7 @@
 #include "core/thread_pool.h"
 #include "kernels/blas_call.h"
 #include "kernels/blocked_gemm.h"
+#include "kernels/naive_product.h"
 
 // OpenBLAS exports these to choose its kernels again, but declares them in no header.
 extern "C" {
@@ -29,43 +29,40 @@ void gotoblas_dynamic_init() __attribute__((weak));
 namespace gradus::kernels {
 namespace {
 
-void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, float alpha, const float* a, int64_t lda, const float* b, int64_t ldb,
-          float beta, float* c, int64_t ldc) {
+CBLAS_TRANSPOSE cblas(Trans trans) { return trans == Trans::Yes ? CblasTrans : CblasNoTrans; }
+blasint cblas(int64_t size) { return static_cast<blasint>(size); }
+
+/// C = A B + beta C by OpenBLAS, on this thread.
+void call(const MatrixView<const float>& a, const MatrixView<const float>& b, float beta, const MatrixView<float>& c) {
   const BlasCall use;
-  cblas_sgemm(CblasRowMajor, ta == Trans::Yes ? CblasTrans : CblasNoTrans, tb == Trans::Yes ? CblasTrans : CblasNoTrans,
-              static_cast<blasint>(M), static_cast<blasint>(N), static_cast<blasint>(K), alpha, a, static_cast<blasint>(lda), b,
-              static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
+  cblas_sgemm(CblasRowMajor, cblas(a.trans), cblas(b.trans), cblas(c.rows), cblas(c.cols), cblas(a.cols), 1, a.data, cblas(a.ld), b.data,
+              cblas(b.ld), beta, c.data, cblas(c.ld));
 }
 
-void call(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, double alpha, const double* a, int64_t lda, const double* b, int64_t ldb,
-          double beta, double* c, int64_t ldc) {
+void call(const MatrixView<const double>& a, const MatrixView<const double>& b, double beta, const MatrixView<double>& c) {
   const BlasCall use;
-  cblas_dgemm(CblasRowMajor, ta == Trans::Yes ? CblasTrans : CblasNoTrans, tb == Trans::Yes ? CblasTrans : CblasNoTrans,
-              static_cast<blasint>(M), static_cast<blasint>(N), static_cast<blasint>(K), alpha, a, static_cast<blasint>(lda), b,
-              static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
+  cblas_dgemm(CblasRowMajor, cblas(a.trans), cblas(b.trans), cblas(c.rows), cblas(c.cols), cblas(a.cols), 1, a.data, cblas(a.ld), b.data,
+              cblas(b.ld), beta, c.data, cblas(c.ld));
 }
 
-/// Compares a product of small integers, which every order of summation gives exactly, with the sums themselves.
+/// Compares a product of small integers, which every order of summation gives exactly, with the naive one.
 template <class T>
-bool product_is_right(Trans ta, Trans tb, int n) {
-  const auto size = static_cast<size_t>(n);
-  std::vector<T> a(size * size), b(size * size), c(size * size), expected(size * size, T(0));
-  for (size_t i = 0; i < size * size; ++i) {
+bool product_is_right(Trans ta, Trans tb, int64_t n) {
+  const auto size = static_cast<size_t>(n * n);
+  std::vector<T> a(size), b(size), c(size), expected(size);
+  for (size_t i = 0; i < size; ++i) {
     a[i] = static_cast<T>(i % 7) - 3;
     b[i] = static_cast<T>(i % 5) - 2;
   }
-  for (size_t i = 0; i < size; ++i)
-    for (size_t k = 0; k < size; ++k)
-      for (size_t j = 0; j < size; ++j)
-        expected[i * size + j] +=
-            (ta == Trans::Yes ? a[k * size + i] : a[i * size + k]) * (tb == Trans::Yes ? b[j * size + k] : b[k * size + j]);
-  call(ta, tb, n, n, n, T(1), a.data(), n, b.data(), n, T(0), c.data(), n);
+  const MatrixView<const T> left(a.data(), n, n, n, ta), right(b.data(), n, n, n, tb);
+  call(left, right, T(0), MatrixView(c.data(), n, n));
+  naive_product<T>(left, right, MatrixView(expected.data(), n, n));
   return c == expected;
 }
 
 /// OpenBLAS has kernels for products below 100^3 multiplications and others above: both are tried, in both precisions.
 bool products_are_right() {
-  for (int n : {24, 104})
+  for (int64_t n : {24, 104})
     for (Trans ta : {Trans::No, Trans::Yes})
       for (Trans tb : {Trans::No, Trans::Yes})
         if (!product_is_right<float>(ta, tb, n) || !product_is_right<double>(ta, tb, n)) return false;
@@ -119,13 +116,19 @@ const std::string& prepared() {
                                                                        },
                                                                    .after = open_blas});
 
-/// Rows or columns of the result that one piece of work covers. Every tile packs the whole of the other operand again, which costs little
-/// only while tiles are broad, so more than four of them are made only where they stay so. A power of two goes evenly over threads.
+// How OpenBLAS's products are cut into tiles, one thread each; timed on the machine of docs/performance.md, two cores of a Zen 4.
+constexpr int64_t tile_work = 1 << 19;  // multiplications that are worth a thread
+constexpr int64_t broad_tile = 384;     // rows or columns from which on it costs little that every tile packs the whole other operand
+constexpr int64_t most_narrow_tiles = 4;
+constexpr int64_t tile_step = 32;  // tiles are multiples of this, as OpenBLAS's micro-kernels like them
+
+/// Rows or columns of the result that one piece of work covers. More than a few tiles are made only where they stay broad. A power of two
+/// goes evenly over threads.
 int64_t tile_length(int64_t length, int64_t multiplications) {
-  constexpr int64_t work = 1 << 19, broad = 384, step = 32;
-  const int64_t most = std::max<int64_t>(4, length / broad);
-  const auto tiles = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::clamp<int64_t>(multiplications / work, 1, most))));
-  return std::max<int64_t>((length / tiles + step - 1) / step * step, step);
+  const int64_t most = std::max(most_narrow_tiles, length / broad_tile);
+  const auto wanted = static_cast<uint64_t>(std::clamp<int64_t>(multiplications / tile_work, 1, most));
+  const auto tiles = static_cast<int64_t>(std::bit_floor(wanted));
+  return std::max((length / tiles + tile_step - 1) / tile_step * tile_step, tile_step);
 }
 
 /// M N K, or the largest integer where that is beyond it.
@@ -135,61 +138,60 @@ int64_t product_of(int64_t M, int64_t N, int64_t K) {
   return beyond ? std::numeric_limits<int64_t>::max() : mnk;
 }
 
-void check_sizes(std::initializer_list<int64_t> sizes, int64_t M, int64_t N, int64_t K) {
+template <class T>
+void check_sizes(const MatrixView<const T>& a, const MatrixView<const T>& b, const MatrixView<T>& c) {
   constexpr int64_t limit = std::numeric_limits<blasint>::max();
-  check<ShapeError>(std::max(sizes) <= limit, "matmul: [{}, {}] x [{}, {}]: a size or stride is beyond {}, BLAS's limit", M, K, K, N,
-                    limit);
+  check<ShapeError>(std::max({c.rows, c.cols, a.cols, a.ld, b.ld, c.ld}) <= limit,
+                    "matmul: [{}, {}] x [{}, {}]: a size or stride is beyond {}, BLAS's limit", a.rows, a.cols, b.rows, b.cols, limit);
+}
+
+/// By OpenBLAS, in tiles of the rows or the columns of C, whichever are more.
+template <class T>
+void tiled_gemm(const MatrixView<const T>& a, const MatrixView<const T>& b, const MatrixView<T>& c, Output output) {
+  const T beta = output == Output::Accumulate ? 1 : 0;
+  const bool by_rows = c.rows > c.cols;
+  const int64_t length = by_rows ? c.rows : c.cols;
+  parallel_for(length, tile_length(length, product_of(c.rows, c.cols, a.cols)), [&](int64_t begin, int64_t end) {
+    const int64_t n = end - begin;
+    if (by_rows) call(a.some_rows(begin, n), b, beta, c.some_rows(begin, n));
+    else call(a, b.some_cols(begin, n), beta, c.some_cols(begin, n));
+  });
 }
 
 }  // namespace
 
 template <class T>
-void gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, T alpha, const T* a, int64_t lda, const T* b, int64_t ldb, T beta,
-          T* c, int64_t ldc) {
+void gemm(const std::type_identity_t<MatrixView<const T>>& a, const std::type_identity_t<MatrixView<const T>>& b, const MatrixView<T>& c,
+          Output output) {
   prepared();
   const profiling::Span span(profiling::Kind::Kernel, "gemm");
-  if (M == 0 || N == 0) return;
-  lda = std::max<int64_t>(lda, 1), ldb = std::max<int64_t>(ldb, 1);
-  if (K == 0) {
-    for (int64_t i = 0; i < M; ++i)
-      for (int64_t j = 0; j < N; ++j) c[i * ldc + j] = beta == 0 ? T(0) : beta * c[i * ldc + j];
+  if (c.rows == 0 || c.cols == 0) return;
+  if (a.cols == 0) {
+    if (output == Output::Overwrite)
+      for (int64_t i = 0; i < c.rows; ++i) std::fill_n(c.at(i, 0), c.cols, T(0));
     return;
   }
-  check_sizes({M, N, K, lda, ldb, ldc}, M, N, K);
+  check_sizes(a, b, c);
   if constexpr (std::is_same_v<T, float>)
-    if (alpha == 1 && (beta == 0 || beta == 1) && blocked_gemm(trans_a, trans_b, M, N, K, a, lda, b, ldb, beta == 1, nullptr, c, ldc))
-      return;
-  const bool by_rows = M > N;
-  const int64_t length = by_rows ? M : N;
-  const int64_t tile = tile_length(length, product_of(M, N, K));
-  parallel_for(length, tile, [&](int64_t begin, int64_t end) {
-    if (by_rows)
-      call(trans_a, trans_b, end - begin, N, K, alpha, a + (trans_a == Trans::Yes ? begin : begin * lda), lda, b, ldb, beta,
-           c + begin * ldc, ldc);
-    else
-      call(trans_a, trans_b, M, end - begin, K, alpha, a, lda, b + (trans_b == Trans::Yes ? begin * ldb : begin), ldb, beta, c + begin,
-           ldc);
-  });
+    if (blocked_gemm(a, b, c, output, nullptr)) return;
+  tiled_gemm(a, b, c, output);
 }
-template void gemm(Trans, Trans, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*, int64_t);
-template void gemm(Trans, Trans, int64_t, int64_t, int64_t, double, const double*, int64_t, const double*, int64_t, double, double*,
-                   int64_t);
+template void gemm(const MatrixView<const float>&, const MatrixView<const float>&, const MatrixView<float>&, Output);
+template void gemm(const MatrixView<const double>&, const MatrixView<const double>&, const MatrixView<double>&, Output);
 
 template <class T>
-void gemm_and_row(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, const T* a, int64_t lda, const T* b, int64_t ldb,
-                  const T* row, T* c, int64_t ldc) {
-  check_sizes({M, N, K, lda, ldb, ldc}, M, N, K);
+void gemm_and_row(const std::type_identity_t<MatrixView<const T>>& a, const std::type_identity_t<MatrixView<const T>>& b, const T* row,
+                  const MatrixView<T>& c) {
+  check_sizes(a, b, c);
   if constexpr (std::is_same_v<T, float>) {
     const profiling::Span span(profiling::Kind::Kernel, "gemm");
-    if (blocked_gemm(trans_a, trans_b, M, N, K, a, lda, b, ldb, false, row, c, ldc)) return;
+    if (blocked_gemm(a, b, c, Output::Overwrite, row)) return;
   }
-  for (int64_t i = 0; i < M; ++i) std::copy_n(row, N, c + i * ldc);
-  gemm<T>(trans_a, trans_b, M, N, K, 1, a, lda, b, ldb, 1, c, ldc);
+  for (int64_t i = 0; i < c.rows; ++i) std::copy_n(row, c.cols, c.at(i, 0));
+  gemm(a, b, c, Output::Accumulate);
 }
-template void gemm_and_row(Trans, Trans, int64_t, int64_t, int64_t, const float*, int64_t, const float*, int64_t, const float*, float*,
-                           int64_t);
-template void gemm_and_row(Trans, Trans, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t, const double*, double*,
-                           int64_t);
+template void gemm_and_row(const MatrixView<const float>&, const MatrixView<const float>&, const float*, const MatrixView<float>&);
+template void gemm_and_row(const MatrixView<const double>&, const MatrixView<const double>&, const double*, const MatrixView<double>&);
 
 std::string blas_description() { return prepared(); }
 

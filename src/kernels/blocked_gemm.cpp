@@ -7,98 +7,104 @@
 #include "kernels/pack.h"
 #include "kernels/small_kernels.h"
 
+/// A product as three loops around a micro-kernel (Goto and van de Geijn 2008): a panel of B, `depth` of K by `panel_width` columns, is
+/// packed into blocks of `kernel_width` columns; each chunk of rows of A then meets each block in one call of the micro-kernel. The tails
+/// (the last rows, columns and k) have micro-kernels of their own sizes. naive_product says what comes out.
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t columns = 512;   // of B packed at a time, a panel
-constexpr int64_t row_chunk = 64;  // rows of A that meet a block
+// Tuning numbers, timed on the machine of docs/performance.md, two cores of a Zen 4 with 1 MB of second-level cache each.
+constexpr int64_t panel_width = 512;             // columns of B that are packed at a time
+constexpr int64_t row_chunk = 64;                // rows of A that meet a block
+constexpr int64_t most_depth = 768;              // of K in one pass: a block of B and a chunk of A stay in the second-level cache
+constexpr int64_t most_depth_transposed = 512;   // a transposed A is read in strips, each in a page of its own, and asks for less
+constexpr int64_t depth_step = 16;               // passes are multiples of this, a cache line
+constexpr int64_t least_size = 16;               // rows, columns and k below which OpenBLAS is quicker
+constexpr int64_t pack_worth_sharing = 1 << 16;  // numbers to pack from which on all threads pack
+constexpr int64_t work_worth_sharing = 1 << 19;  // multiplications that are worth a thread
+constexpr int64_t many_chunks = 16;              // from which on a thread takes a chunk's whole panel, so that the chunk stays near
 
-/// Of K at a time. Every pass but the first reads C again, so they are few, and of about one length; a block of B, and the rows of A that
-/// meet it, stay in the second-level cache. A transposed A is read in strips of a row each, a page apart, and asks for less.
+/// Of K in each pass. Every pass but the first reads C again, so they are few, and of about one length.
 int64_t depth_of(bool transposed, int64_t K) {
-  constexpr int64_t step = 16;
-  const int64_t most = transposed ? 512 : 768, passes = (K + most - 1) / most;
-  return ((K + passes - 1) / passes + step - 1) / step * step;
+  const int64_t most = transposed ? most_depth_transposed : most_depth, passes = (K + most - 1) / most;
+  return ((K + passes - 1) / passes + depth_step - 1) / depth_step * depth_step;
 }
 
-/// C (M, N) = op(A) op(B), or with `add` C += it, or with a row C = it + the row.
-struct Problem {
-  bool transposed_a, transposed_b, add;
+/// What every pass needs to know: C = A B, or C += it, or with a row C = it + the row.
+struct BlockedProduct {
+  MatrixView<const float> a, b;
+  MatrixView<float> c;
+  bool accumulates;
   const float* row;
-  int64_t M, N, K;
-  const float* a;
-  int64_t lda;
-  const float* b;
-  int64_t ldb;
-  float* c;
-  int64_t ldc;
 
+  int64_t rows() const noexcept { return c.rows; }
+  int64_t cols() const noexcept { return c.cols; }
+  int64_t depth() const noexcept { return a.cols; }
   /// A narrow B, or one for few rows, is read where it lies.
-  bool packs() const noexcept { return transposed_b || (ldb > narrow && M > row_chunk); }
+  bool packs() const noexcept { return b.is_transposed() || (b.ld > narrow && rows() > row_chunk); }
+
+  SmallKernel kernel(int64_t height, int64_t width, int64_t k, bool accumulate) const {
+    return small_kernel(width, height, k, packs() ? width : b.ld, a.ld, accumulate, c.ld, a.is_transposed());
+  }
+
+  /// Whether every micro-kernel that the passes will ask for can be made, those of the tails included.
+  bool all_kernels_exist(int64_t pass_depth) const {
+    for (int64_t k : {std::min(pass_depth, depth()), depth() % pass_depth})
+      for (int64_t height : {std::min(row_chunk, rows()), rows() % row_chunk})
+        for (int64_t width : {std::min(kernel_width, cols()), cols() % kernel_width})
+          for (bool accumulate : {accumulates || row, accumulates || row || depth() > pass_depth})
+            if (k > 0 && height > 0 && width > 0 && !kernel(height, width, k, accumulate)) return false;
+    return true;
+  }
 };
 
-SmallKernel kernel_for(const Problem& p, int64_t rows, int64_t width, int64_t k, bool add) {
-  return small_kernel(width, rows, k, p.packs() ? width : p.ldb, p.lda, add, p.ldc, p.transposed_a);
-}
-
-/// Whether every kernel that the product will ask for can be made.
-bool all_kernels_exist(const Problem& p, int64_t depth) {
-  for (int64_t k : {std::min(depth, p.K), p.K % depth})
-    for (int64_t rows : {std::min(row_chunk, p.M), p.M % row_chunk})
-      for (int64_t width : {std::min(kernel_width, p.N), p.N % kernel_width})
-        for (bool add : {p.add || p.row, p.add || p.row || p.K > depth})
-          if (k > 0 && rows > 0 && width > 0 && !kernel_for(p, rows, width, k, add)) return false;
-  return true;
-}
-
-/// Fetches C (rows, width) beforehand: a kernel asks for each part only when it needs it, and waits.
-void fetch(const float* c, int64_t rows, int64_t width, int64_t ldc) {
+/// Fetches a part of C beforehand: a micro-kernel asks for each element only when it needs it, and waits.
+void prefetch(const MatrixView<float>& c) {
   constexpr int64_t line = 16;
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < width; j += line) __builtin_prefetch(c + i * ldc + j, 1, 2);
+  for (int64_t i = 0; i < c.rows; ++i)
+    for (int64_t j = 0; j < c.cols; j += line) __builtin_prefetch(c.at(i, j), 1, 2);
 }
 
-/// Every row of C (rows, width) = row.
-void fill(const float* row, int64_t rows, int64_t width, float* c, int64_t ldc) {
-  for (int64_t i = 0; i < rows; ++i) std::copy_n(row, width, c + i * ldc);
+/// Every row of a part of C = row.
+void fill_rows(const float* row, const MatrixView<float>& c) {
+  for (int64_t i = 0; i < c.rows; ++i) std::copy_n(row, c.cols, c.at(i, 0));
 }
 
-/// One pass: k of the sum, for the columns [n0, n0 + width) of C.
-struct Pass {
-  const Problem& p;
+/// One panel: k of the sum from k0 on, for the columns [n0, n0 + width) of C.
+struct Panel {
+  const BlockedProduct& p;
   int64_t k0, k, n0, width;
   float* packed;  // blocks of B, (k, kernel_width) each, the last one narrower
 
-  const float* block(int64_t n) const { return p.packs() ? packed + n * k : p.b + k0 * p.ldb + n0 + n; }
+  /// Where the block lies that starts at column n of the panel.
+  const float* block(int64_t n) const { return p.packs() ? packed + n * k : p.b.at(k0, n0 + n); }
 
+  /// The blocks [begin, end).
   void pack(int64_t begin, int64_t end) const {
-    for (int64_t n = begin * kernel_width; n < std::min(end * kernel_width, width); n += kernel_width) {
-      const float* from = p.b + (p.transposed_b ? (n0 + n) * p.ldb + k0 : k0 * p.ldb + n0 + n);
-      pack_block(k, std::min(kernel_width, width - n), from, p.transposed_b ? p.ldb : 1, p.transposed_b ? 1 : p.ldb, packed + n * k);
-    }
+    const int64_t n_stride = p.b.is_transposed() ? p.b.ld : 1, k_stride = p.b.is_transposed() ? 1 : p.b.ld;
+    for (int64_t n = begin * kernel_width; n < std::min(end * kernel_width, width); n += kernel_width)
+      pack_block(k, std::min(kernel_width, width - n), p.b.at(k0, n0 + n), n_stride, k_stride, packed + n * k);
   }
 
-  /// The part of C in chunk `chunk` of the rows, from column n on, `count` wide.
+  /// The part of C in chunk `chunk` of the rows, from column n of the panel on, `count` wide.
   void multiply(int64_t chunk, int64_t n, int64_t count) const {
-    const int64_t m = chunk * row_chunk, rows = std::min(row_chunk, p.M - m), end = std::min(n + count, width);
-    const bool onto_c = p.add || k0 > 0, onto_row = p.row && k0 == 0;
-    const float* x = p.a + (p.transposed_a ? k0 * p.lda + m : m * p.lda + k0);
+    const int64_t m = chunk * row_chunk, height = std::min(row_chunk, p.rows() - m), end = std::min(n + count, width);
+    const bool onto_c = p.accumulates || k0 > 0, onto_row = p.row && k0 == 0;
     for (; n < end; n += kernel_width) {
       const int64_t wide = std::min(kernel_width, width - n);
-      float* y = p.c + m * p.ldc + n0 + n;
-      if (onto_c) fetch(y, rows, wide, p.ldc);
-      if (onto_row) fill(p.row + n0 + n, rows, wide, y, p.ldc);
-      kernel_for(p, rows, wide, k, onto_c || onto_row)(block(n), x, y);
+      const MatrixView<float> part(p.c.at(m, n0 + n), height, wide, p.c.ld);
+      if (onto_c) prefetch(part);
+      if (onto_row) fill_rows(p.row + n0 + n, part);
+      p.kernel(height, wide, k, onto_c || onto_row)(block(n), p.a.at(m, k0), part.data);
     }
   }
 
-  /// The threads pack the panel together, then share it. Every element of C is one kernel's, whoever runs it.
+  /// The threads pack the panel together, then share it. Every element of C is one micro-kernel's, whoever runs it.
   void run() const {
-    constexpr int64_t work = 1 << 19, worth_sharing = 1 << 16, many = 16;  // multiplications; numbers to pack; chunks
-    const int64_t blocks = (width + kernel_width - 1) / kernel_width, chunks = (p.M + row_chunk - 1) / row_chunk;
-    if (p.packs()) parallel_for(blocks, k * width < worth_sharing ? blocks : 1, [&](int64_t begin, int64_t end) { pack(begin, end); });
-    const int64_t group = chunks < many ? 1 : blocks, groups = (blocks + group - 1) / group;
-    const int64_t grain = std::max<int64_t>(work / (row_chunk * group * kernel_width * k), 1);
+    const int64_t blocks = (width + kernel_width - 1) / kernel_width, chunks = (p.rows() + row_chunk - 1) / row_chunk;
+    if (p.packs()) parallel_for(blocks, k * width < pack_worth_sharing ? blocks : 1, [&](int64_t begin, int64_t end) { pack(begin, end); });
+    const int64_t group = chunks < many_chunks ? 1 : blocks, groups = (blocks + group - 1) / group;  // blocks that go together
+    const int64_t grain = std::max<int64_t>(work_worth_sharing / (row_chunk * group * kernel_width * k), 1);
     parallel_for(chunks * groups, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) multiply(i / groups, i % groups * group * kernel_width, group * kernel_width);
     });
@@ -107,18 +113,18 @@ struct Pass {
 
 }  // namespace
 
-bool blocked_gemm(Trans trans_a, Trans trans_b, int64_t M, int64_t N, int64_t K, const float* a, int64_t lda, const float* b, int64_t ldb,
-                  bool add, const float* row, float* c, int64_t ldc) {
-  constexpr int64_t fewest = 16;
-  if (!has_small_kernels() || M < fewest || N < fewest || K < fewest) return false;
+bool blocked_gemm(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c, Output output,
+                  const float* row) {
+  if (!has_small_kernels() || std::min({c.rows, c.cols, a.cols}) < least_size) return false;
   const KernelUse use;
   if (!use) return false;
-  const Problem p{trans_a == Trans::Yes, trans_b == Trans::Yes, add, row, M, N, K, a, lda, b, ldb, c, ldc};
-  const int64_t depth = depth_of(p.transposed_a, K);
-  if (!all_kernels_exist(p, depth)) return false;
-  const Scratch<float> packed(p.packs() ? std::min(K, depth) * std::min(N, columns) : 0);
+  const BlockedProduct p{a, b, c, output == Output::Accumulate, row};
+  const int64_t K = p.depth(), N = p.cols(), depth = depth_of(a.is_transposed(), K);
+  if (!p.all_kernels_exist(depth)) return false;
+  const Scratch<float> packed(p.packs() ? std::min(K, depth) * std::min(N, panel_width) : 0);
   for (int64_t k0 = 0; k0 < K; k0 += depth)
-    for (int64_t n0 = 0; n0 < N; n0 += columns) Pass{p, k0, std::min(depth, K - k0), n0, std::min(columns, N - n0), packed.data()}.run();
+    for (int64_t n0 = 0; n0 < N; n0 += panel_width)
+      Panel{p, k0, std::min(depth, K - k0), n0, std::min(panel_width, N - n0), packed.data()}.run();
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include "core/scratch.h"
 #include "core/thread_pool.h"
 #include "kernels/blas.h"
+#include "kernels/naive_product.h"
 
 namespace gradus::kernels {
 namespace {
@@ -72,19 +73,11 @@ bool is_pointwise(const ConvolutionSizes& s) {
   return s.kernel == one && s.stride == one && s.padding == none && s.in == s.out;
 }
 
-/// C (M, N) = A (M, K) B (K, N), added to C or in its place; integers wrap around.
+/// C = A B, added to C or in its place; integers wrap around.
 template <class T>
-void product(int64_t M, int64_t N, int64_t K, const T* a, const T* b, bool add, T* c) {
-  if constexpr (std::is_floating_point_v<T>) {
-    gemm<T>(Trans::No, Trans::No, M, N, K, 1, a, K, b, N, add ? 1 : 0, c, N);
-  } else {
-    for (int64_t i = 0; i < M; ++i)
-      for (int64_t j = 0; j < N; ++j) {
-        auto sum = static_cast<uint64_t>(add ? c[i * N + j] : 0);
-        for (int64_t k = 0; k < K; ++k) sum += static_cast<uint64_t>(a[i * K + k]) * static_cast<uint64_t>(b[k * N + j]);
-        c[i * N + j] = static_cast<T>(sum);
-      }
-  }
+void multiply(const MatrixView<const T>& a, const MatrixView<const T>& b, const MatrixView<T>& c, bool accumulate) {
+  if constexpr (std::is_floating_point_v<T>) gemm(a, b, c, accumulate_if(accumulate));
+  else naive_product<uint64_t>(a, b, c, accumulate);
 }
 
 /// Calls f(image, group) for all of them, on the pool's threads.
@@ -110,7 +103,7 @@ void convolution(const ConvolutionSizes& s, const T* x, const T* weight, const T
       for (int64_t o = 0; o < O; ++o) std::fill_n(to + o * P, P, bias[group * O + o]);
     const Scratch<T> columns(pointwise ? 0 : W * P);
     if (!pointwise) windows_to_columns(s, from, columns.data());
-    product<T>(O, P, W, weight + group * O * W, pointwise ? from : columns.data(), bias != nullptr, to);
+    multiply<T>({weight + group * O * W, O, W}, {pointwise ? from : columns.data(), W, P}, {to, O, P}, bias != nullptr);
   });
 }
 
@@ -122,7 +115,7 @@ void convolution_input_gradient(const ConvolutionSizes& s, const T* dy, const T*
     const int64_t at = image * s.groups + group;
     const Scratch<T> columns(pointwise ? 0 : W * P);
     T* const to = pointwise ? dx + at * size : columns.data();
-    gemm<T>(Trans::Yes, Trans::No, W, P, O, 1, weight + group * O * W, W, dy + at * O * P, P, 0, to, P);
+    gemm({weight + group * O * W, W, O, W, Trans::Yes}, {dy + at * O * P, O, P}, MatrixView(to, W, P));
     if (pointwise) return;
     std::fill_n(dx + at * size, size, T(0));
     columns_to_windows(s, columns.data(), dx + at * size);
@@ -145,7 +138,7 @@ void convolution_weight_gradient(const ConvolutionSizes& s, const T* x, const T*
       const int64_t at = image * s.groups + group;
       const T* from = x + at * s.in_channels * s.in_area();
       if (!pointwise) windows_to_columns(s, from, columns.data());
-      gemm<T>(Trans::No, Trans::Yes, O, W, P, 1, dy + at * O * P, P, pointwise ? from : columns.data(), P, 1, sum, W);
+      gemm({dy + at * O * P, O, P}, {pointwise ? from : columns.data(), P, W, P, Trans::Yes}, MatrixView(sum, O, W), Output::Accumulate);
     }
   });
   for (int64_t piece = 1; piece < pieces; ++piece)

@@ -7,14 +7,15 @@
 #include "core/isa.h"
 #include "core/thread_pool.h"
 #include "kernels/lanes.h"
+#include "kernels/matrix_view.h"
 
 /// Products of a float matrix and a vector, added up in double.
 namespace gradus::kernels {
 
-/// n elements, `step` apart.
-inline Array<double> widened(int64_t n, const float* x, int64_t step) {
-  Array<double> wide(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) wide[static_cast<size_t>(i)] = static_cast<double>(x[i * step]);
+/// The elements of a column (n, 1).
+inline Array<double> widened(const MatrixView<const float>& column) {
+  Array<double> wide(static_cast<size_t>(column.rows));
+  for (int64_t i = 0; i < column.rows; ++i) wide[static_cast<size_t>(i)] = static_cast<double>(column(i, 0));
   return wide;
 }
 
@@ -35,8 +36,10 @@ inline void row_products(int64_t rows, int64_t K, const float* a, int64_t stride
   });
 }
 
-/// y_i = sum_k a[k, i] v_k for `columns` columns, at most `column_strip`.
+/// Columns that are added up side by side: their sums, 2 KB, stay in the nearest cache.
 inline constexpr int64_t column_strip = 256;
+
+/// y_i = sum_k a[k, i] v_k for `columns` columns, at most `column_strip`.
 inline void column_products(int64_t columns, int64_t K, const float* a, int64_t stride, const double* v, float* y) {
   isa::run([=] {
     double total[column_strip] = {};
@@ -48,15 +51,16 @@ inline void column_products(int64_t columns, int64_t K, const float* a, int64_t 
 
 }  // namespace detail
 
-/// y (n) = A v with A (n, K), stored so or, `transposed`, as (K, n), its rows `stride` apart.
-inline void matrix_vector(bool transposed, int64_t n, int64_t K, const float* a, int64_t stride, const Array<double>& v, float* y) {
-  const int64_t piece = transposed ? detail::column_strip : std::max<int64_t>((1 << 15) / std::max<int64_t>(K, 1), 1);
-  const int64_t pieces = (n + piece - 1) / piece;
+/// y (n) = A v with A (n, K).
+inline void matrix_vector(const MatrixView<const float>& a, const Array<double>& v, float* y) {
+  constexpr int64_t work = 1 << 15;  // elements of A that a thread takes at a time
+  const int64_t piece = a.is_transposed() ? detail::column_strip : std::max<int64_t>(work / std::max<int64_t>(a.cols, 1), 1);
+  const int64_t pieces = (a.rows + piece - 1) / piece;
   parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
-      const int64_t first = p * piece, count = std::min(piece, n - first);
-      if (transposed) detail::column_products(count, K, a + first, stride, v.data(), y + first);
-      else detail::row_products(count, K, a + first * stride, stride, v.data(), y + first);
+      const int64_t first = p * piece, count = std::min(piece, a.rows - first);
+      const auto multiply = a.is_transposed() ? detail::column_products : detail::row_products;
+      multiply(count, a.cols, a.at(first, 0), a.ld, v.data(), y + first);
     }
   });
 }

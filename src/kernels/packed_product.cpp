@@ -50,8 +50,8 @@ template <class T>
 void PackedProduct<T>::run(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
   if (rows == 0 || (packs() && run_packed(rows, x, ldx, add, y, ldy))) return;
   const bool stored = k_stride_ == 1;
-  gemm<T>(Trans::No, stored ? Trans::Yes : Trans::No, rows, N_, K_, 1, x, ldx, w_,
-          stored ? std::max(n_stride_, K_) : std::max(k_stride_, N_), add ? T(1) : T(0), y, ldy);
+  const MatrixView<const T> w(w_, K_, N_, stored ? std::max(n_stride_, K_) : std::max(k_stride_, N_), stored ? Trans::Yes : Trans::No);
+  gemm({x, rows, K_, ldx}, w, MatrixView(y, rows, N_, ldy), accumulate_if(add));
 }
 
 template class PackedProduct<float>;

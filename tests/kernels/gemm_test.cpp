@@ -8,10 +8,13 @@
 #include "gradus/nn/containers.h"
 #include "gradus/parallel.h"
 #include "kernels/blas.h"
+#include "kernels/naive_product.h"
 #include "ops/op_test.h"
 
 using namespace gradus;
 using kernels::gemm;
+using kernels::MatrixView;
+using kernels::Output;
 using kernels::Trans;
 
 namespace {
@@ -19,7 +22,7 @@ namespace {
 struct Product {
   int64_t M, N, K;
   Trans trans_a = Trans::No, trans_b = Trans::No;
-  double alpha = 1, beta = 0;
+  Output output = Output::Overwrite;
   int64_t gap = 0;  // elements between stored rows
 };
 
@@ -38,6 +41,8 @@ template <class T>
 struct Operands {
   int64_t lda, ldb, ldc;
   std::vector<T> a, b, c;
+  MatrixView<const T> left, right;
+  MatrixView<T> result;
 
   explicit Operands(const Product& p)
       : lda((p.trans_a == Trans::No ? p.K : p.M) + p.gap),
@@ -45,14 +50,16 @@ struct Operands {
         ldc(p.N + p.gap),
         a(numbers<T>((p.trans_a == Trans::No ? p.M : p.K) * lda, 1)),
         b(numbers<T>((p.trans_b == Trans::No ? p.K : p.N) * ldb, 2)),
-        c(numbers<T>(p.M * ldc, 3)) {}
+        c(numbers<T>(p.M * ldc, 3)),
+        left(a.data(), p.M, p.K, lda, p.trans_a),
+        right(b.data(), p.K, p.N, ldb, p.trans_b),
+        result(c.data(), p.M, p.N, ldc) {}
 };
 
 template <class T>
 std::vector<T> computed(const Product& p) {
   Operands<T> o(p);
-  gemm<T>(p.trans_a, p.trans_b, p.M, p.N, p.K, static_cast<T>(p.alpha), o.a.data(), o.lda, o.b.data(), o.ldb, static_cast<T>(p.beta),
-          o.c.data(), o.ldc);
+  gemm(o.left, o.right, o.result, p.output);
   return o.c;
 }
 
@@ -60,33 +67,38 @@ std::vector<T> computed(const Product& p) {
 template <class T>
 std::vector<T> expected(const Product& p) {
   Operands<T> o(p);
-  const auto at = [](const std::vector<T>& m, Trans trans, int64_t ld, int64_t i, int64_t j) {
-    return static_cast<double>(m[static_cast<size_t>(trans == Trans::No ? i * ld + j : j * ld + i)]);
-  };
-  for (int64_t i = 0; i < p.M; ++i)
-    for (int64_t j = 0; j < p.N; ++j) {
-      double sum = 0;
-      for (int64_t k = 0; k < p.K; ++k) sum += at(o.a, p.trans_a, o.lda, i, k) * at(o.b, p.trans_b, o.ldb, k, j);
-      T& c = o.c[static_cast<size_t>(i * o.ldc + j)];
-      c = static_cast<T>(p.alpha * sum + p.beta * static_cast<double>(c));
-    }
+  kernels::naive_product<double>(o.left, o.right, o.result, p.output == Output::Accumulate);
   return o.c;
 }
 
 /// Every element, those in the gaps included, is within K roundings of the definition.
 template <class T>
-void check_product(const Product& p) {
+void check_close(const Product& p, const std::vector<T>& ours, const std::vector<T>& right) {
   CAPTURE(p.M);
   CAPTURE(p.N);
   CAPTURE(p.K);
-  CAPTURE(p.alpha);
-  CAPTURE(p.beta);
   CAPTURE(p.gap);
-  const std::vector<T> ours = computed<T>(p), right = expected<T>(p);
+  CAPTURE(p.output == Output::Accumulate);
   const double tolerance = (static_cast<double>(p.K) + 4) * static_cast<double>(std::numeric_limits<T>::epsilon());
   double worst = 0;
   for (size_t i = 0; i < ours.size(); ++i) worst = std::max(worst, std::fabs(static_cast<double>(ours[i]) - static_cast<double>(right[i])));
   CHECK(worst <= tolerance);
+}
+
+/// Every row of the result is `row` before the product is added, as gemm_and_row promises.
+template <class T>
+void check_with_row(const Product& p) {
+  Operands<T> ours(p), right(p);
+  const std::vector<T> row = numbers<T>(p.N, 4);
+  kernels::gemm_and_row(ours.left, ours.right, row.data(), ours.result);
+  for (int64_t i = 0; i < p.M; ++i) std::copy_n(row.data(), p.N, right.result.at(i, 0));
+  kernels::naive_product<double>(right.left, right.right, right.result, true);
+  check_close(p, ours.c, right.c);
+}
+
+template <class T>
+void check_product(const Product& p) {
+  check_close(p, computed<T>(p), expected<T>(p));
 }
 
 constexpr Trans kBoth[] = {Trans::No, Trans::Yes};
@@ -106,48 +118,72 @@ TEST_CASE("gemm agrees with the definition, for all transposes and odd sizes") {
 
 TEST_CASE("gemm agrees with the definition where it goes over columns and sums in several parts") {
   for (const Trans a : kBoth)
-    for (const Trans b : kBoth) check_product<float>({20, 530, 800, a, b, 1, a == b ? 1.0 : 0.0, 1});
+    for (const Trans b : kBoth) check_product<float>({20, 530, 800, a, b, kernels::accumulate_if(a == b), 1});
 }
 
 TEST_CASE("gemm skips what lies between the rows") {
   for (const Trans a : kBoth)
     for (const Trans b : kBoth) {
-      check_product<float>({6, 9, 4, a, b, 1, 0, 3});
-      check_product<double>({150, 70, 90, a, b, 1, 1, 5});
+      check_product<float>({6, 9, 4, a, b, Output::Overwrite, 3});
+      check_product<double>({150, 70, 90, a, b, Output::Accumulate, 5});
     }
 }
 
-TEST_CASE("gemm scales the product by alpha and adds beta times what was there") {
-  for (const double alpha : {1.0, -0.5, 0.0})
-    for (const double beta : {0.0, 1.0, 0.25}) {
-      check_product<float>({5, 6, 7, Trans::No, Trans::Yes, alpha, beta});
-      check_product<double>({5, 6, 7, Trans::Yes, Trans::No, alpha, beta, 2});
-    }
+TEST_CASE("gemm overwrites the result, or accumulates in it") {
+  for (const Output output : {Output::Overwrite, Output::Accumulate}) {
+    check_product<float>({5, 6, 7, Trans::No, Trans::Yes, output});
+    check_product<float>({70, 66, 40, Trans::Yes, Trans::No, output, 1});
+    check_product<double>({5, 6, 7, Trans::Yes, Trans::No, output, 2});
+  }
 }
 
-TEST_CASE("a product of nothing is zero, and beta still counts") {
-  check_product<float>({3, 4, 0, Trans::No, Trans::No, 1, 0});
-  check_product<float>({3, 4, 0, Trans::Yes, Trans::Yes, 1, 1, 2});
-  check_product<double>({3, 4, 0, Trans::No, Trans::Yes, 1, 0.5});
+TEST_CASE("a product of nothing is zero, and what accumulates stays") {
+  check_product<float>({3, 4, 0});
+  check_product<float>({3, 4, 0, Trans::Yes, Trans::Yes, Output::Accumulate, 2});
+  check_product<double>({3, 4, 0, Trans::No, Trans::Yes, Output::Accumulate});
   check_product<double>({0, 4, 3});
   check_product<double>({3, 0, 4});
 }
 
-TEST_CASE("with beta 0 what was there is not read, be it NaN") {
+TEST_CASE("what is overwritten is not read, be it NaN") {
   for (const int64_t K : {0, 2}) {
     const std::vector<double> a(4, 1), b(4, 2);
     std::vector<double> c(4, op_test::kNan);
-    gemm<double>(Trans::No, Trans::No, 2, 2, K, 1, a.data(), 2, b.data(), 2, 0, c.data(), 2);
+    gemm({a.data(), 2, K, 2}, {b.data(), K, 2}, MatrixView(c.data(), 2, 2));
     CHECK(c == std::vector<double>(4, K == 0 ? 0 : 4));
   }
+}
+
+TEST_CASE("gemm_and_row adds a row to every row of the product, for sizes of every kernel") {
+  for (const Trans a : kBoth)
+    for (const Trans b : kBoth)
+      for (const int64_t gap : {0, 3}) {
+        check_with_row<float>({5, 6, 7, a, b, Output::Overwrite, gap});
+        check_with_row<float>({70, 200, 40, a, b, Output::Overwrite, gap});
+        check_with_row<float>({65, 520, 800, a, b, Output::Overwrite, gap});
+        check_with_row<double>({70, 66, 40, a, b, Output::Overwrite, gap});
+        check_with_row<float>({3, 4, 0, a, b, Output::Overwrite, gap});
+      }
+}
+
+TEST_CASE("a view's rows, columns and transpose are those of the matrix that it shows") {
+  const std::vector<int> stored{1, 2, 3, 0, 4, 5, 6, 0};  // rows 1 2 3 and 4 5 6, four apart
+  const MatrixView<const int> plain(stored.data(), 2, 3, 4), turned = plain.transposed();
+  CHECK(turned.rows == 3);
+  CHECK(turned.cols == 2);
+  for (int64_t i = 0; i < 2; ++i)
+    for (int64_t j = 0; j < 3; ++j) CHECK(turned(j, i) == plain(i, j));
+  CHECK(plain.some_cols(1, 2)(1, 1) == 6);
+  CHECK(turned.some_rows(1, 2)(1, 1) == 6);
+  CHECK(turned.some_cols(1, 1)(2, 0) == 6);
+  CHECK(plain.some_rows(1, 1)(0, 2) == 6);
 }
 
 TEST_CASE("gemm refuses sizes beyond BLAS's integers") {
   const float a = 1;
   float c = 0;
   const int64_t large = int64_t{1} << 40;
-  const std::string text =
-      op_test::error_of<ShapeError>([&] { gemm<float>(Trans::No, Trans::No, 1, 1, large, 1, &a, large, &a, 1, 0, &c, 1); });
+  const std::string text = op_test::error_of<ShapeError>([&] { gemm({&a, 1, large}, {&a, large, 1}, MatrixView(&c, 1, 1)); });
   CHECK(text.find("matmul: [1, 1099511627776] x [1099511627776, 1]: a size or stride is beyond 2147483647") == 0);
 }
 

@@ -111,8 +111,10 @@ void for_each_block(const Problem& p, F f) {
         kernels::for_each_row<T>(block.rows, block.classes, [=, b = p.bias.data<T>() + first, to = logits.data()](int64_t r) {
           std::copy_n(b, block.classes, to + r * block.classes);
         });
-      kernels::gemm<T>(kernels::Trans::No, kernels::Trans::Yes, block.rows, block.classes, I, 1, p.x.data<T>() + row * I, I,
-                       p.weight.data<T>() + first * I, I, p.bias.defined() ? T(1) : T(0), logits.data(), block.classes);
+      const kernels::MatrixView<const T> x(p.x.data<T>() + row * I, block.rows, I),
+          weight(p.weight.data<T>() + first * I, block.classes, I);
+      kernels::gemm(x, weight.transposed(), kernels::MatrixView(logits.data(), block.rows, block.classes),
+                    kernels::accumulate_if(p.bias.defined()));
       f(block, logits.data());
     }
 }
@@ -141,7 +143,7 @@ void forward(const Problem& p, T* losses, kernels::LogSumExp<T>* lse) {
 /// The gradients of the loss, with dy (N) for losses row by row, or one number.
 template <class T>
 void backward(const Problem& p, const T* dy, const kernels::LogSumExp<T>* lse, const Gradients& to) {
-  using kernels::Trans;
+  using kernels::MatrixView;
   const auto all = class_loss<T>(p);
   const int64_t I = p.weight.size(1);
   const T divisor = static_cast<T>(p.denominator);
@@ -152,12 +154,12 @@ void backward(const Problem& p, const T* dy, const kernels::LogSumExp<T>* lse, c
       if (t[r] == ignored) std::fill_n(d + r * n, n, T(0));
       else kernels::row_gradient(all, b.first, n, d + r * n, t[r], lse[b.row + r], (per_row ? dy[b.row + r] : dy[0]) / divisor, d + r * n);
     });
+    const MatrixView D(d, b.rows, n);
+    const auto rows_of = [I](const Tensor& t, int64_t first, int64_t count) { return MatrixView(t.data<T>() + first * I, count, I); };
     if (to.x.defined())  // dx += D W
-      kernels::gemm<T>(Trans::No, Trans::No, b.rows, I, n, 1, d, n, p.weight.data<T>() + b.first * I, I, b.first > 0 ? T(1) : T(0),
-                       to.x.data<T>() + b.row * I, I);
+      kernels::gemm(D, rows_of(p.weight, b.first, n), rows_of(to.x, b.row, b.rows), kernels::accumulate_if(b.first > 0));
     if (to.weight.defined())  // dW += D^T x
-      kernels::gemm<T>(Trans::Yes, Trans::No, n, I, b.rows, 1, d, n, p.x.data<T>() + b.row * I, I, b.row > 0 ? T(1) : T(0),
-                       to.weight.data<T>() + b.first * I, I);
+      kernels::gemm(D.transposed(), rows_of(p.x, b.row, b.rows), rows_of(to.weight, b.first, n), kernels::accumulate_if(b.row > 0));
     if (!to.bias.defined()) return;
     Scratch<T> part(n);
     kernels::sum(1, b.rows, n, d, part.data(), [](T v) { return v; });

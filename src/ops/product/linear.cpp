@@ -1,0 +1,102 @@
+#include "gradus/ops/product.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "core/dispatch.h"
+#include "gradus/creation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
+#include "kernels/blas.h"
+#include "kernels/linear.h"
+#include "ops/matrix_product.h"
+
+namespace gradus {
+namespace {
+
+constexpr Op op("linear");
+
+/// The pullback of y = x W^T + b, which keeps only what it needs.
+struct LinearPullback {
+  bool wants_x, wants_weight, wants_bias;
+  Saved x, weight;
+
+  LinearPullback(const Tensor& x_, const Tensor& weight_, const Tensor& bias)
+      : wants_x(x_.requires_grad()),
+        wants_weight(weight_.requires_grad()),
+        wants_bias(bias.defined() && bias.requires_grad()),
+        x(wants_weight ? Saved(x_) : Saved()),
+        weight(wants_x ? Saved(weight_) : Saved()) {}
+
+  void operator()(std::span<Tensor> dys, std::span<Tensor> dx) const {
+    constexpr int64_t large = 1 << 20;  // elements: 4 MB of float32, more than a second-level cache holds
+    const Tensor& dy = dys[0];
+    if (!recording_backward() && dy.numel() >= large && dy.size(1) > 1 && by_blocks(dy.contiguous(), dx)) return;
+    if (wants_x) dx[0] = gated_matmul(dy, *weight, {true, false});
+    if (wants_weight) dx[1] = gated_matmul(t(dy), *x, {true, false});
+    if (wants_bias) dx[2] = sum(dy, {0});
+  }
+
+ private:
+  /// False where the gates of a product have something to do.
+  bool by_blocks(const Tensor& dy, std::span<Tensor> dx) const {
+    const int64_t rows = dy.size(0), outputs = dy.size(1), inputs = (wants_x ? (*weight).size(1) : wants_weight ? (*x).size(1) : 1);
+    const Tensor dense_x = wants_weight ? x->contiguous() : Tensor(), dense_weight = wants_x ? weight->contiguous() : Tensor();
+    if (wants_x) dx[0] = op.empty({rows, inputs}, dy.dtype());
+    if (wants_weight) dx[1] = op.empty({outputs, inputs}, dy.dtype());
+    if (wants_bias) dx[2] = op.empty(Shape(outputs), dy.dtype());
+    dispatch_floating(op, dy.dtype(), [&]<class T>() {
+      const auto data = [](const Tensor& t) -> T* { return t.defined() ? t.data<T>() : nullptr; };
+      kernels::linear_backward<T>(rows, outputs, inputs, data(dy), data(dense_x), data(dense_weight), data(dx[0]), data(dx[1]),
+                                  data(dx[2]));
+    });
+    return (!wants_x || gated_is_finite(dx[0], {true, false})) && (!wants_weight || gated_is_finite(dx[1], {true, false}));
+  }
+};
+
+void check_operands(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  op.takes(x, weight);
+  op.check<ShapeError>(weight.dim() == 2, "weight has shape {}, expected (outputs, inputs)", weight.shape());
+  const int64_t outputs = weight.size(0), inputs = weight.size(1);
+  op.check<ShapeError>(x.dim() > 0 && x.size(-1) == inputs, "x has shape {}, but weight {} takes {} features in the last dimension",
+                       x.shape(), weight.shape(), inputs);
+  op.check<DTypeError>(x.dtype() == weight.dtype(), "x is {} and weight {}; convert one with .to()", name(x.dtype()), name(weight.dtype()));
+  if (!bias.defined()) return;
+  op.check<ShapeError>(bias.shape() == Shape(outputs), "bias has shape {}, expected [{}]", bias.shape(), outputs);
+  op.check<DTypeError>(bias.dtype() == x.dtype(), "x is {} and bias {}; they must agree", name(x.dtype()), name(bias.dtype()));
+}
+
+/// x (rows, inputs) W^T + b, b undefined for none, not recorded.
+Tensor product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  NoGradGuard no_grad;
+  const int64_t rows = x.size(0), outputs = weight.size(0);
+  Tensor y = op.empty({rows, outputs}, x.dtype());
+  const DenseMatrix left(x), right(weight.detach());
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
+    const auto a = left.view<T>(), b = right.view<T>().transposed();
+    const kernels::MatrixView c(y.data<T>(), rows, outputs);
+    if (bias.defined()) kernels::gemm_and_row(a, b, bias.detach().contiguous().data<T>(), c);
+    else kernels::gemm(a, b, c);
+  });
+  return y;
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  check_operands(x, weight, bias);
+  const int64_t outputs = weight.size(0), inputs = weight.size(1);
+  if (outputs == 0 || inputs == 0 || !is_floating_point(x.dtype())) {
+    Tensor y = matmul(x, t(weight));
+    return bias.defined() ? y + bias : y;
+  }
+  Shape shape = x.shape();
+  shape[shape.size() - 1] = outputs;
+  const Tensor flat = reshape(x, {shape.numel() / outputs, inputs}), y = product(flat, weight, bias);
+  record_joint(bias.defined() ? "addmm" : "mm", std::span(&y, 1), std::array{flat, weight, bias}, LinearPullback(flat, weight, bias));
+  return x.dim() == 2 ? y : view(y, shape);
+}
+
+}  // namespace gradus
