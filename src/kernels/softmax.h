@@ -28,29 +28,34 @@ void softmax(int64_t rows, int64_t n, const T* x, T* y) {
   });
 }
 
-/// x where a bool mask is true; x + mask for a mask of numbers.
+/// x where a bool mask is true, x + mask for a mask of numbers; -infinity where the mask keeps out, be x what it may.
 template <class T>
 T let_through(T x, bool mask) {
   return mask ? x : -std::numeric_limits<T>::infinity();
 }
 template <class T>
 T let_through(T x, T mask) {
-  return x + mask;
+  constexpr T never = -std::numeric_limits<T>::infinity();
+  return mask == never ? never : x + mask;
 }
 
 /// y = softmax of what the mask lets through, 0 where that is nothing; row r of the mask starts at mask[places[r]].
 template <class T, class M>
 void masked_softmax(int64_t rows, int64_t n, const T* x, const M* mask, const int64_t* places, T* y) {
+  constexpr T never = -std::numeric_limits<T>::infinity();
   for_each_row<T>(rows, n, [=](int64_t r) {
     const T* a = x + r * n;
     const M* m = mask + places[r];
     T* b = y + r * n;
     for (int64_t i = 0; i < n; ++i) b[i] = let_through(a[i], m[i]);
     const T top = row_max(n, b);
-    if (top != -std::numeric_limits<T>::infinity()) return softmax_row(n, b, top, b);
-    // Nothing but -infinity, or a NaN that the maximum passed over.
+    if (top != never) {
+      softmax_row(n, b, top, b);
+      if (!std::isnan(b[0])) return;
+    }
+    // Nothing but -infinity, or a NaN among what the mask lets through, which all of that gets.
     const T total = row_sum<T>(n, [b](int64_t i) { return b[i]; });
-    for (int64_t i = 0; i < n; ++i) b[i] = std::isnan(total) ? total : T(0);
+    for (int64_t i = 0; i < n; ++i) b[i] = std::isnan(total) && let_through(T(0), m[i]) != never ? total : T(0);
   });
 }
 
@@ -73,6 +78,15 @@ bool is_all_zero(int64_t n, const T* d) {
   return std::all_of(d, d + n, [](T v) { return v == 0; });
 }
 
+/// The gradient of one row where something is not finite: weights of 0 and gradients of 0 ask for nothing, whatever they meet.
+template <class T>
+void softmax_row_backward_gated(int64_t n, const T* y, const T* dy, T* dx) {
+  bool asked = false;
+  for (int64_t i = 0; i < n; ++i) asked |= y[i] != 0 && dy[i] != 0;
+  const T total = row_sum<T>(n, [y, dy](int64_t i) { return y[i] == 0 || dy[i] == 0 ? T(0) : y[i] * dy[i]; });
+  for (int64_t i = 0; i < n; ++i) dx[i] = asked && y[i] != 0 ? y[i] * (dy[i] - total) : T(0);
+}
+
 /// dx = y * (dy - sum(dy * y))
 template <class T>
 void softmax_backward(int64_t rows, int64_t n, const T* y, const T* dy, T* dx) {
@@ -80,10 +94,7 @@ void softmax_backward(int64_t rows, int64_t n, const T* y, const T* dy, T* dx) {
     const T *a = y + r * n, *d = dy + r * n;
     T* b = dx + r * n;
     const T total = row_sum<T>(n, [a, d](int64_t i) { return a[i] * d[i]; });
-    if (total != total && is_all_zero(n, d)) {
-      std::fill_n(b, n, T(0));
-      return;
-    }
+    if (!std::isfinite(total)) return softmax_row_backward_gated(n, a, d, b);
     for (int64_t i = 0; i < n; ++i) b[i] = a[i] * (d[i] - total);
   });
 }

@@ -11,6 +11,8 @@
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/product.h"
 #include "gradus/ops/shape.h"
+#include "ops/attention/attention.h"
+#include "ops/finite.h"
 
 namespace gradus::nn {
 namespace {
@@ -162,7 +164,7 @@ AttentionOutput MultiheadAttention::operator()(const Tensor& query, const Tensor
   };
   const Tensor q = heads(projected.q), k = with_more_rows(heads(projected.k), bias_k), v = with_more_rows(heads(projected.v), bias_v);
   const Tensor weights = attention_weights(q, k, joined_mask(call), is_training() ? options_.dropout : 0);
-  const Tensor mixed = matmul(weights, v).permute(batch_first ? Dims{0, 2, 1, 3} : Dims{2, 0, 1, 3}).flatten(2);
+  const Tensor mixed = weighted_sum(weights, v).permute(batch_first ? Dims{0, 2, 1, 3} : Dims{2, 0, 1, 3}).flatten(2);
   const Tensor output = out_proj(mixed);
   AttentionOutput result{batched ? output : output.squeeze(1), {}};
   if (!call.need_weights) return result;
@@ -202,11 +204,14 @@ AttentionOutput AdditiveAttention::operator()(const Tensor& queries, const Tenso
                                               const Tensor& valid_lens) const {
   const ForwardScope here(*this);
   check_batches("AdditiveAttention", queries, keys, values);
-  const Tensor features = tanh(W_q(queries).unsqueeze(2) + W_k(keys).unsqueeze(1));  // (N, L, S, num_hiddens)
-  const Tensor scores = w_v(features).squeeze(-1);
-  const Tensor weights =
-      valid_lens.defined() ? masked_softmax(scores, length_mask("AdditiveAttention", valid_lens, queries, keys)) : softmax(scores, -1);
-  return {matmul(dropout(weights), values), weights};
+  const Tensor mask = valid_lens.defined() ? length_mask("AdditiveAttention", valid_lens, queries, keys) : Tensor();
+  const Tensor sums = W_q(queries).unsqueeze(2) + W_k(keys).unsqueeze(1);  // (N, L, S, num_hiddens)
+  const auto scores_of = [&](const Tensor& x) { return w_v(tanh(x)).squeeze(-1); };
+  Tensor scores = scores_of(sums);
+  // A NaN beyond a length must not reach the derivative of tanh, which would multiply it by 0.
+  if (mask.defined() && !all_finite(scores)) scores = scores_of(masked_fill(sums, logical_not(mask.unsqueeze(-1)), 0));
+  const Tensor weights = mask.defined() ? masked_softmax(scores, mask) : softmax(scores, -1);
+  return {weighted_sum(dropout(weights), values), weights};
 }
 
 DotProductAttention::DotProductAttention(double p) : Module("DotProductAttention"), dropout(register_module("dropout", Dropout(p))) {}
@@ -217,7 +222,7 @@ AttentionOutput DotProductAttention::operator()(const Tensor& queries, const Ten
   check_batches("DotProductAttention", queries, keys, values);
   const Tensor weights =
       attention_weights(queries, keys, valid_lens.defined() ? length_mask("DotProductAttention", valid_lens, queries, keys) : Tensor());
-  return {matmul(dropout(weights), values), weights};
+  return {weighted_sum(dropout(weights), values), weights};
 }
 
 }  // namespace gradus::nn

@@ -235,3 +235,77 @@ TEST_CASE("attention with lengths says what does not fit") {
   CHECK_THROWS_AS(nn::AdditiveAttention(2, 2, 0), gradus::ValueError);
   CHECK_THROWS_AS(nn::DotProductAttention(2), gradus::ValueError);
 }
+
+namespace {
+
+/// What a call gives, and what it passes back to its inputs and the parameters of the module.
+std::vector<Tensor> results(const nn::Module& module, const std::vector<Tensor>& inputs,
+                            const std::function<Tensor(const std::vector<Tensor>&)>& f) {
+  std::vector<Tensor> all, leaves;
+  for (const Tensor& x : inputs) leaves.push_back(x.detach().requires_grad_());
+  const Tensor y = f(leaves);
+  for (const Tensor& p : module.parameters()) leaves.push_back(p);
+  gradus::manual_seed(10);
+  all = gradus::autograd::grad({y}, leaves, {randn(y.shape())}, {.allow_unused = true});
+  all.push_back(y.detach());
+  return all;
+}
+
+void check_same(const std::vector<Tensor>& ours, const std::vector<Tensor>& right) {
+  REQUIRE(ours.size() == right.size());
+  for (size_t i = 0; i < ours.size(); ++i) {
+    CAPTURE(i);
+    REQUIRE(ours[i].defined() == right[i].defined());
+    if (ours[i].defined()) CHECK(gradus::allclose(ours[i], right[i], 1e-5, 1e-5));
+  }
+}
+
+/// x with `bad` in its last step.
+Tensor spoiled(const Tensor& x, int64_t dim, double bad) {
+  const Tensor y = x.clone();
+  y.select(dim, x.size(dim) - 1).fill_(bad);
+  return y;
+}
+
+}  // namespace
+
+TEST_CASE("what MultiheadAttention's masks keep out makes no difference to outputs, inputs' and parameters' gradients") {
+  gradus::manual_seed(11);
+  const nn::MultiheadAttention attention(6, 2, {.batch_first = true});
+  const Tensor query = randn({2, 3, 6}), key = randn({2, 4, 6}), value = randn({2, 4, 6});
+  const Tensor padding = flags({{false, false, false, true}, {false, false, false, true}});
+  const Tensor mask = flags(std::vector<std::vector<bool>>(3, {false, false, false, true}));
+  const Tensor added = gradus::zeros({3, 4}).masked_fill(mask, -kInf);
+  for (const nn::MultiheadAttentionCall& call :
+       {nn::MultiheadAttentionCall{.key_padding_mask = padding}, nn::MultiheadAttentionCall{.attn_mask = mask},
+        nn::MultiheadAttentionCall{.attn_mask = added}, nn::MultiheadAttentionCall{.key_padding_mask = padding, .attn_mask = added}}) {
+    const auto run = [&](double bad) {
+      return results(attention, {query, spoiled(key, 1, bad), spoiled(value, 1, bad)}, [&](const std::vector<Tensor>& in) {
+        const nn::AttentionOutput y = attention(in[0], in[1], in[2], call);
+        return y.output.sum() + y.weights.square().sum();
+      });
+    };
+    const std::vector<Tensor> right = run(0);
+    for (const double bad : {kNan, kInf}) check_same(run(bad), right);
+  }
+}
+
+TEST_CASE("lengths of AdditiveAttention and DotProductAttention keep out what is beyond them") {
+  gradus::manual_seed(12);
+  const nn::AdditiveAttention additive(4, 4, 5);
+  const nn::DotProductAttention product;
+  const Tensor queries = randn({2, 2, 4}), keys = randn({2, 3, 4}), values = randn({2, 3, 4});
+  for (const Tensor& lengths : {gradus::tensor({2, 1}), gradus::tensor({{1, 2}, {2, 0}})})
+    for (const double bad : {kNan, kInf, -kInf}) {
+      const auto run = [&](const auto& attention, double v) {
+        return results(attention, {queries, spoiled(keys, 1, v), spoiled(values, 1, v)},
+                       [&](const std::vector<Tensor>& in) { return attention(in[0], in[1], in[2], lengths).output; });
+      };
+      check_same(run(additive, bad), run(additive, 0));
+      check_same(run(product, bad), run(product, 0));
+    }
+  // Beyond one query's length, within the other's.
+  const auto weights = additive(queries, spoiled(keys, 1, kNan), values, gradus::tensor({{1, 3}, {2, 2}})).weights;
+  CHECK(gradus::isfinite(weights[0][0]).all().item<bool>());
+  CHECK(gradus::isnan(weights[0][1]).all().item<bool>());
+}

@@ -208,3 +208,29 @@ TEST_CASE("PositionalEncoding says what does not fit") {
   CHECK_THROWS_AS(nn::PositionalEncoding(0), gradus::ValueError);
   CHECK_THROWS_AS(nn::PositionalEncoding(4, {.dropout = 2}), gradus::ValueError);
 }
+
+TEST_CASE("a padded step of NaN changes no other step of an encoder, and no gradient") {
+  for (const bool norm_first : {false, true}) {
+    CAPTURE(norm_first);
+    gradus::manual_seed(13);
+    const nn::TransformerEncoder encoder(
+        nn::TransformerEncoderLayer(8, 2, {.dim_feedforward = 16, .dropout = 0, .batch_first = true, .norm_first = norm_first}), 2);
+    const Tensor clean = gradus::randn({2, 5, 8}), padding = gradus::zeros({2, 5}, {.dtype = gradus::boolean});
+    padding.narrow(1, 3, 2).fill_(true);
+    const auto run = [&](double bad) {
+      const Tensor x = clean.clone();
+      x.narrow(1, 3, 2).fill_(bad);
+      std::vector<Tensor> leaves{x.requires_grad_()};
+      for (const Tensor& p : encoder.parameters()) leaves.push_back(p);
+      const Tensor y = encoder(x, {}, padding).narrow(1, 0, 3);
+      std::vector<Tensor> all = gradus::autograd::grad({y.square().sum()}, leaves);
+      all.push_back(y.detach());
+      return all;
+    };
+    const std::vector<Tensor> right = run(0), ours = run(kNan);
+    for (size_t i = 0; i < right.size(); ++i) {
+      CAPTURE(i);
+      CHECK(gradus::allclose(ours[i], right[i], 1e-4, 1e-5));
+    }
+  }
+}

@@ -15,6 +15,7 @@
 #include "gradus/ops/shape.h"
 #include "kernels/strided.h"
 #include "ops/elementwise.h"
+#include "ops/finite.h"
 
 namespace gradus {
 namespace {
@@ -49,13 +50,20 @@ Tensor where_asked(const Tensor& y, const Tensor& dy, int64_t dim) {
   return masked_fill(y, unasked, 0);
 }
 
+/// softmax_pullback out of public operations. Weights of 0 and rows of gradients of 0 ask for nothing, whatever they meet, here and in the
+/// derivatives of this.
+Tensor composed_gradient(const Tensor& dy, const Tensor& y, const Dims& dims) {
+  const Tensor weighted = mul(dy, y), total = sum(weighted, dims, true), none = eq(y, 0);
+  if (all_finite(total) && !none.any().item<bool>()) return sub(weighted, mul(y, total));
+  const Tensor d = masked_fill(dy, none, 0), idle = eq(sum(ne(d, 0), dims, true), 0), asked = masked_fill(y, idle, 0);
+  const Tensor gated = mul(d, asked);
+  return masked_fill(sub(gated, mul(asked, sum(gated, dims, true))), none, 0);
+}
+
 /// dy and the softmax y along dim to dx = y * (dy - sum(dy * y)).
 auto softmax_pullback(int64_t dim) {
   return [dim](const Tensor& dy, const Tensor& out) -> Tensor {
-    if (recording_backward() || out.dim() == 0) {
-      const Tensor y = where_asked(out, dy, dim), weighted = mul(dy, y);
-      return sub(weighted, mul(y, sum(weighted, out.dim() == 0 ? Dims() : Dims(dim), true)));
-    }
+    if (recording_backward() || out.dim() == 0) return composed_gradient(dy, out, out.dim() == 0 ? Dims() : Dims(dim));
     NoGradGuard no_grad;
     const Tensor d = transpose(dy, dim, -1).contiguous();
     return along("softmax", out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {

@@ -10,6 +10,8 @@
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/product.h"
 #include "gradus/ops/shape.h"
+#include "ops/attention/attention.h"
+#include "ops/matrix_product.h"
 
 namespace gradus {
 namespace {
@@ -47,8 +49,10 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
   check_operand("value", value, query);
   check<ShapeError>(key.size(-2) == value.size(-2), "scaled_dot_product_attention: key {} and value {} have {} and {} steps", key.shape(),
                     value.shape(), key.size(-2), value.size(-2));
-  return matmul(attention_weights(query, key, attn_mask, dropout_p, is_causal), value);
+  return weighted_sum(attention_weights(query, key, attn_mask, dropout_p, is_causal), value);
 }
+
+Tensor weighted_sum(const Tensor& weights, const Tensor& value) { return gated_matmul(weights, value, {true, false}); }
 
 Tensor sequence_mask(const Tensor& lengths, int64_t max_len) {
   impl_of("sequence_mask", lengths);

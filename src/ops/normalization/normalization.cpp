@@ -9,6 +9,7 @@
 #include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "kernels/layer_norm.h"
+#include "ops/finite.h"
 
 namespace gradus {
 namespace {
@@ -47,7 +48,7 @@ struct Normalized {
 };
 
 /// What layer_norm keeps for backward, and its gradients.
-struct LayerNormTape {
+struct LayerNormPullback {
   Saved x, weight, mean, rstd;
   Shape shape;  // the normalised one
   double eps;
@@ -56,24 +57,39 @@ struct LayerNormTape {
   /// By the kernel.
   void fused(const Tensor& dy, std::span<Tensor> dx) const {
     NoGradGuard no_grad;
-    const Tensor d = dy.contiguous(), w = dense(*weight);
+    const Tensor d = dy.contiguous(), w = dense(*weight), idle = idle_rows(dy);
+    const auto asked = [&](const Tensor& numbers) { return idle.defined() ? masked_fill(numbers, idle, 0) : numbers; };
+    const Tensor seen = asked(*x), centre = asked(*mean), scale = asked(*rstd);
     const int64_t rows = mean->numel(), n = shape.numel();
     for (size_t i = 0; i < 3; ++i)
       if (wanted[i]) dx[i] = new_tensor("layer_norm", i == 0 ? x->shape() : shape, x->dtype());
     dispatch_floating("layer_norm", x->dtype(), [&]<class T>() {
-      kernels::layer_norm_backward<T>(rows, n, x->data<T>(), data_or_null<T>(w), mean->data<T>(), rstd->data<T>(), d.data<T>(),
+      kernels::layer_norm_backward<T>(rows, n, seen.data<T>(), data_or_null<T>(w), centre.data<T>(), scale.data<T>(), d.data<T>(),
                                       data_or_null<T>(dx[0]), data_or_null<T>(dx[1]), data_or_null<T>(dx[2]));
     });
   }
 
   /// Out of public operations, for a recorded backward pass.
   void composed(const Tensor& dy, std::span<Tensor> dx) const {
-    Dims last;
-    for (int64_t d = x->dim() - shape.size(); d < x->dim(); ++d) last.push_back(d);
-    const Normalized n(*x, last, eps);
+    const Tensor idle = idle_rows(dy);
+    const Normalized n(idle.defined() ? masked_fill(*x, idle, 0) : *x, normalized_dims(), eps);
     if (wanted[0]) dx[0] = n.gradient(weight->defined() ? mul(dy, *weight) : dy);
     if (wanted[1]) dx[1] = mul(dy, n.h);
     if (wanted[2]) dx[2] = dy;
+  }
+
+ private:
+  Dims normalized_dims() const {
+    Dims last;
+    for (int64_t d = x->dim() - shape.size(); d < x->dim(); ++d) last.push_back(d);
+    return last;
+  }
+
+  /// Which rows are not finite though nobody asked for them, their gradient being 0: true in the shape of the mean. Undefined for none.
+  Tensor idle_rows(const Tensor& dy) const {
+    NoGradGuard no_grad;
+    if (all_finite(*mean)) return {};
+    return logical_and(logical_not(isfinite(*mean)), eq(sum(ne(dy, 0), normalized_dims(), true), 0));
   }
 };
 
@@ -102,12 +118,13 @@ LayerNormOutput native_layer_norm(const Tensor& given, const Shape& normalized_s
                            y.rstd.data<T>());
   });
   const std::array<Tensor, 3> inputs{x, weight, bias};
-  LayerNormTape tape{Saved(x), Saved(weight), Saved(y.mean), Saved(y.rstd), normalized_shape, eps, {}};
-  for (size_t i = 0; i < 3; ++i) tape.wanted[i] = inputs[i].defined() && inputs[i].requires_grad();
-  record_joint("native_layer_norm", std::span(&y.output, 1), inputs, [tape = std::move(tape)](std::span<Tensor> dy, std::span<Tensor> dx) {
-    if (recording_backward()) tape.composed(dy[0], dx);
-    else tape.fused(dy[0], dx);
-  });
+  LayerNormPullback pullback{Saved(x), Saved(weight), Saved(y.mean), Saved(y.rstd), normalized_shape, eps, {}};
+  for (size_t i = 0; i < 3; ++i) pullback.wanted[i] = inputs[i].defined() && inputs[i].requires_grad();
+  record_joint("native_layer_norm", std::span(&y.output, 1), inputs,
+               [pullback = std::move(pullback)](std::span<Tensor> dy, std::span<Tensor> dx) {
+                 if (recording_backward()) pullback.composed(dy[0], dx);
+                 else pullback.fused(dy[0], dx);
+               });
   return y;
 }
 

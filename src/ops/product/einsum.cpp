@@ -4,8 +4,7 @@
 #include <array>
 #include <string>
 
-#include "autograd/record.h"
-#include "core/check.h"
+#include "autograd/op.h"
 #include "core/layout.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
@@ -20,6 +19,7 @@ struct Labelled {
   std::string labels;
 };
 
+constexpr Op op("einsum");
 constexpr char first_broadcast = '0';  // labels of the dimensions that "..." stands for, counted from the last
 
 bool has(const std::string& labels, char label) { return labels.find(label) != std::string::npos; }
@@ -43,8 +43,8 @@ std::string expanded(std::string_view equation, const std::string& term, size_t 
       i += 2;
       continue;
     }
-    check<ValueError>((term[i] >= 'a' && term[i] <= 'z') || (term[i] >= 'A' && term[i] <= 'Z'), "einsum: \"{}\": '{}' is not a letter",
-                      equation, term[i]);
+    op.check<ValueError>((term[i] >= 'a' && term[i] <= 'z') || (term[i] >= 'A' && term[i] <= 'Z'), "\"{}\": '{}' is not a letter", equation,
+                         term[i]);
     labels += term[i];
   }
   return labels;
@@ -60,12 +60,27 @@ Labelled without_repeats(Labelled x) {
       }
       const char label = x.labels[i];
       const auto a = static_cast<int64_t>(i), b = static_cast<int64_t>(j);
-      check<ShapeError>(x.tensor.size(a) == x.tensor.size(b), "einsum: '{}' is {} and {} in one operand of shape {}", label,
-                        x.tensor.size(a), x.tensor.size(b), x.tensor.shape());
+      op.check<ShapeError>(x.tensor.size(a) == x.tensor.size(b), "'{}' is {} and {} in one operand of shape {}", label, x.tensor.size(a),
+                           x.tensor.size(b), x.tensor.shape());
       x.tensor = movedim(diagonal(x.tensor, 0, a, b), -1, a);
       x.labels.erase(j, 1);
     }
   return x;
+}
+
+/// Throws ShapeError unless a letter has one size in all operands. What "..." stands for broadcasts.
+void check_sizes(std::string_view equation, const std::vector<Labelled>& parts) {
+  std::array<const Labelled*, 128> first{};
+  const auto size_in = [](const Labelled& x, char label) { return x.tensor.size(static_cast<int64_t>(x.labels.find(label))); };
+  for (const Labelled& part : parts)
+    for (char label : part.labels) {
+      if (label < 'A') continue;
+      const Labelled*& seen = first[static_cast<size_t>(label)];
+      if (!seen) seen = &part;
+      op.check<ShapeError>(size_in(part, label) == size_in(*seen, label),
+                           "\"{}\": '{}' is {} in one operand and {} in another; a letter has one size, only \"...\" broadcasts", equation,
+                           label, size_in(*seen, label), size_in(part, label));
+    }
 }
 
 /// x with exactly the dimensions `labels`, in that order; those that it lacks have size 1.
@@ -147,14 +162,17 @@ Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands) {
   std::erase(text, ' ');
   const size_t arrow = text.find("->");
   const std::vector<std::string> terms = terms_of(text.substr(0, arrow));
-  check<ValueError>(terms.size() == operands.size(), "einsum: \"{}\" names {} operands, but {} were given", equation, terms.size(),
-                    operands.size());
+  op.check<ValueError>(terms.size() == operands.size(), "\"{}\" names {} operands, but {} were given", equation, terms.size(),
+                       operands.size());
   size_t broadcast = 0;
   for (size_t i = 0; i < terms.size(); ++i) {
-    const auto rank = static_cast<size_t>(impl_of("einsum", operands[i]).layout.rank());
-    const bool dots = terms[i].find("...") != std::string::npos;
+    const auto rank = static_cast<size_t>((op.takes(operands[i]), operands[i].dim()));
+    const size_t at = terms[i].find("...");
+    const bool dots = at != std::string::npos;
+    op.check<ValueError>(!dots || terms[i].find("...", at + 3) == std::string::npos, "\"{}\": \"...\" stands twice in one operand",
+                         equation);
     const size_t letters = terms[i].size() - (dots ? 3 : 0);
-    check<ShapeError>(dots ? letters <= rank : letters == rank, "einsum: \"{}\" does not fit shape {}", terms[i], operands[i].shape());
+    op.check<ShapeError>(dots ? letters <= rank : letters == rank, "\"{}\" does not fit shape {}", terms[i], operands[i].shape());
     if (dots) broadcast = std::max(broadcast, rank - letters);
   }
   std::vector<Labelled> parts;
@@ -162,13 +180,14 @@ Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands) {
     const size_t letters = terms[i].size() - (terms[i].find("...") != std::string::npos ? 3 : 0);
     parts.push_back(without_repeats({operands[i], expanded(equation, terms[i], static_cast<size_t>(operands[i].dim()) - letters)}));
   }
+  check_sizes(equation, parts);
   const std::string result = expanded(equation, arrow == std::string::npos ? implied(terms, broadcast) : text.substr(arrow + 2), broadcast);
   std::string all;
   for (const Labelled& part : parts) all += part.labels;
   for (size_t i = 0; i < result.size(); ++i) {
-    check<ValueError>(has(all, result[i]), "einsum: \"{}\": the result names '{}', which no operand has", equation, result[i]);
-    check<ValueError>(result.find(result[i], i + 1) == std::string::npos, "einsum: \"{}\": '{}' stands twice in the result", equation,
-                      result[i]);
+    op.check<ValueError>(has(all, result[i]), "\"{}\": the result names '{}', which no operand has", equation, result[i]);
+    op.check<ValueError>(result.find(result[i], i + 1) == std::string::npos, "\"{}\": '{}' stands twice in the result", equation,
+                         result[i]);
   }
   Labelled product = parts[0];
   for (size_t i = 1; i < parts.size(); ++i) {

@@ -1,8 +1,6 @@
 #include "gradus/ops/product.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "autograd/record.h"
 #include "core/check.h"
@@ -12,6 +10,7 @@
 #include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "kernels/product.h"
+#include "ops/finite.h"
 #include "ops/matrix_product.h"
 
 namespace gradus {
@@ -21,14 +20,6 @@ constexpr Op op("matmul");
 
 void check_inner(const Tensor& a, const Tensor& b, int64_t k_a, int64_t k_b) {
   op.check<ShapeError>(k_a == k_b, "{} x {}: inner sizes differ ({} and {})", a.shape(), b.shape(), k_a, k_b);
-}
-
-/// Whether some of the n numbers, `step` apart, are not finite.
-template <class T>
-bool any_not_finite(int64_t n, int64_t step, const T* x) {
-  bool any = false;
-  for (int64_t i = 0; i < n; ++i) any |= !(std::fabs(x[i * step]) <= std::numeric_limits<T>::max());
-  return any;
 }
 
 }  // namespace
@@ -57,7 +48,7 @@ bool gated_is_finite(const Tensor& c, Gates gates) {
   const int64_t M = c.size(-2), N = c.size(-1), count = c.numel() / (M * N);
   const auto finite = [&]<class T>(const T* matrix) {
     for (int64_t i = 0; i < count; ++i, matrix += M * N)
-      if ((gates.left && any_not_finite(N, 1, matrix)) || (gates.right && any_not_finite(M, N, matrix))) return false;
+      if ((gates.left && !kernels::all_finite(N, 1, matrix)) || (gates.right && !kernels::all_finite(M, N, matrix))) return false;
     return true;
   };
   return c.dtype() == DType::Float32 ? finite(c.data<float>()) : finite(c.data<double>());
@@ -128,15 +119,6 @@ Tensor recorded_product(const Tensor& a, const Tensor& b, Gates gates) {
                 wrt(b, [a = Saved(a), gates](const Tensor& dc) {
                   return recorded_product(turned(*a), dc, {gates.left, true});
                 }));
-}
-
-/// Whether every element is finite.
-bool all_finite(const Tensor& given) {
-  NoGradGuard no_grad;
-  const Tensor x = given.detach().contiguous();
-  const auto finite = [&]<class T>(const T* data) { return !any_not_finite(x.numel(), 1, data); };
-  if (!is_floating_point(x.dtype())) return true;
-  return x.dtype() == DType::Float32 ? finite(x.data<float>()) : finite(x.data<double>());
 }
 
 /// A gradient times what it meets, broadcast: 0 where it is 0.

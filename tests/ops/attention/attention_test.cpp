@@ -118,6 +118,119 @@ TEST_CASE("attention's dropout acts on the weights, drawn as dropout draws") {
   CHECK(values(gradus::scaled_dot_product_attention(q, k, v, {}, 1.0)) == Values(24, 0));
 }
 
+namespace {
+
+/// The number of heads, of queries, keys and features; value is one for all heads where it says so.
+struct AttentionSizes {
+  int64_t heads, queries, keys, features;
+  bool one_value = false;
+};
+
+/// What attention gives and passes back, where nobody asks for the queries from `asked` on.
+struct AttentionResult {
+  Tensor y, dq, dk, dv;
+};
+
+using Attend = std::function<Tensor(const Tensor& q, const Tensor& k, const Tensor& v)>;
+
+/// `bad` stands in the keys and values from `first_bad` on, and in the queries that nobody asks for.
+AttentionResult attended(const AttentionSizes& s, gradus::DType dtype, int64_t asked, int64_t first_bad, double bad, const Attend& attend) {
+  gradus::manual_seed(8);
+  const auto made = [&](int64_t steps, bool one, int64_t from) {
+    const Tensor x = gradus::randn(one ? Shape{steps, s.features} : Shape{s.heads, steps, s.features}).to(dtype);
+    if (from < steps) x.narrow(-2, from, steps - from).fill_(bad);
+    return x.requires_grad_();
+  };
+  const Tensor q = made(s.queries, false, asked), k = made(s.keys, false, first_bad), v = made(s.keys, s.one_value, first_bad);
+  const Tensor y = attend(q, k, v).narrow(-2, 0, asked);
+  const Tensors d = gradus::autograd::grad({y}, {q, k, v}, {gradus::randn(y.shape()).to(dtype)});
+  return {y.detach(), d[0], d[1], d[2]};
+}
+
+/// What stands where nobody looks makes no difference.
+void check_unseen(const AttentionSizes& s, int64_t asked, int64_t first_bad, const Attend& attend) {
+  CAPTURE(s.heads);
+  CAPTURE(s.keys);
+  for (const gradus::DType dtype : {gradus::float32, gradus::float64}) {
+    const AttentionResult right = attended(s, dtype, asked, first_bad, 0, attend);
+    for (const double bad : {kNan, kInf, -kInf}) {
+      CAPTURE(bad);
+      const AttentionResult ours = attended(s, dtype, asked, first_bad, bad, attend);
+      const double close = dtype == gradus::float32 ? 1e-5 : 1e-12;
+      CHECK(gradus::allclose(ours.y, right.y, close, close));
+      CHECK(gradus::allclose(ours.dq, right.dq, close, close));
+      CHECK(gradus::allclose(ours.dk, right.dk, close, close));
+      CHECK(gradus::allclose(ours.dv, right.dv, close, close));
+    }
+  }
+}
+
+constexpr AttentionSizes kAttentionSizes[] = {{1, 3, 5, 4}, {2, 4, 6, 3}, {3, 40, 70, 32}, {1, 1, 3, 2}, {2, 20, 40, 17, true}};
+
+}  // namespace
+
+TEST_CASE("a NaN or infinity in the future of a causal mask reaches no earlier step, forward or backward") {
+  for (const AttentionSizes& s : kAttentionSizes)
+    check_unseen(s, s.queries / 2 + s.queries % 2, s.queries / 2 + s.queries % 2, [](const Tensor& q, const Tensor& k, const Tensor& v) {
+      return gradus::scaled_dot_product_attention(q, k, v, {}, 0, true);
+    });
+}
+
+TEST_CASE("a NaN or infinity in keys and values that a mask keeps out makes no difference, forward or backward") {
+  for (const AttentionSizes& s : kAttentionSizes) {
+    const int64_t seen = s.keys / 2;
+    const Tensor mask = gradus::sequence_mask(gradus::tensor({seen}), s.keys);
+    check_unseen(s, s.queries, seen,
+                 [&](const Tensor& q, const Tensor& k, const Tensor& v) { return gradus::scaled_dot_product_attention(q, k, v, mask); });
+    check_unseen(s, s.queries, seen, [&](const Tensor& q, const Tensor& k, const Tensor& v) {
+      const Tensor added = gradus::zeros({1, s.keys}, {.dtype = q.dtype()}).masked_fill(gradus::logical_not(mask), -kInf);
+      return gradus::scaled_dot_product_attention(q, k, v, added);
+    });
+    check_unseen(s, s.queries, seen, [&](const Tensor& q, const Tensor& k, const Tensor& v) {  // by its parts
+      return gradus::scaled_dot_product_attention(q, k, v, mask) + gradus::attention_weights(q, k, mask).sum(-1, true);
+    });
+  }
+}
+
+TEST_CASE("queries of NaN that nobody asks for pass nothing back") {
+  for (const AttentionSizes& s : kAttentionSizes) {
+    const int64_t seen = s.keys - 1;
+    check_unseen(s, (s.queries + 1) / 2, seen, [&](const Tensor& q, const Tensor& k, const Tensor& v) {
+      return gradus::scaled_dot_product_attention(q, k, v, gradus::sequence_mask(gradus::tensor({seen}), s.keys));
+    });
+  }
+}
+
+TEST_CASE("a NaN that is asked for shows in all that it reaches, and only there") {
+  const Tensor q = gradus::ones({3, 2}), k = gradus::ones({3, 2}), v = gradus::ones({3, 2});
+  k[1][0].fill_(kNan);
+  const Tensor weights = gradus::attention_weights(q, k, {}, 0, true);
+  CHECK(values(weights[0]) == Values{1, 0, 0});
+  CHECK(gradus::isnan(weights[1]).to_vector<bool>() == std::vector<bool>{true, true, false});
+  CHECK(gradus::isnan(weights[2]).all().item<bool>());
+  v[1][0].fill_(kInf);
+  const Tensor y = gradus::scaled_dot_product_attention(q, gradus::ones({3, 2}), v, {}, 0, true);
+  CHECK(values(y) == Values{1, 1, kInf, 1, kInf, 1});
+}
+
+TEST_CASE("what a mask keeps out makes no difference to second derivatives either") {
+  const auto second = [](double bad) {
+    gradus::manual_seed(9);
+    const Tensor q = input({2, 3, 4}), k = input({2, 5, 4}).detach(), v = input({2, 5, 4}).detach();
+    k.narrow(1, 3, 2).fill_(bad);
+    v.narrow(1, 3, 2).fill_(bad);
+    k.requires_grad_();
+    v.requires_grad_();
+    const Tensor y = gradus::scaled_dot_product_attention(q, k, v, gradus::sequence_mask(gradus::tensor({3}), 5));
+    const Tensors first = gradus::autograd::grad({y.square().sum()}, {q, k, v}, {}, {.create_graph = true});
+    Tensors all = gradus::autograd::grad({first[0].square().sum() + first[1].square().sum() + first[2].square().sum()}, {q, k, v});
+    all.insert(all.end(), first.begin(), first.end());
+    return all;
+  };
+  const Tensors right = second(0), ours = second(kNan);
+  for (size_t i = 0; i < right.size(); ++i) CHECK(gradus::allclose(ours[i].detach(), right[i].detach(), 1e-12, 1e-12));
+}
+
 TEST_CASE("attention names what does not fit") {
   const Tensor q = gradus::zeros({2, 3, 4}), k = gradus::zeros({2, 5, 4}), v = gradus::zeros({2, 5, 6});
   const auto text = [](auto f) { return error_of<gradus::ShapeError>(f); };

@@ -217,3 +217,64 @@ TEST_CASE("linear says what does not fit") {
   CHECK(error_of<DTypeError>([&] { linear(zeros({3}), w, zeros({5}, {.dtype = float64})); }) ==
         "linear: x is float32 and bias float64; they must agree");
 }
+
+using namespace op_test;
+
+TEST_CASE("a zero gradient passes through a product as zero, whatever it meets") {
+  for (const double bad : {kNan, kInf})
+    for (const int64_t n : {2, 40}) {
+      CAPTURE(n);
+      const Tensor x = gradus::ones({n, n}).requires_grad_(), w = gradus::ones({n, n}).requires_grad_(),
+                   v = gradus::ones(n).requires_grad_();
+      x.detach()[1].fill_(bad);
+      const Tensor b = gradus::ones(n).requires_grad_();
+      const Tensor only_first = gradus::zeros({n, n});
+      only_first[0].fill_(1);
+      for (const Tensor& y : {gradus::matmul(x, w), gradus::linear(x, w, b)}) {
+        const Tensors d = gradus::autograd::grad({y}, {x, w}, {only_first}, {.retain_graph = true});
+        CHECK(values(d[0].sum(1)) == values(only_first.sum(1) * static_cast<double>(n)));
+        CHECK(values(d[1]) == Values(static_cast<size_t>(n * n), 1));
+      }
+      const Tensors d = gradus::autograd::grad({gradus::matmul(x, v)}, {x, v}, {only_first.select(1, 0)});
+      check_equal(d[0], only_first);
+      CHECK(values(d[1]) == Values(static_cast<size_t>(n), 1));
+      const Tensor dx = gradient(gradus::matmul(v, x[1]), v, gradus::tensor(0.0F));
+      CHECK(values(dx) == Values(static_cast<size_t>(n), 0));
+      const Tensor batch = x.unsqueeze(0).expand({2, n, n}), only = only_first.expand({2, n, n});
+      CHECK(values(gradient(gradus::matmul(batch, w.expand({2, n, n})), w, only)) == Values(static_cast<size_t>(n * n), 2));
+    }
+}
+
+TEST_CASE("what a product's gradient meets with a 0 is left out of large linear layers too") {
+  const int64_t rows = 2048, outputs = 512, inputs = 4;
+  const Tensor x = gradus::ones({rows, inputs}), w = gradus::ones({outputs, inputs}).requires_grad_(), dy = gradus::ones({rows, outputs});
+  x[700].fill_(kNan);
+  x.requires_grad_();
+  dy[700].fill_(0);
+  const Tensors d = gradus::autograd::grad({gradus::linear(x, w)}, {x, w}, {dy});
+  CHECK(values(d[1]) == Values(static_cast<size_t>(outputs * inputs), rows - 1));
+  CHECK(d[0].sum().item() == static_cast<double>((rows - 1) * outputs * inputs));
+}
+
+TEST_CASE("a NaN that a gradient asks for is passed on") {
+  const Tensor x = gradus::ones({3, 2}), w = gradus::ones({2, 2}).requires_grad_();
+  x[1][0].fill_(kNan);
+  const Tensor d = gradient(gradus::matmul(x, w), w, gradus::ones({3, 2}));
+  CHECK(gradus::isnan(d).to_vector<bool>() == std::vector<bool>{true, true, false, false});
+  CHECK(gradus::isnan(gradus::matmul(gradus::zeros({1, 3}), x)).to_vector<bool>() == std::vector<bool>{true, false});
+}
+
+TEST_CASE("einsum refuses a letter of two sizes, 1 among them, and names it") {
+  const Tensor a = gradus::ones({2, 1}), b = gradus::ones({3, 4});
+  CHECK(error_of<gradus::ShapeError>([&] {
+          gradus::einsum("ij,jk->ik", {a, b});
+        }) == "einsum: \"ij,jk->ik\": 'j' is 1 in one operand and 3 in another; a letter has one size, only \"...\" broadcasts");
+  CHECK_THROWS_AS(gradus::einsum("ij,jk->ik", {gradus::ones({2, 3}), gradus::ones({1, 4})}), gradus::ShapeError);
+  CHECK_THROWS_AS(gradus::einsum("bi,bj->bij", {gradus::ones({1, 3}), b}), gradus::ShapeError);
+  CHECK_THROWS_AS(gradus::einsum("ij,ij->ij", {gradus::ones({3, 1}), b}), gradus::ShapeError);
+  CHECK_THROWS_AS(gradus::einsum("i,k,i->k", {gradus::ones(3), gradus::ones(4), gradus::ones(1)}), gradus::ShapeError);
+  CHECK_THROWS_AS(gradus::einsum("ii", {gradus::ones({1, 3})}), gradus::ShapeError);
+  CHECK_THROWS_AS(gradus::einsum("......", {b}), gradus::ValueError);
+  CHECK(gradus::einsum("...i,...i->...", {gradus::ones({1, 3}), gradus::ones({5, 3})}).shape() == Shape{5});
+  CHECK(gradus::einsum("ij,jk->ik", {gradus::ones({2, 1}), gradus::ones({1, 4})}).shape() == Shape{2, 4});
+}
