@@ -15,6 +15,19 @@ inline int64_t balanced_rows(int64_t rows, int64_t n, int64_t least) noexcept {
   return std::max<int64_t>((rows + pieces - 1) / pieces, 1);
 }
 
+namespace detail {
+
+/// 1 / sqrt(variance) of a row whose variance is beyond T's largest number, beside which eps is nothing.
+template <class T>
+T scale_of_large(int64_t n, const T* x, T mean) {
+  T top = 0;
+  for (int64_t i = 0; i < n; ++i) top = std::max(top, std::fabs(x[i] - mean));
+  const T total = row_sum<T>(n, [=](int64_t i) { return (x[i] - mean) / top * ((x[i] - mean) / top); });
+  return 1 / std::sqrt(total / static_cast<T>(n)) / top;
+}
+
+}  // namespace detail
+
 /// y = (x - mean) * rstd * weight + bias, with rstd = 1 / sqrt(variance + eps), the variance being that of all n. mean and rstd (rows).
 template <class T>
 void layer_norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* bias, double eps, T* y, T* mean, T* rstd) {
@@ -24,7 +37,7 @@ void layer_norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* b
     T* b = y + r * n;
     const T m = row_sum<T>(n, [a](int64_t i) { return a[i]; }) / count;
     const T variance = row_sum<T>(n, [a, m](int64_t i) { return (a[i] - m) * (a[i] - m); }) / count;
-    const T s = 1 / std::sqrt(variance + e);
+    const T s = std::isfinite(variance) ? 1 / std::sqrt(variance + e) : detail::scale_of_large(n, a, m);
     mean[r] = m;
     rstd[r] = s;
     if (weight && bias) {

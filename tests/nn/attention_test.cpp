@@ -10,6 +10,7 @@
 #include "gradus/ops/product.h"
 #include "gradus/ops/shape.h"
 #include "gradus/random.h"
+#include "gradus/autograd.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

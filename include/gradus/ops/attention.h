@@ -9,7 +9,8 @@ namespace gradus {
 /// softmax(query key^T / sqrt(E) + mask), with dropout: query (..., L, E) and key (..., S, E) to weights (..., L, S).
 /// attn_mask broadcasts to that shape; a bool one is true where a query may look (as in PyTorch's function; nn::MultiheadAttention, like
 /// PyTorch's, takes the opposite), one of the query's dtype is added. is_causal lets query i see keys 0 to i. A query that may look
-/// nowhere has weights of 0. dropout_p acts whenever it is above 0. Throws ShapeError, DTypeError or ValueError that says what does not
+/// nowhere has weights of 0. Keys and values that a query may not look at do not count for it, be they NaN or infinite, and get no gradient
+/// from it (PyTorch gives NaN). dropout_p acts whenever it is above 0. Throws ShapeError, DTypeError or ValueError that says what does not
 /// fit, ValueError too for a mask beside is_causal.
 GRADUS_API Tensor attention_weights(const Tensor& query, const Tensor& key, const Tensor& attn_mask = {}, double dropout_p = 0,
                                     bool is_causal = false);

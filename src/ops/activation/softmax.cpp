@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/array.h"
-#include "core/check.h"
 #include "core/dispatch.h"
 #include "core/layout.h"
 #include "gradus/ops/elementwise.h"
@@ -20,23 +19,25 @@
 namespace gradus {
 namespace {
 
+constexpr Op softmax_op("softmax"), masked_softmax_op("masked_softmax"), log_softmax_op("log_softmax");
+
 /// Runs a kernel on rows along `dim`, which is brought to the end and back.
 template <class Kernel>
-Tensor along(const char* op, const Tensor& x, int64_t dim, Kernel kernel) {
+Tensor along(Op op, const Tensor& x, int64_t dim, Kernel kernel) {
   NoGradGuard no_grad;
   const Tensor rows = x.dim() == 0 ? x.detach().reshape(1) : transpose(x.detach(), dim, -1).contiguous();
-  Tensor y = new_tensor(op, rows.shape(), x.dtype());
+  Tensor y = op.empty(rows.shape(), x.dtype());
   const int64_t n = rows.size(-1);
   if (y.numel() > 0) kernel(rows.numel() / n, n, rows, y);
   return (x.dim() == 0 ? y.reshape({}) : transpose(y, dim, -1).contiguous()).detach();
 }
 
 /// x in the dtype asked for.
-Tensor checked(const char* op, const Tensor& given, int64_t dim, std::optional<DType> dtype) {
+Tensor checked(Op op, const Tensor& given, int64_t dim, std::optional<DType> dtype) {
   wrap_dim(op, dim, impl_of(op, given).layout.rank());
   const Tensor x = dtype ? to(given, *dtype) : given;
-  check<DTypeError>(is_floating_point(x.dtype()), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
-                    name(x.dtype()));
+  op.check<DTypeError>(is_floating_point(x.dtype()), "takes float32 or float64, got {}; convert with .to(gradus::float32)",
+                       name(x.dtype()));
   return x;
 }
 
@@ -66,8 +67,8 @@ auto softmax_pullback(int64_t dim) {
     if (recording_backward() || out.dim() == 0) return composed_gradient(dy, out, out.dim() == 0 ? Dims() : Dims(dim));
     NoGradGuard no_grad;
     const Tensor d = transpose(dy, dim, -1).contiguous();
-    return along("softmax", out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
-      dispatch_floating("softmax", to.dtype(),
+    return along(softmax_op, out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
+      dispatch_floating(softmax_op, to.dtype(),
                         [&]<class T>() { kernels::softmax_backward(rows, n, y_rows.data<T>(), d.data<T>(), to.data<T>()); });
     });
   };
@@ -96,25 +97,25 @@ Array<int64_t> row_places(const Tensor& x) {
 }  // namespace
 
 Tensor softmax(const Tensor& given, int64_t dim, std::optional<DType> dtype) {
-  const Tensor x = checked("softmax", given, dim, dtype);
-  Tensor y = along("softmax", x, dim, [](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
-    dispatch_floating("softmax", from.dtype(), [&]<class T>() { kernels::softmax(rows, n, from.data<T>(), to.data<T>()); });
+  const Tensor x = checked(softmax_op, given, dim, dtype);
+  Tensor y = along(softmax_op, x, dim, [](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
+    dispatch_floating(softmax_op, from.dtype(), [&]<class T>() { kernels::softmax(rows, n, from.data<T>(), to.data<T>()); });
   });
-  return record("softmax", y, wrt(x, softmax_pullback(dim)));
+  return softmax_op.record(y, wrt(x, softmax_pullback(dim)));
 }
 
 Tensor masked_softmax(const Tensor& given, const Tensor& mask, int64_t dim) {
-  const Tensor x = checked("masked_softmax", given, dim, {});
-  impl_of("masked_softmax", mask);
-  check<DTypeError>(mask.dtype() == DType::Bool || mask.dtype() == x.dtype(),
-                    "masked_softmax: the mask is {}; give bool, true where an element counts, or {}, which is added", name(mask.dtype()),
-                    name(x.dtype()));
-  check<ShapeError>(mask.dim() <= x.dim() && broadcast_shapes("masked_softmax", mask.shape(), x.shape()) == x.shape(),
-                    "masked_softmax: a mask of shape {} does not broadcast to {}", mask.shape(), x.shape());
-  Tensor y = along("masked_softmax", x, dim, [&](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
+  const Tensor x = checked(masked_softmax_op, given, dim, {});
+  masked_softmax_op.takes(mask);
+  masked_softmax_op.check<DTypeError>(mask.dtype() == DType::Bool || mask.dtype() == x.dtype(),
+                                      "the mask is {}; give bool, true where an element counts, or {}, which is added", name(mask.dtype()),
+                                      name(x.dtype()));
+  masked_softmax_op.check<ShapeError>(mask.dim() <= x.dim() && broadcast_shapes(masked_softmax_op, mask.shape(), x.shape()) == x.shape(),
+                                      "a mask of shape {} does not broadcast to {}", mask.shape(), x.shape());
+  Tensor y = along(masked_softmax_op, x, dim, [&](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
     const Tensor let = mask_rows(mask, x, from, dim);
     const Array<int64_t> places = row_places(let);
-    dispatch_floating("masked_softmax", from.dtype(), [&]<class T>() {
+    dispatch_floating(masked_softmax_op, from.dtype(), [&]<class T>() {
       const auto run = [&]<class M>() {
         const M* storage = storage_of<M>(let);
         kernels::masked_softmax(rows, n, from.data<T>(), storage, places.data(), to.data<T>());
@@ -123,25 +124,24 @@ Tensor masked_softmax(const Tensor& given, const Tensor& mask, int64_t dim) {
       else run.template operator()<T>();
     });
   });
-  return record("masked_softmax", y, wrt(x, softmax_pullback(dim)), wrt(mask, softmax_pullback(dim)));
+  return masked_softmax_op.record(y, wrt(x, softmax_pullback(dim)), wrt(mask, softmax_pullback(dim)));
 }
 
 Tensor log_softmax(const Tensor& given, int64_t dim, std::optional<DType> dtype) {
-  const Tensor x = checked("log_softmax", given, dim, dtype);
-  Tensor y = along("log_softmax", x, dim, [](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
-    dispatch_floating("log_softmax", from.dtype(), [&]<class T>() { kernels::log_softmax(rows, n, from.data<T>(), to.data<T>()); });
+  const Tensor x = checked(log_softmax_op, given, dim, dtype);
+  Tensor y = along(log_softmax_op, x, dim, [](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
+    dispatch_floating(log_softmax_op, from.dtype(), [&]<class T>() { kernels::log_softmax(rows, n, from.data<T>(), to.data<T>()); });
   });
-  return record("log_softmax", y, wrt(x, [dim](const Tensor& dy, const Tensor& out) -> Tensor {
-                  if (recording_backward() || out.dim() == 0)
-                    return sub(dy, mul(exp(where_asked(out, dy, dim)), sum(dy, out.dim() == 0 ? Dims() : Dims(dim), true)));
-                  NoGradGuard no_grad;
-                  const Tensor d = transpose(dy, dim, -1).contiguous();
-                  return along("log_softmax", out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
-                    dispatch_floating("log_softmax", to.dtype(), [&]<class T>() {
-                      kernels::log_softmax_backward(rows, n, y_rows.data<T>(), d.data<T>(), to.data<T>());
-                    });
-                  });
-                }));
+  return log_softmax_op.record(
+      y, wrt(x, [dim](const Tensor& dy, const Tensor& out) -> Tensor {
+        if (recording_backward() || out.dim() == 0) return sub(dy, mul(exp(where_asked(out, dy, dim)), sum(dy, out.dim() == 0 ? Dims() : Dims(dim), true)));
+        NoGradGuard no_grad;
+        const Tensor d = transpose(dy, dim, -1).contiguous();
+        return along(log_softmax_op, out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
+          dispatch_floating(log_softmax_op, to.dtype(),
+                            [&]<class T>() { kernels::log_softmax_backward(rows, n, y_rows.data<T>(), d.data<T>(), to.data<T>()); });
+        });
+      }));
 }
 
 Tensor softmin(const Tensor& x, int64_t dim, std::optional<DType> dtype) { return softmax(neg(x), dim, dtype); }

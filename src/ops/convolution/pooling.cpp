@@ -2,8 +2,7 @@
 
 #include <memory>
 
-#include "autograd/record.h"
-#include "core/check.h"
+#include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/ops/reduction.h"
 #include "kernels/pooling.h"
@@ -18,6 +17,9 @@ struct Pooling {
 };
 using Plan = std::shared_ptr<const Pooling>;
 
+constexpr Op avg_op("avg_pool"), avg_gradient("avg_pool", "avg_pool_gradient"), max_pick("max_pool", "max_pool_pick"),
+    max_gradient("max_pool", "max_pool_gradient");
+
 // ---- the operations, as maps between the planes of x and y
 
 Tensor average(const Tensor& x, const Plan& plan);
@@ -25,18 +27,18 @@ Tensor average(const Tensor& x, const Plan& plan);
 /// The adjoint of average.
 Tensor spread(const Tensor& given, const Plan& plan) {
   const Tensor dy = given.contiguous();
-  Tensor dx = new_tensor("avg_pool", plan->x, dy.dtype());
-  dispatch_floating("avg_pool", dy.dtype(), [&]<class T>() { kernels::spread<T>(plan->sizes, dy.data<T>(), dx.data<T>()); });
-  return record("avg_pool_gradient", dx, wrt(dy, [plan](const Tensor& d) { return average(d, plan); }));
+  Tensor dx = avg_gradient.empty(plan->x, dy.dtype());
+  dispatch_floating(avg_gradient, dy.dtype(), [&]<class T>() { kernels::spread<T>(plan->sizes, dy.data<T>(), dx.data<T>()); });
+  return avg_gradient.record(dx, wrt(dy, [plan](const Tensor& d) { return average(d, plan); }));
 }
 
 Tensor average(const Tensor& given, const Plan& plan) {
   const Tensor x = given.contiguous();
-  Tensor y = new_tensor("avg_pool", plan->y, x.dtype());
+  Tensor y = avg_op.empty(plan->y, x.dtype());
   dispatch(x.dtype(), [&]<class T>() {
     if constexpr (!std::is_same_v<T, bool>) kernels::average<T>(plan->sizes, x.data<T>(), y.data<T>());
   });
-  return record("avg_pool", y, wrt(x, [plan](const Tensor& dy) { return spread(dy, plan); }));
+  return avg_op.record(y, wrt(x, [plan](const Tensor& dy) { return spread(dy, plan); }));
 }
 
 Tensor place(const Tensor& dy, const Tensor& indices, const Plan& plan);
@@ -44,29 +46,29 @@ Tensor place(const Tensor& dy, const Tensor& indices, const Plan& plan);
 /// x at the indices, of each plane its own.
 Tensor pick(const Tensor& given, const Tensor& indices, const Plan& plan) {
   const Tensor x = given.contiguous();
-  Tensor y = new_tensor("max_pool", plan->y, x.dtype());
-  dispatch_floating("max_pool", x.dtype(),
+  Tensor y = max_pick.empty(plan->y, x.dtype());
+  dispatch_floating(max_pick, x.dtype(),
                     [&]<class T>() { kernels::pick<T>(plan->sizes, x.data<T>(), indices.data<int64_t>(), y.data<T>()); });
-  return record("max_pool_pick", y, wrt(x, [indices, plan](const Tensor& dy) { return place(dy, indices, plan); }));
+  return max_pick.record(y, wrt(x, [indices, plan](const Tensor& dy) { return place(dy, indices, plan); }));
 }
 
 /// The adjoint of pick.
 Tensor place(const Tensor& given, const Tensor& indices, const Plan& plan) {
   const Tensor dy = given.contiguous();
-  Tensor dx = new_tensor("max_pool", plan->x, dy.dtype());
-  dispatch_floating("max_pool", dy.dtype(),
+  Tensor dx = max_gradient.empty(plan->x, dy.dtype());
+  dispatch_floating(max_gradient, dy.dtype(),
                     [&]<class T>() { kernels::place<T>(plan->sizes, dy.data<T>(), indices.data<int64_t>(), dx.data<T>()); });
-  return record("max_pool_gradient", dx, wrt(dy, [indices, plan](const Tensor& d) { return pick(d, indices, plan); }));
+  return max_gradient.record(dx, wrt(dy, [indices, plan](const Tensor& d) { return pick(d, indices, plan); }));
 }
 
-ValuesIndices largest(const char* op, const Tensor& given, const Plan& plan) {
+ValuesIndices largest(Op op, const Tensor& given, const Plan& plan) {
   const Tensor x = given.contiguous();
-  Tensor y = new_tensor(op, plan->y, x.dtype()), indices = new_tensor(op, plan->y, DType::Int64);
+  Tensor y = op.empty(plan->y, x.dtype()), indices = op.empty(plan->y, DType::Int64);
   dispatch_floating(op, x.dtype(),
                     [&]<class T>() { kernels::max_pool<T>(plan->sizes, x.data<T>(), y.data<T>(), indices.data<int64_t>()); });
   // The caller may change the indices that he gets, the gradient must not.
   const auto dx = [kept = Saved(indices), plan](const Tensor& dy) { return place(dy, *kept, plan); };
-  return {record("max_pool_with_indices", y, wrt(x, dx)), indices};
+  return {op.record(y, wrt(x, dx)), indices};
 }
 
 // ---- windows
@@ -78,19 +80,18 @@ struct Stencil {
 };
 
 /// The windows of a dimension of n elements; without padding in them unless `padded_shares`, where their shares count it.
-std::vector<kernels::Window> fixed_windows(const char* op, int64_t n, const Stencil& s, bool padded_shares) {
+std::vector<kernels::Window> fixed_windows(Op op, int64_t n, const Stencil& s, bool padded_shares) {
   const int64_t reach = s.dilation * (s.size - 1) + 1, room = n + 2 * s.padding - reach;
   int64_t count = room < 0 && !s.ceil_mode ? 0 : (room + (s.ceil_mode ? s.stride - 1 : 0)) / s.stride + 1;
   if (s.ceil_mode && (count - 1) * s.stride >= n + s.padding) --count;
-  check<ShapeError>(count > 0 && room + (s.ceil_mode ? s.stride - 1 : 0) >= 0,
-                    "{}: a window that reaches over {} elements has no place in {} with {} of padding at both ends", op, reach, n,
-                    s.padding);
+  op.check<ShapeError>(count > 0 && room + (s.ceil_mode ? s.stride - 1 : 0) >= 0,
+                       "a window that reaches over {} elements has no place in {} with {} of padding at both ends", reach, n, s.padding);
   std::vector<kernels::Window> windows;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t first = i * s.stride - s.padding, missing = first < 0 ? (-first + s.dilation - 1) / s.dilation : 0;
     const int64_t begin = first + missing * s.dilation, end = std::min(first + reach, n);
-    check<ShapeError>(begin < end, "{}: a window of {} elements, {} apart, begins before {} elements and meets none of them", op, s.size,
-                      s.dilation, n);
+    op.check<ShapeError>(begin < end, "a window of {} elements, {} apart, begins before {} elements and meets none of them", s.size,
+                         s.dilation, n);
     windows.push_back({begin, end, s.dilation, padded_shares ? std::min(first + reach, n + s.padding) - first : end - begin});
   }
   return windows;
@@ -107,12 +108,12 @@ std::vector<kernels::Window> adaptive_windows(int64_t n, int64_t outputs) {
 
 /// Checks x, and makes the plan from windows(d, n), those of dimension d of the pooled ones, of n elements.
 template <class Windows>
-Plan plan_of(const char* op, const Tensor& x, int64_t dims, Windows windows) {
+Plan plan_of(Op op, const Tensor& x, int64_t dims, Windows windows) {
   const Shape& shape = impl_of(op, x).layout.shape;
-  check<ShapeError>(shape.size() == dims + 1 || shape.size() == dims + 2,
-                    "{}: x has shape {}, expected {} dimensions, or {} without a batch", op, shape, dims + 2, dims + 1);
+  op.check<ShapeError>(shape.size() == dims + 1 || shape.size() == dims + 2,
+                       "x has shape {}, expected {} dimensions, or {} without a batch", shape, dims + 2, dims + 1);
   for (int64_t d = shape.size() == dims + 2 ? 1 : 0; d < shape.size(); ++d)
-    check<ShapeError>(shape[d] > 0, "{}: x has shape {}; only its batch may be empty", op, shape);
+    op.check<ShapeError>(shape[d] > 0, "x has shape {}; only its batch may be empty", shape);
   const int64_t first = shape.size() - dims;
   auto plan = std::make_shared<Pooling>(Pooling{shape, shape, {1, 1, shape.back(), {{0, 1, 1, 1}}, {}}});
   for (int64_t d = 0; d < first; ++d) plan->sizes.planes *= shape[d];
@@ -127,60 +128,68 @@ Plan plan_of(const char* op, const Tensor& x, int64_t dims, Windows windows) {
 }
 
 /// The arguments of a fixed window, checked, for each dimension.
-std::vector<Stencil> stencils(const char* op, int64_t dims, const Dims& size, const Dims& stride, const Dims& padding, const Dims& dilation,
+std::vector<Stencil> stencils(Op op, int64_t dims, const Dims& size, const Dims& stride, const Dims& padding, const Dims& dilation,
                               bool ceil_mode) {
   constexpr int64_t most = 1 << 30;
   std::vector<Stencil> all;
   for (int64_t d = 0; d < dims; ++d) {
     const auto at = [&](const char* name, const Dims& given, int64_t least) {
-      check<ShapeError>(given.size() == 1 || given.size() == dims, "{}: {} {} is not one number or {}", op, name, given, dims);
+      op.check<ShapeError>(given.size() == 1 || given.size() == dims, "{} {} is not one number or {}", name, given, dims);
       const int64_t n = given[given.size() == 1 ? 0 : d];
-      check<ValueError>(n >= least && n <= most, "{}: {} is {}; give {} to {}", op, name, n, least, most);
+      op.check<ValueError>(n >= least && n <= most, "{} is {}; give {} to {}", name, n, least, most);
       return n;
     };
     const int64_t window = at("kernel_size", size, 1);
     all.push_back(
         {window, stride.empty() ? window : at("stride", stride, 1), at("padding", padding, 0), at("dilation", dilation, 1), ceil_mode});
-    check<ValueError>(all.back().padding <= window / 2, "{}: padding {} is more than half of the kernel_size {}", op, all.back().padding,
-                      window);
+    op.check<ValueError>(all.back().padding <= window / 2, "padding {} is more than half of the kernel_size {}", all.back().padding,
+                         window);
   }
   return all;
 }
 
-ValuesIndices max_pool(const char* op, int64_t dims, const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
+ValuesIndices max_pool(Op op, int64_t dims, const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
                        const Dims& dilation, bool ceil_mode) {
   const std::vector<Stencil> stencil = stencils(op, dims, kernel_size, stride, padding, dilation, ceil_mode);
   return largest(op, x,
                  plan_of(op, x, dims, [&](int64_t d, int64_t n) { return fixed_windows(op, n, stencil[static_cast<size_t>(d)], false); }));
 }
 
-Tensor avg_pool(const char* op, int64_t dims, const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
-                bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor) {
+Tensor avg_pool(Op op, int64_t dims, const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding, bool ceil_mode,
+                bool count_include_pad, std::optional<int64_t> divisor) {
   const std::vector<Stencil> stencil = stencils(op, dims, kernel_size, stride, padding, 1, ceil_mode);
-  check<ValueError>(divisor.value_or(1) != 0, "{}: divisor_override is 0", op);
+  op.check<ValueError>(divisor.value_or(1) != 0, "divisor_override is 0");
   const Plan plan = plan_of(op, x, dims, [&](int64_t d, int64_t n) {
     std::vector<kernels::Window> windows = fixed_windows(op, n, stencil[static_cast<size_t>(d)], count_include_pad);
     if (divisor)
       for (kernels::Window& window : windows) window.share = d == 0 ? *divisor : 1;
     return windows;
   });
-  check<DTypeError>(x.dtype() != DType::Bool, "{}: not defined for bool; convert with .to(gradus::float32)", op);
+  op.check<DTypeError>(x.dtype() != DType::Bool, "not defined for bool; convert with .to(gradus::float32)");
   return average(x, plan);
 }
 
+constexpr const char* max_node = "max_pool_with_indices";
+
 /// The windows of adaptive pooling.
-Plan adaptive_plan(const char* op, const Tensor& x, int64_t dims, const OutputSize2d& output_size) {
+constexpr int64_t most_outputs = 1 << 24;  // each has a window in memory
+Plan adaptive_plan(Op op, const Tensor& x, int64_t dims, const OutputSize2d& output_size) {
   return plan_of(op, x, dims, [&](int64_t d, int64_t n) {
     const int64_t outputs = output_size[static_cast<size_t>(d)].value_or(n);
-    check<ValueError>(outputs >= 0, "{}: output_size is {}, but must not be negative", op, outputs);
+    op.check<ValueError>(outputs >= 0, "output_size is {}, but must not be negative", outputs);
+    op.check<ValueError>(outputs <= most_outputs, "output_size is {}; give at most {}", outputs, most_outputs);
     return adaptive_windows(n, outputs);
   });
 }
 
-Tensor adaptive_average(const char* op, const Tensor& x, int64_t dims, const OutputSize2d& output_size) {
+ValuesIndices adaptive_max(Op op, const Tensor& x, int64_t dims, const OutputSize2d& output_size) {
+  return largest(op, x, adaptive_plan(op, x, dims, output_size));
+}
+
+Tensor adaptive_average(Op op, const Tensor& x, int64_t dims, const OutputSize2d& output_size) {
   const Plan plan = adaptive_plan(op, x, dims, output_size);
-  check<DTypeError>(is_floating_point(x.dtype()), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
-                    name(x.dtype()));
+  op.check<DTypeError>(is_floating_point(x.dtype()), "takes float32 or float64, got {}; convert with .to(gradus::float32)",
+                       name(x.dtype()));
   return average(x, plan);
 }
 
@@ -190,12 +199,12 @@ Tensor adaptive_average(const char* op, const Tensor& x, int64_t dims, const Out
 
 ValuesIndices max_pool1d_with_indices(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
                                       const Dims& dilation, bool ceil_mode) {
-  return max_pool("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode);
+  return max_pool(Op("max_pool1d", max_node), 1, x, kernel_size, stride, padding, dilation, ceil_mode);
 }
 
 ValuesIndices max_pool2d_with_indices(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
                                       const Dims& dilation, bool ceil_mode) {
-  return max_pool("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode);
+  return max_pool(Op("max_pool2d", max_node), 2, x, kernel_size, stride, padding, dilation, ceil_mode);
 }
 
 Tensor max_pool1d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding, const Dims& dilation, bool ceil_mode) {
@@ -208,30 +217,30 @@ Tensor max_pool2d(const Tensor& x, const Dims& kernel_size, const Dims& stride, 
 
 Tensor avg_pool1d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding, bool ceil_mode,
                   bool count_include_pad) {
-  return avg_pool("avg_pool1d", 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad, {});
+  return avg_pool(Op("avg_pool1d"), 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad, {});
 }
 
 Tensor avg_pool2d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding, bool ceil_mode, bool count_include_pad,
                   std::optional<int64_t> divisor_override) {
-  return avg_pool("avg_pool2d", 2, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override);
+  return avg_pool(Op("avg_pool2d"), 2, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override);
 }
 
 Tensor adaptive_avg_pool1d(const Tensor& x, int64_t output_size) {
-  return adaptive_average("adaptive_avg_pool1d", x, 1, {output_size, {}});
+  return adaptive_average(Op("adaptive_avg_pool1d"), x, 1, {output_size, {}});
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, const OutputSize2d& output_size) {
-  return adaptive_average("adaptive_avg_pool2d", x, 2, output_size);
+  return adaptive_average(Op("adaptive_avg_pool2d"), x, 2, output_size);
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, int64_t output_size) { return adaptive_avg_pool2d(x, OutputSize2d{output_size, output_size}); }
 
 ValuesIndices adaptive_max_pool1d_with_indices(const Tensor& x, int64_t output_size) {
-  return largest("adaptive_max_pool1d", x, adaptive_plan("adaptive_max_pool1d", x, 1, {output_size, {}}));
+  return adaptive_max(Op("adaptive_max_pool1d", max_node), x, 1, {output_size, {}});
 }
 
 ValuesIndices adaptive_max_pool2d_with_indices(const Tensor& x, const OutputSize2d& output_size) {
-  return largest("adaptive_max_pool2d", x, adaptive_plan("adaptive_max_pool2d", x, 2, output_size));
+  return adaptive_max(Op("adaptive_max_pool2d", max_node), x, 2, output_size);
 }
 
 Tensor adaptive_max_pool1d(const Tensor& x, int64_t output_size) { return adaptive_max_pool1d_with_indices(x, output_size).values; }

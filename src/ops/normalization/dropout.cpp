@@ -4,8 +4,7 @@
 #include <array>
 #include <iterator>
 
-#include "autograd/record.h"
-#include "core/check.h"
+#include "autograd/op.h"
 #include "core/dispatch.h"
 #include "core/random.h"
 #include "gradus/creation.h"
@@ -14,16 +13,17 @@
 namespace gradus {
 
 Tensor dropout(const Tensor& x, double p, bool training) {
-  impl_of("dropout", x);
-  check<ValueError>(p >= 0 && p <= 1, "dropout: p {} is not a probability; give 0 to 1", p);
-  check<DTypeError>(is_floating_point(x.dtype()), "dropout: takes float32 or float64, got {}", name(x.dtype()));
+  constexpr Op op("dropout");
+  op.takes(x);
+  op.check<ValueError>(p >= 0 && p <= 1, "p {} is not a probability; give 0 to 1", p);
+  op.check<DTypeError>(is_floating_point(x.dtype()), "takes float32 or float64, got {}", name(x.dtype()));
   if (!training || p == 0 || x.numel() == 0) return x;
   if (p == 1) return mul(x, zeros_like(x));
   // 0 or 1 / (1 - p), one draw an element in row-major order, as PyTorch's bernoulli_ draws.
-  Tensor scale = new_tensor("dropout", x.shape(), x.dtype());
+  Tensor scale = op.empty(x.shape(), x.dtype());
   {
     LockedGenerator generator;
-    dispatch_floating("dropout", x.dtype(), [&]<class T>() {
+    dispatch_floating(op, x.dtype(), [&]<class T>() {
       const T kept = static_cast<T>(1 / (1 - p));
       T* to = scale.data<T>();
       std::array<double, 512> draws;

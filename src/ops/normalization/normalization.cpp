@@ -2,8 +2,7 @@
 
 #include <array>
 
-#include "autograd/record.h"
-#include "core/check.h"
+#include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
@@ -14,16 +13,19 @@
 namespace gradus {
 namespace {
 
+constexpr Op layer_norm_op("layer_norm", "native_layer_norm"), batch_norm_op("batch_norm", "native_batch_norm"),
+    group_norm_op("group_norm");
+
 /// A factor or summand of the normalised numbers, which may be undefined.
-void check_parameter(const char* op, const char* name, const Tensor& p, const Shape& shape, DType dtype) {
+void check_parameter(Op op, const char* name, const Tensor& p, const Shape& shape, DType dtype) {
   if (!p.defined()) return;
-  check<ShapeError>(p.shape() == shape, "{}: {} has shape {}, expected {}", op, name, p.shape(), shape);
-  check<DTypeError>(p.dtype() == dtype, "{}: x is {} and {} {}; they must agree", op, gradus::name(dtype), name, gradus::name(p.dtype()));
+  op.check<ShapeError>(p.shape() == shape, "{} has shape {}, expected {}", name, p.shape(), shape);
+  op.check<DTypeError>(p.dtype() == dtype, "x is {} and {} {}; they must agree", gradus::name(dtype), name, gradus::name(p.dtype()));
 }
 
-void check_floating(const char* op, const Tensor& x) {
-  check<DTypeError>(is_floating_point(x.dtype()), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op,
-                    name(x.dtype()));
+void check_floating(Op op, const Tensor& x) {
+  op.check<DTypeError>(is_floating_point(x.dtype()), "takes float32 or float64, got {}; convert with .to(gradus::float32)",
+                       name(x.dtype()));
 }
 
 template <class T>
@@ -40,9 +42,18 @@ struct Normalized {
 
   Normalized(const Tensor& x, const Dims& over, double eps) : dims(over) {
     const Tensor centred = sub(x, mean(x, dims, true));
-    scale = rsqrt(add(mean(square(centred), dims, true), eps));
+    const Tensor variance = mean(square(centred), dims, true);
+    scale = rsqrt(add(variance, eps));
+    if (!all_finite(variance) && all_finite(centred)) scale = where(isfinite(variance), scale, scale_of_large(centred));
     h = mul(centred, scale);
   }
+
+  /// 1 / sqrt(variance) where the variance is beyond the dtype's largest number, beside which eps is nothing.
+  Tensor scale_of_large(const Tensor& centred) const {
+    const Tensor top = clamp(amax(abs(centred), dims, true), 1.0);
+    return div(rsqrt(mean(square(div(centred, top)), dims, true)), top);
+  }
+
   /// The gradient of x for that of h.
   Tensor gradient(const Tensor& dh) const { return mul(scale, sub(sub(dh, mean(dh, dims, true)), mul(h, mean(mul(dh, h), dims, true)))); }
 };
@@ -62,8 +73,8 @@ struct LayerNormPullback {
     const Tensor seen = asked(*x), centre = asked(*mean), scale = asked(*rstd);
     const int64_t rows = mean->numel(), n = shape.numel();
     for (size_t i = 0; i < 3; ++i)
-      if (wanted[i]) dx[i] = new_tensor("layer_norm", i == 0 ? x->shape() : shape, x->dtype());
-    dispatch_floating("layer_norm", x->dtype(), [&]<class T>() {
+      if (wanted[i]) dx[i] = layer_norm_op.empty(i == 0 ? x->shape() : shape, x->dtype());
+    dispatch_floating(layer_norm_op, x->dtype(), [&]<class T>() {
       kernels::layer_norm_backward<T>(rows, n, seen.data<T>(), data_or_null<T>(w), centre.data<T>(), scale.data<T>(), d.data<T>(),
                                       data_or_null<T>(dx[0]), data_or_null<T>(dx[1]), data_or_null<T>(dx[2]));
     });
@@ -97,34 +108,33 @@ struct LayerNormPullback {
 
 LayerNormOutput native_layer_norm(const Tensor& given, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
                                   double eps) {
-  const Shape& shape = impl_of("layer_norm", given).layout.shape;
+  const Shape& shape = impl_of(layer_norm_op, given).layout.shape;
   const int64_t kept = shape.size() - normalized_shape.size();
-  check<ShapeError>(!normalized_shape.empty(), "layer_norm: normalized_shape is empty; name the sizes of one dimension or more");
-  check<ShapeError>(kept >= 0 && Shape(std::span(shape.begin() + std::max<int64_t>(kept, 0), shape.end())) == normalized_shape,
-                    "layer_norm: x has shape {}, which does not end in the normalized_shape {}", shape, normalized_shape);
-  check_floating("layer_norm", given);
-  check_parameter("layer_norm", "weight", weight, normalized_shape, given.dtype());
-  check_parameter("layer_norm", "bias", bias, normalized_shape, given.dtype());
+  layer_norm_op.check<ShapeError>(!normalized_shape.empty(), "normalized_shape is empty; name the sizes of one dimension or more");
+  layer_norm_op.check<ShapeError>(
+      kept >= 0 && Shape(std::span(shape.begin() + std::max<int64_t>(kept, 0), shape.end())) == normalized_shape,
+      "x has shape {}, which does not end in the normalized_shape {}", shape, normalized_shape);
+  check_floating(layer_norm_op, given);
+  check_parameter(layer_norm_op, "weight", weight, normalized_shape, given.dtype());
+  check_parameter(layer_norm_op, "bias", bias, normalized_shape, given.dtype());
 
   const Tensor x = given.contiguous();
   Shape outer = shape;
   for (int64_t d = kept; d < outer.size(); ++d) outer[d] = 1;
   const int64_t rows = outer.numel(), n = normalized_shape.numel();
-  LayerNormOutput y{new_tensor("layer_norm", shape, x.dtype()), new_tensor("layer_norm", outer, x.dtype()),
-                    new_tensor("layer_norm", outer, x.dtype())};
+  LayerNormOutput y{layer_norm_op.empty(shape, x.dtype()), layer_norm_op.empty(outer, x.dtype()), layer_norm_op.empty(outer, x.dtype())};
   const Tensor w = dense(weight), b = dense(bias);
-  dispatch_floating("layer_norm", x.dtype(), [&]<class T>() {
+  dispatch_floating(layer_norm_op, x.dtype(), [&]<class T>() {
     kernels::layer_norm<T>(rows, n, x.data<T>(), data_or_null<T>(w), data_or_null<T>(b), eps, y.output.data<T>(), y.mean.data<T>(),
                            y.rstd.data<T>());
   });
   const std::array<Tensor, 3> inputs{x, weight, bias};
   LayerNormPullback pullback{Saved(x), Saved(weight), Saved(y.mean), Saved(y.rstd), normalized_shape, eps, {}};
   for (size_t i = 0; i < 3; ++i) pullback.wanted[i] = inputs[i].defined() && inputs[i].requires_grad();
-  record_joint("native_layer_norm", std::span(&y.output, 1), inputs,
-               [pullback = std::move(pullback)](std::span<Tensor> dy, std::span<Tensor> dx) {
-                 if (recording_backward()) pullback.composed(dy[0], dx);
-                 else pullback.fused(dy[0], dx);
-               });
+  layer_norm_op.record_joint(std::span(&y.output, 1), inputs, [pullback = std::move(pullback)](std::span<Tensor> dy, std::span<Tensor> dx) {
+    if (recording_backward()) pullback.composed(dy[0], dx);
+    else pullback.fused(dy[0], dx);
+  });
   return y;
 }
 
@@ -159,9 +169,9 @@ struct Standardized {
   Tensor gradient(const Tensor& dh) const { return mul(scale, dh); }
 };
 
-/// h * weight + bias by channel, recorded under `name`; `normalize(x)` gives h, and x's gradient for h's.
+/// h * weight + bias by channel, recorded as op; `normalize(x)` gives h, and x's gradient for h's.
 template <class F>
-Tensor scaled_by_channel(const char* name, const Tensor& x, const Tensor& weight, const Tensor& bias, F normalize) {
+Tensor scaled_by_channel(Op op, const Tensor& x, const Tensor& weight, const Tensor& bias, F normalize) {
   const int64_t rank = x.dim();
   Tensor y;
   {
@@ -170,8 +180,8 @@ Tensor scaled_by_channel(const char* name, const Tensor& x, const Tensor& weight
     if (weight.defined()) y = mul(y, by_channel(weight, rank));
     if (bias.defined()) y = add(y, by_channel(bias, rank));
   }
-  record_joint(
-      name, std::span(&y, 1), std::array{x, weight, bias},
+  op.record_joint(
+      std::span(&y, 1), std::array{x, weight, bias},
       [x = Saved(x), weight = Saved(weight), normalize, rank, with_bias = bias.defined()](std::span<Tensor> dy, std::span<Tensor> dx) {
         const auto n = normalize(*x);
         dx[0] = n.gradient(weight->defined() ? mul(dy[0], by_channel(*weight, rank)) : dy[0]);
@@ -194,44 +204,43 @@ void update_running(const Tensor& x, const Tensor& running_mean, const Tensor& r
 
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias,
                   bool training, double momentum, double eps) {
-  const Shape& shape = impl_of("batch_norm", x).layout.shape;
+  const Shape& shape = impl_of(batch_norm_op, x).layout.shape;
   if (shape == Shape(0)) return clone(x);  // nothing, without channels: PyTorch takes it
-  check<ShapeError>(shape.size() >= 2, "batch_norm: x has shape {}, expected (batch, channels, …)", shape);
-  check_floating("batch_norm", x);
+  batch_norm_op.check<ShapeError>(shape.size() >= 2, "x has shape {}, expected (batch, channels, …)", shape);
+  check_floating(batch_norm_op, x);
   const int64_t channels = shape[1];
   const std::array named{std::pair("running_mean", running_mean), std::pair("running_var", running_var), std::pair("weight", weight),
                          std::pair("bias", bias)};
-  for (const auto& [name, tensor] : named) check_parameter("batch_norm", name, tensor, channels, x.dtype());
+  for (const auto& [name, tensor] : named) check_parameter(batch_norm_op, name, tensor, channels, x.dtype());
   for (const Tensor& running : {running_mean, running_var}) {
-    check<ValueError>(training || running.defined(), "batch_norm: without training it needs running_mean and running_var");
-    check<AutogradError>(!running.defined() || !running.requires_grad(),
-                         "batch_norm: running_mean and running_var have no gradient; give their detach()");
+    batch_norm_op.check<ValueError>(training || running.defined(), "without training it needs running_mean and running_var");
+    batch_norm_op.check<AutogradError>(!running.defined() || !running.requires_grad(),
+                                       "running_mean and running_var have no gradient; give their detach()");
   }
   if (!training)
-    return scaled_by_channel("native_batch_norm", x, weight, bias,
+    return scaled_by_channel(batch_norm_op, x, weight, bias,
                              [center = Saved(running_mean), spread = Saved(running_var), eps](const Tensor& v) {
                                return Standardized(v, *center, *spread, eps);
                              });
-  check<ValueError>(x.numel() != channels || x.numel() == 0, "batch_norm: x of shape {} has one value a channel, which has no variance",
-                    shape);
+  batch_norm_op.check<ValueError>(x.numel() != channels || x.numel() == 0, "x of shape {} has one value a channel, which has no variance",
+                                  shape);
   const Dims dims = all_but_channels(shape.size());
-  const Tensor y =
-      scaled_by_channel("native_batch_norm", x, weight, bias, [dims, eps](const Tensor& v) { return Normalized(v, dims, eps); });
+  const Tensor y = scaled_by_channel(batch_norm_op, x, weight, bias, [dims, eps](const Tensor& v) { return Normalized(v, dims, eps); });
   if (x.numel() > 0) update_running(x, running_mean, running_var, momentum);
   return y;
 }
 
 Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
-  const Shape& shape = impl_of("group_norm", x).layout.shape;
-  check<ShapeError>(shape.size() >= 2, "group_norm: x has shape {}, expected (batch, channels, …)", shape);
-  check_floating("group_norm", x);
-  check<ValueError>(num_groups > 0, "group_norm: num_groups is {}, but must be positive", num_groups);
-  check<ShapeError>(shape[1] % num_groups == 0, "group_norm: the {} channels of shape {} do not divide into {} groups", shape[1], shape,
-                    num_groups);
-  check_parameter("group_norm", "weight", weight, shape[1], x.dtype());
-  check_parameter("group_norm", "bias", bias, shape[1], x.dtype());
+  const Shape& shape = impl_of(group_norm_op, x).layout.shape;
+  group_norm_op.check<ShapeError>(shape.size() >= 2, "x has shape {}, expected (batch, channels, …)", shape);
+  check_floating(group_norm_op, x);
+  group_norm_op.check<ValueError>(num_groups > 0, "num_groups is {}, but must be positive", num_groups);
+  group_norm_op.check<ShapeError>(shape[1] % num_groups == 0, "the {} channels of shape {} do not divide into {} groups", shape[1], shape,
+                                  num_groups);
+  check_parameter(group_norm_op, "weight", weight, shape[1], x.dtype());
+  check_parameter(group_norm_op, "bias", bias, shape[1], x.dtype());
   const int64_t numbers = x.numel() / std::max<int64_t>(shape[0] * num_groups, 1);  // of a group
-  check<ValueError>(shape[0] * numbers != 1, "group_norm: x of shape {} has one value a group, which has no variance", shape);
+  group_norm_op.check<ValueError>(shape[0] * numbers != 1, "x of shape {} has one value a group, which has no variance", shape);
   Tensor y = reshape(layer_norm(reshape(x, {shape[0], num_groups, numbers}), numbers, {}, {}, eps), shape);
   if (weight.defined()) y = mul(y, by_channel(weight, shape.size()));
   return bias.defined() ? add(y, by_channel(bias, shape.size())) : y;

@@ -16,7 +16,7 @@
 namespace gradus {
 namespace {
 
-constexpr Op op("linear");
+constexpr Op op("linear", "mm"), with_bias("linear", "addmm");
 
 /// The pullback of y = x W^T + b, which keeps only what it needs.
 struct LinearPullback {
@@ -95,7 +95,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Shape shape = x.shape();
   shape[shape.size() - 1] = outputs;
   const Tensor flat = reshape(x, {shape.numel() / outputs, inputs}), y = product(flat, weight, bias);
-  record_joint(bias.defined() ? "addmm" : "mm", std::span(&y, 1), std::array{flat, weight, bias}, LinearPullback(flat, weight, bias));
+  (bias.defined() ? with_bias : op).record_joint(std::span(&y, 1), std::array{flat, weight, bias}, LinearPullback(flat, weight, bias));
   return x.dim() == 2 ? y : view(y, shape);
 }
 

@@ -16,7 +16,7 @@
 namespace gradus {
 namespace {
 
-constexpr Op op("matmul");
+constexpr Op op("matmul"), mm_op("matmul", "mm"), bmm_op("matmul", "bmm"), mv_op("matmul", "mv"), dot_op("matmul", "dot");
 
 void check_inner(const Tensor& a, const Tensor& b, int64_t k_a, int64_t k_b) {
   op.check<ShapeError>(k_a == k_b, "{} x {}: inner sizes differ ({} and {})", a.shape(), b.shape(), k_a, k_b);
@@ -111,14 +111,15 @@ Tensor turned(const Tensor& x) { return x.dim() == 2 ? t(x) : transpose(x, -2, -
 
 /// The same, recorded.
 Tensor recorded_product(const Tensor& a, const Tensor& b, Gates gates) {
-  return record(a.dim() == 2 ? "mm" : "bmm", product(a, b, gates),
-                wrt(a,
-                    [b = Saved(b), gates](const Tensor& dc) {
-                      return recorded_product(dc, turned(*b), {true, gates.right});
-                    }),
-                wrt(b, [a = Saved(a), gates](const Tensor& dc) {
-                  return recorded_product(turned(*a), dc, {gates.left, true});
-                }));
+  return (a.dim() == 2 ? mm_op : bmm_op)
+      .record(product(a, b, gates),
+              wrt(a,
+                  [b = Saved(b), gates](const Tensor& dc) {
+                    return recorded_product(dc, turned(*b), {true, gates.right});
+                  }),
+              wrt(b, [a = Saved(a), gates](const Tensor& dc) {
+                return recorded_product(turned(*a), dc, {gates.left, true});
+              }));
 }
 
 /// A gradient times what it meets, broadcast: 0 where it is 0.
@@ -134,8 +135,8 @@ Tensor vector_product(const Tensor& a, const Tensor& b) {
     NoGradGuard no_grad;
     return plain_product(unsqueeze(x, 0), unsqueeze(y, 1)).view({});
   };
-  return record("dot", number(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return passed_on(dc, *b); }),
-                wrt(b, [a = Saved(a)](const Tensor& dc) { return passed_on(dc, *a); }));
+  return dot_op.record(number(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return passed_on(dc, *b); }),
+                       wrt(b, [a = Saved(a)](const Tensor& dc) { return passed_on(dc, *a); }));
 }
 
 /// (M, K) x (K)
@@ -145,10 +146,10 @@ Tensor matrix_vector(const Tensor& a, const Tensor& b, Gates gates) {
     NoGradGuard no_grad;
     return product(x, unsqueeze(y, 1), gates).view({x.size(0)});
   };
-  return record("mv", vector(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return passed_on(unsqueeze(dc, 1), *b); }),
-                wrt(b, [a = Saved(a), gates](const Tensor& dc) {
-                  return matrix_vector(a->t(), dc, {gates.left, true});
-                }));
+  return mv_op.record(vector(a, b), wrt(a, [b = Saved(b)](const Tensor& dc) { return passed_on(unsqueeze(dc, 1), *b); }),
+                      wrt(b, [a = Saved(a), gates](const Tensor& dc) {
+                        return matrix_vector(a->t(), dc, {gates.left, true});
+                      }));
 }
 
 Shape batch_of(const Tensor& x) {

@@ -80,3 +80,23 @@ TEST_CASE("convolutions name what they cannot take") {
   CHECK_THROWS_AS(gradus::conv1d(Tensor(), weight), gradus::StateError);
   CHECK_THROWS_AS(gradus::conv1d(x, Tensor()), gradus::StateError);
 }
+
+TEST_CASE("what a convolution's gradient meets with a 0 does not count, be it NaN or infinite; what it asks for is passed on") {
+  for (const int64_t groups : {1, 2}) {
+    const auto run = [&](double bad, double asked) {
+      gradus::manual_seed(4);
+      const Tensor x = gradus::randn({2, 4, 9}), w = gradus::randn({4, 4 / groups, 3}).requires_grad_(), dy = gradus::randn({2, 4, 9});
+      x.narrow(2, 6, 3).fill_(bad);
+      dy.narrow(2, 5, 4).fill_(0);
+      dy[1][3][6].fill_(asked);
+      return gradient(gradus::conv1d(x, w, {}, 1, 1, 1, groups), w, dy);
+    };
+    const Tensor right = run(0, 0);
+    for (const double bad : {kNan, kInf}) {
+      check_equal(run(bad, 0), right);
+      const Tensor spoiled = run(bad, 1);
+      CHECK_FALSE(gradus::isfinite(spoiled[3]).any().item<bool>());
+      check_equal(spoiled.narrow(0, 0, 3), right.narrow(0, 0, 3));
+    }
+  }
+}

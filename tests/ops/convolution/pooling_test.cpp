@@ -71,3 +71,9 @@ TEST_CASE("pooling names what it cannot take") {
   CHECK_THROWS_AS(gradus::adaptive_avg_pool1d(x, -1), gradus::ValueError);
   CHECK_THROWS_AS(gradus::adaptive_avg_pool1d(Tensor(), 1), gradus::StateError);
 }
+
+TEST_CASE("adaptive pooling refuses more outputs than it has room for") {
+  CHECK(error_of<gradus::ValueError>([] { gradus::adaptive_avg_pool1d(sequence(), int64_t{1} << 40); }) ==
+        "adaptive_avg_pool1d: output_size is 1099511627776; give at most 16777216");
+  CHECK_THROWS_AS(gradus::adaptive_max_pool1d(sequence(), int64_t{1} << 62), gradus::ValueError);
+}

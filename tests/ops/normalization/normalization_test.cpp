@@ -1,4 +1,8 @@
 #include "gradus/ops/normalization.h"
+
+#include <cmath>
+
+#include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/parallel.h"
@@ -136,4 +140,42 @@ TEST_CASE("group_norm normalises each group of channels of each element") {
         "group_norm: the 4 channels of shape [1, 4] do not divide into 3 groups");
   CHECK_THROWS_AS(gradus::group_norm(x, 0), gradus::ValueError);
   CHECK_THROWS_AS(gradus::group_norm(x, 2, gradus::ones(2)), gradus::ShapeError);
+}
+
+TEST_CASE("rows and channels whose variance is beyond the dtype's largest number are normalised all the same") {
+  // (1, -1, 3) * 1e30 has mean 1e30 and deviations 0, -2, 2, whose root mean square is sqrt(8 / 3).
+  const double r = 2 / std::sqrt(8.0 / 3);
+  const Tensor x = gradus::tensor({{1e30F, 0.5F}, {-1e30F, 1.5F}, {3e30F, 0.25F}}), columns = x.t().contiguous();
+  const Tensor small = gradus::batch_norm(x.narrow(1, 1, 1), {}, {}, {}, {}, true);
+  const auto check_rows = [&](const Tensor& y) {
+    CHECK(gradus::allclose(y.select(0, 0), gradus::tensor({0.0, -r, r}).to(gradus::float32), 1e-6, 1e-6));
+    CHECK(gradus::allclose(y.select(0, 1), small.view(3), 1e-5, 1e-6));
+  };
+  check_rows(gradus::batch_norm(x, {}, {}, {}, {}, true).t());
+  check_equal(gradus::batch_norm(x, {}, {}, {}, {}, true).narrow(1, 1, 1), small);
+  check_rows(gradus::layer_norm(columns, 3));
+  check_rows(gradus::group_norm(columns.view({1, 2, 3}), 2).view({2, 3}));
+  for (const bool by_channel : {true, false}) {
+    const Tensor leaf = (by_channel ? x : columns).clone().requires_grad_();
+    const Tensor y = by_channel ? gradus::batch_norm(leaf, {}, {}, {}, {}, true) : gradus::layer_norm(leaf, 3);
+    const Tensor d = gradient(y, leaf, gradus::tensor({{1.0F, 2.0F, 4.0F}, {1.0F, 2.0F, 4.0F}}).view(y.shape()));
+    CHECK(gradus::isfinite(d).all().item<bool>());
+  }
+}
+
+TEST_CASE("a row of NaN that nobody asks for leaves layer_norm's gradients as they are") {
+  for (const Shape& shape : shapes)
+    for (const bool create_graph : {false, true}) {
+      const auto run = [&](double bad) {
+        gradus::manual_seed(3);
+        const Tensor x = gradus::randn(shape), w = gradus::rand(shape[1]).requires_grad_(), b = gradus::rand(shape[1]).requires_grad_();
+        x.select(0, 2).fill_(bad);
+        x.requires_grad_();
+        const Tensor dy = gradus::randn(shape);
+        dy.select(0, 2).fill_(0);
+        return gradus::autograd::grad({gradus::layer_norm(x, shape[1], w, b)}, {x, w, b}, {dy}, {.create_graph = create_graph});
+      };
+      const Tensors right = run(0), ours = run(kNan);
+      for (size_t i = 0; i < 3; ++i) CHECK(gradus::allclose(ours[i].detach(), right[i].detach(), 1e-6, 1e-6));
+    }
 }
