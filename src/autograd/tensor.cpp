@@ -41,12 +41,17 @@ Tensor new_tensor(const char* op, const Shape& shape, DType dtype) {
 TensorImpl::TensorImpl(Ref<Storage> s, const TensorImpl& x, DType d)
     : storage(std::move(s)), layout(x.layout), dtype(d), contiguous(true), numel(x.numel) {
   layout.offset = 0;
+  int64_t stride = 1;  // x's own may be anything along a dimension of size 1
+  for (int64_t k = layout.shape.size() - 1; k >= 0; --k) {
+    layout.strides[k] = stride;
+    stride *= layout.shape[k];
+  }
 }
 TensorImpl::~TensorImpl() = default;
 
 Tensor new_tensor_like(const char* op, const Tensor& x, DType dtype) {
   const TensorImpl& impl = *x.impl();
-  if (!impl.contiguous) return new_tensor(op, impl.layout.shape, dtype);
+  if (!impl.contiguous || impl.numel == 0) return new_tensor(op, impl.layout.shape, dtype);
   const auto bytes = static_cast<size_t>(impl.numel) * element_size(dtype);
   return Tensor(Ref<TensorImpl>(new TensorImpl(Storage::create(bytes), impl, dtype)));
 }

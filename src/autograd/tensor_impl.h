@@ -41,7 +41,7 @@ struct TensorImpl : SmallObject {
 
   TensorImpl(Ref<Storage> s, const Layout& l, DType d)
       : storage(std::move(s)), layout(l), dtype(d), contiguous(l.is_contiguous()), numel(l.shape.numel()) {}
-  /// New elements in the order in which those of x, contiguous, lie.
+  /// New elements in the shape of x, which is contiguous and has some.
   TensorImpl(Ref<Storage> s, const TensorImpl& x, DType d);
   ~TensorImpl();
 

@@ -50,7 +50,7 @@ InputProducts<T>::InputProducts(const RecurrentSizes& s, int64_t gates, const T*
       x_(x),
       result_(result),
       product_(by_step_ ? width_ : 0, s.I, weight_ih, s.I, 1) {
-  if (!by_step_) gemm<T>(Trans::No, Trans::Yes, s.T * s.B, width_, s.I, 1, x, s.I, weight_ih, s.I, 0, result, width_);
+  if (!by_step_) gemm({x, s.T * s.B, s.I}, {weight_ih, s.I, width_, s.I, Trans::Yes}, MatrixView(result, s.T * s.B, width_));
 }
 
 template <class T>
@@ -79,7 +79,7 @@ void InputGradient<T>::step(const Rows& rows) const {
 template <class T>
 void InputGradient<T>::finish() const {
   if (!result_ || by_step_) return;
-  gemm<T>(Trans::No, Trans::No, s_.T * s_.B, s_.I, gates_ * s_.H, 1, d_, width_, weight_ih_, s_.I, 0, result_, s_.I);
+  gemm({d_, s_.T * s_.B, gates_ * s_.H, width_}, {weight_ih_, gates_ * s_.H, s_.I}, MatrixView(result_, s_.T * s_.B, s_.I));
 }
 
 template <class T>
@@ -102,7 +102,7 @@ void weight_ih_gradient(const RecurrentSizes& s, const T* d, int64_t width, std:
   }
   for (const Columns& part : parts) {
     const int64_t count = part.count * s.H;
-    gemm<T>(Trans::Yes, Trans::No, count, I, rows, 1, d + part.from * s.H, width, x, I, 0, result, I);
+    gemm({d + part.from * s.H, count, rows, width, Trans::Yes}, {x, rows, I}, MatrixView(result, count, I));
     result += count * I;
   }
 }
@@ -110,7 +110,8 @@ void weight_ih_gradient(const RecurrentSizes& s, const T* d, int64_t width, std:
 template <class T>
 void weight_hh_gradient(const RecurrentSizes& s, const T* d, int64_t width, Columns columns, const T* met, T* result) {
   const int64_t H = s.H;
-  gemm<T>(Trans::Yes, Trans::No, columns.count * H, H, s.T * s.B, 1, d + columns.from * H, width, met, H, 0, result, H);
+  gemm({d + columns.from * H, columns.count * H, s.T * s.B, width, Trans::Yes}, {met, s.T * s.B, H},
+       MatrixView(result, columns.count * H, H));
 }
 
 void run_products(int64_t count, int64_t work, FunctionRef<void(int64_t which)> product) {

@@ -118,7 +118,11 @@ RecurrentOutput RecurrentLayers::run(const Tensor& x, const Tensor& h0, const Te
     }
     layer_input = outputs.size() == 1 ? outputs[0] : cat(outputs, 2);
   }
-  const auto stacked = [&](const std::vector<Tensor>& states) { return batched ? stack(states) : stack(states).squeeze(1); };
+  // (layers * D, B, H), or (layers * D, H) for one sequence.
+  const auto stacked = [&](const std::vector<Tensor>& states) {
+    if (states.size() == 1) return batched ? unsqueeze(states[0], 0) : states[0];
+    return batched ? stack(states) : stack(states).squeeze(1);
+  };
   return {!batched            ? layer_input.squeeze(1)
           : form_.batch_first ? layer_input.transpose(0, 1)
                               : layer_input,

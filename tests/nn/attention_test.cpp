@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/error.h"
@@ -10,7 +11,6 @@
 #include "gradus/ops/product.h"
 #include "gradus/ops/shape.h"
 #include "gradus/random.h"
-#include "gradus/autograd.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

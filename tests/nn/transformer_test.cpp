@@ -13,7 +13,6 @@
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/random.h"
-#include "gradus/autograd.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -30,7 +30,6 @@ const std::map<std::string, std::string> outside = {
     {"tensor", "creation: its braces are C++'s; tests/ops/creation/creation_test.cpp checks it"},
     {"from_vector", "creation: PyTorch has none; tests/ops/creation/creation_test.cpp checks it"},
     {"sparse_coo_tensor", "creation: makes a gradient, not an operand; tests/autograd/row_sparse_test.cpp checks it"},
-    {"as_strided", "shape: what the graph keeps of views is made with it, so it is defined below, in src/autograd/strided.cpp"},
     {"max", "elementwise: of two tensors it is maximum, and its row is that of the reduction"},
     {"min", "elementwise: of two tensors it is minimum, and its row is that of the reduction"},
     {"attention_weights", "attention: the second output of the row of scaled_dot_product_attention"},

@@ -24,11 +24,11 @@ constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi, cubic =
 Tensor gelu_tanh(const Op& op, const Tensor& x) {
   return pointwise(
       op, x, []<class T>(T v) { return T(0.5) * v * (T(1) + tanh_of(static_cast<T>(scale) * (v + static_cast<T>(cubic) * v * v * v))); },
-      OfInput{[]<class T>(const T& given) {
-        // Beyond 10 tanh is 1, and its slope, 0, must not meet a square that is infinite.
-        const T v = at_most(at_least(given, -10), 10);
+      OfInput{[]<class T>(const T& v) {
         const T t = tanh_of((v + v * v * v * factor<T>(cubic)) * factor<T>(scale));
-        const T slope = (v * v * factor<T>(3 * cubic) + factor<T>(1)) * factor<T>(scale);
+        // Beyond 10, where 1 - t^2 is 0, the square need not be larger: infinite, it would make that NaN.
+        const T w = at_most(at_least(v, -10), 10);
+        const T slope = (w * w * factor<T>(3 * cubic) + factor<T>(1)) * factor<T>(scale);
         return (t + factor<T>(1)) * factor<T>(0.5) + v * factor<T>(0.5) * (factor<T>(1) - t * t) * slope;
       }});
 }

@@ -134,7 +134,8 @@ Tensor log_softmax(const Tensor& given, int64_t dim, std::optional<DType> dtype)
   });
   return log_softmax_op.record(
       y, wrt(x, [dim](const Tensor& dy, const Tensor& out) -> Tensor {
-        if (recording_backward() || out.dim() == 0) return sub(dy, mul(exp(where_asked(out, dy, dim)), sum(dy, out.dim() == 0 ? Dims() : Dims(dim), true)));
+        if (recording_backward() || out.dim() == 0)
+          return sub(dy, mul(exp(where_asked(out, dy, dim)), sum(dy, out.dim() == 0 ? Dims() : Dims(dim), true)));
         NoGradGuard no_grad;
         const Tensor d = transpose(dy, dim, -1).contiguous();
         return along(log_softmax_op, out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {

@@ -44,7 +44,7 @@ struct Normalized {
     const Tensor centred = sub(x, mean(x, dims, true));
     const Tensor variance = mean(square(centred), dims, true);
     scale = rsqrt(add(variance, eps));
-    if (!all_finite(variance) && all_finite(centred)) scale = where(isfinite(variance), scale, scale_of_large(centred));
+    if (x.numel() > 0 && !all_finite(variance) && all_finite(centred)) scale = where(isfinite(variance), scale, scale_of_large(centred));
     h = mul(centred, scale);
   }
 

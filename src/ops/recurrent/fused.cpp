@@ -28,7 +28,9 @@ Op op_of(RecurrentKind kind) {
 /// What forward leaves for backward, as kernels::RecurrentSaved; undefined where the kind has no use for it.
 struct SavedArrays {
   Tensor h, c, gates, inner;
+
   std::array<Tensor*, 4> fields() noexcept { return {&h, &c, &gates, &inner}; }
+  std::array<const Tensor*, 4> fields() const noexcept { return {&h, &c, &gates, &inner}; }
 };
 
 template <class T>
@@ -74,7 +76,8 @@ Tensor set_apart(const Tensor& x) {
 /// The gradients of a fused layer, and what they need.
 class Pullback {
  public:
-  Pullback(const Op& op, RecurrentKind kind, LayerInputs in, SavedArrays saved, const Tensor& lengths, const RecurrentSizes& s)
+  Pullback(const Op& op, RecurrentKind kind, const LayerInputs& in, const SavedArrays& saved, const Tensor& lengths,
+           const RecurrentSizes& s)
       : op_(op), kind_(kind), sizes_(s), lengths_(lengths) {
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = Saved(*in.fields()[i]);
     for (size_t i = 0; i < saved_.size(); ++i) saved_[i] = Saved(*saved.fields()[i]);
@@ -159,7 +162,7 @@ RecurrentOutput fused_layer(RecurrentKind kind, const LayerInputs& in, const Ten
     saved = room_for(op, kind, s, dtype);
     LayerInputs dense = in;
     for (Tensor* x : dense.fields())
-      if (x->defined()) *x = x->contiguous();
+      if (x->defined() && !x->is_contiguous()) *x = x->contiguous();
     dispatch_floating(op, dtype, [&]<class T>() {
       kernels::recurrent_forward<T>(kind, s, pointers<const T>(dense), pointers<T>(saved), y.h_n.data<T>(), data_or_null<T>(y.c_n));
     });
@@ -169,9 +172,8 @@ RecurrentOutput fused_layer(RecurrentKind kind, const LayerInputs& in, const Ten
   // The states are kept under another handle: held by its own history, the output would never be freed.
   saved.h = alias_of(saved.h);
   const std::array<Tensor, 3> outputs{y.output, y.h_n, y.c_n};
-  LayerInputs edges = in;
   std::array<Tensor, 7> inputs;
-  for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = *edges.fields()[i];
+  for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = *in.fields()[i];
   op.record_joint(std::span(outputs).first(y.c_n.defined() ? 3 : 2), inputs, Pullback(op, kind, in, saved, lengths, s));
   return y;
 }

@@ -18,6 +18,9 @@ struct LayerInputs {
   std::array<Tensor*, 7> fields() noexcept {
     return {&x, &h0, &weights.weight_ih, &weights.weight_hh, &weights.bias_ih, &weights.bias_hh, &c0};
   }
+  std::array<const Tensor*, 7> fields() const noexcept {
+    return {&x, &h0, &weights.weight_ih, &weights.weight_hh, &weights.bias_ih, &weights.bias_hh, &c0};
+  }
 };
 
 /// The layer by its kernels, on checked inputs. `lengths` belong to the layer alone. Backward is a kernel too, but under create_graph it

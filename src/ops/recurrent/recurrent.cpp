@@ -23,7 +23,7 @@ void expect_dtype(const Op& op, const char* what, const Tensor& x, DType dtype) 
 
 /// The sizes of a layer, whose weights have `gates` * H rows, with every dtype and shape checked. H is the width of c0, if there is one: h0
 /// may be a projection. For a cell, one step, x is (B, I) and the state is called h.
-RecurrentSizes checked_sizes(const Op& op, LayerInputs in, int64_t gates, bool is_cell = false) {
+RecurrentSizes checked_sizes(const Op& op, const LayerInputs& in, int64_t gates, bool is_cell = false) {
   const std::array<const char*, 7> names{"x", is_cell ? "h" : "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "c0"};
   const auto fields = in.fields();
   const auto& [x, h0, c0, w] = in;

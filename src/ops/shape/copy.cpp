@@ -25,7 +25,8 @@ Tensor to(const Tensor& x, DType dtype) {
   if (dtype == DType::Int64 && is_floating_point(x.dtype())) {
     // Outside this range a conversion has no defined result.
     dispatch_floating(op, x.dtype(), [&]<class T>() {
-      const Tensor good = map_new<bool, T>(op, [](T v) { return v >= T(-0x1p63) && v < T(0x1p63); }, x);
+      const Tensor good = map_new<bool, T>(
+          op, [](T v) { return v >= T(-0x1p63) && v < T(0x1p63); }, x);
       op.check<ValueError>(all(good).item<bool>(), "the tensor of shape {} has NaN or a value beyond int64; clamp or mask it first",
                            x.shape());
     });

@@ -12,6 +12,7 @@
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "ops/op_test.h"
 
 using namespace gradus;
@@ -371,4 +372,14 @@ TEST_CASE("a bool tensor takes every number as a value, by whether it is 0") {
   CHECK_THROWS_AS(zeros(3, {.dtype = int64}).fill_(0.5), DTypeError);
   CHECK_THROWS_AS(masked_fill(zeros(3, {.dtype = int64}), mask, 0.5), DTypeError);
   CHECK_THROWS_AS(masked_fill(zeros(3, {.dtype = int64}), mask, tensor(0.5)), DTypeError);
+}
+
+TEST_CASE("results lie dense, with the strides of their shape, whatever the strides of the operand") {
+  const Tensor one = ones({4, 1, 3}).transpose(0, 1), none = ones({1, 3}).narrow(0, 0, 0).expand({0, 3}),
+               wide = ones({1, 3}).expand({2, 3});
+  CHECK(tanh(one).strides() == ones({1, 4, 3}).strides());
+  CHECK(tanh(as_strided(ones({4}), {1, 3}, {0, 1})).strides() == ones({1, 3}).strides());
+  CHECK((none * 2).strides() == ones({0, 3}).strides());
+  CHECK((none + none).add_(1).numel() == 0);
+  CHECK((wide + wide).strides() == ones({2, 3}).strides());
 }

@@ -4,6 +4,7 @@
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
+#include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/parallel.h"
 #include "ops/op_test.h"

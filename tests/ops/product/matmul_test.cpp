@@ -6,6 +6,7 @@
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/error.h"
+#include "gradus/ops/elementwise.h"
 #include "gradus/ops/product.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"

@@ -126,7 +126,8 @@ TEST_CASE("expand shows one place many times, and cannot be written to") {
   x.add_(5);
   CHECK(ints(y[2]) == Ints{5, 5, 6, 6});
   CHECK(error_of<ValueError>([&] { y.add_(1); }) ==
-        "add_: the tensor of shape [3, 2, 2] is expanded, several of its elements share one place; clone() it first");
+        "add_: several elements of the tensor of shape [3, 2, 2] with strides [0, 1, 0] share one place in memory, so that they cannot be "
+        "written one by one; clone() it first");
   CHECK(ints(x) == Ints{5, 6});
   CHECK(tensor(3).expand({2}).sum().item() == 6);
   CHECK(counted({1, 3}).expand_as(zeros({2, 3})).shape().str() == "[2, 3]");
