@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 
 #include "gradus/export.h"
 
@@ -31,6 +32,8 @@ constexpr bool is_floating_point(DType dtype) noexcept { return dtype >= DType::
 
 /// "bool", "int64", "float32" or "float64".
 GRADUS_API const char* name(DType dtype) noexcept;
+/// Writes name(dtype).
+GRADUS_API std::ostream& operator<<(std::ostream& out, DType dtype);
 
 /// The dtype of a C++ element type: bool, int64_t, float or double.
 template <class T>

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "gradus/export.h"
+
 namespace gradus {
 
 /// A counted reference to an object that keeps its own count, found through `retain(T*)` and `release(T*)`.

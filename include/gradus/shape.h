@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,6 +64,9 @@ class GRADUS_API Shape {
       if (a[i] != b[i]) return false;
     return true;
   }
+
+  /// Writes str(): `std::cout << x.shape()`.
+  GRADUS_API friend std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
  private:
   std::array<int64_t, max_rank> values_{};

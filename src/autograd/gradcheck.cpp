@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <random>
 
 #include "autograd/tensor_impl.h"

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "gradus/error.h"
 #include "gradus/shape.h"
 

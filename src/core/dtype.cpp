@@ -1,5 +1,7 @@
 #include "gradus/dtype.h"
 
+#include <ostream>
+
 namespace gradus {
 
 const char* name(DType dtype) noexcept {
@@ -11,5 +13,7 @@ const char* name(DType dtype) noexcept {
   }
   return "unknown";
 }
+
+std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name(dtype); }
 
 }  // namespace gradus

@@ -1,6 +1,8 @@
 #include "gradus/shape.h"
 
 #include <algorithm>
+#include <ostream>
+#include <utility>
 
 #include "core/check.h"
 #include "core/checked.h"
@@ -45,5 +47,7 @@ std::string Shape::str() const {
   for (int64_t i = 0; i < size_; ++i) text += (i > 0 ? ", " : "") + std::to_string((*this)[i]);
   return text + "]";
 }
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.str(); }
 
 }  // namespace gradus

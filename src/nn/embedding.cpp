@@ -6,6 +6,7 @@
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/ops/indexing.h"
+#include "nn/python_text.h"
 
 namespace gradus::nn {
 
@@ -36,8 +37,8 @@ Options checked(const char* module, const Tensor& table, Options options) {
 
 std::string norm_details(std::optional<double> max_norm, double norm_type, bool by_frequency) {
   std::string text;
-  if (max_norm) text += fmt::format(", max_norm={:#}", *max_norm);
-  if (norm_type != 2) text += fmt::format(", norm_type={:#}", norm_type);
+  if (max_norm) text += ", max_norm=" + python_float(*max_norm);
+  if (norm_type != 2) text += ", norm_type=" + python_float(norm_type);
   if (by_frequency) text += ", scale_grad_by_freq=True";
   return text;
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <sstream>
+
 #include "gradus/error.h"
 #include "ops/op_test.h"
 
@@ -78,4 +80,11 @@ TEST_CASE("a shape takes eight entries and refuses the ninth") {
   CHECK(error_of<ShapeError>([] { Shape{1, 2, 3, 4, 5, 6, 7, 8, 9}; }) == "shape: 9 dimensions, but a tensor has at most 8");
   CHECK(error_of<ShapeError>([] { Shape(std::vector<int64_t>(12)); }) == "shape: 12 dimensions, but a tensor has at most 8");
   CHECK(error_of<ShapeError>([] { Shape::filled(9, 1); }) == "shape: 9 dimensions, but a tensor has at most 8");
+}
+
+TEST_CASE("shapes, strides, dimensions and dtypes are written to a stream as str() and name() say") {
+  const Tensor x = zeros({2, 3});
+  std::ostringstream out;
+  out << x.shape() << ' ' << x.strides() << ' ' << Dims{0, -1} << ' ' << Shape{} << ' ' << x.dtype() << ' ' << boolean;
+  CHECK(out.str() == "[2, 3] [3, 1] [0, -1] [] float32 bool");
 }

@@ -1,5 +1,6 @@
 #include "ops/declarations.h"
 
+#include <algorithm>
 #include <cctype>
 #include <regex>
 

@@ -1,3 +1,4 @@
+#include <cctype>
 #include <functional>
 #include <map>
 #include <regex>

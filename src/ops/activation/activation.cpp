@@ -1,6 +1,7 @@
 #include "gradus/ops/activation.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <numbers>
 
 #include "gradus/ops/elementwise.h"

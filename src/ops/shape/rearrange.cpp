@@ -1,6 +1,7 @@
 #include "gradus/ops/shape.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 
 #include "autograd/op.h"
