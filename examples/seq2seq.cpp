@@ -4,16 +4,19 @@
 
 namespace seq2seq {
 
-namespace text = gradus::text;
-
-static const std::vector<std::string> kReserved = {"<pad>", "<bos>", "<eos>"};
-
+// [start:init_xavier]
 void init_xavier(const Seq2Seq& model) {
   for (const auto& [name, parameter] : model.named_parameters())
     if (name.find("weight") != std::string::npos && name.find("embedding") == std::string::npos) nn::init::xavier_uniform_(parameter);
 }
+// [end:init_xavier]
 
+// [start:words]
 std::vector<std::string> words(const std::string& sentence) { return text::tokenize(text::preprocess(sentence)); }
+// [end:words]
+
+// [start:vocabularies]
+static const std::vector<std::string> kReserved = {"<pad>", "<bos>", "<eos>"};
 
 static std::vector<std::vector<std::string>> side(const std::vector<text::Pair>& pairs, std::string text::Pair::*member) {
   std::vector<std::vector<std::string>> sentences;
@@ -26,6 +29,7 @@ Corpus::Corpus(const std::vector<text::Pair>& pairs, int64_t min_freq)
       target_sentences(side(pairs, &text::Pair::target)),
       source(source_sentences, {.min_freq = min_freq, .reserved_tokens = kReserved}),
       target(target_sentences, {.min_freq = min_freq, .reserved_tokens = kReserved}) {}
+// [end:vocabularies]
 
 // [start:encode]
 static Encoded encode(const std::vector<std::vector<std::string>>& sentences, const text::Vocab& vocab, int64_t steps) {
@@ -41,7 +45,6 @@ static Encoded encode(const std::vector<std::vector<std::string>>& sentences, co
   const auto count = static_cast<int64_t>(sentences.size());
   return {gradus::from_vector(tokens, {count, steps}), gradus::from_vector(lengths, count)};
 }
-// [end:encode]
 
 Encoded Corpus::encode_source(const std::vector<std::vector<std::string>>& sentences, int64_t steps) const {
   return encode(sentences, source, steps);
@@ -50,6 +53,7 @@ Encoded Corpus::encode_source(const std::vector<std::vector<std::string>>& sente
 Encoded Corpus::encode_target(const std::vector<std::vector<std::string>>& sentences, int64_t steps) const {
   return encode(sentences, target, steps);
 }
+// [end:encode]
 
 // [start:shift_right]
 Tensor shift_right(const Tensor& target, int64_t bos) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 /// A GRU encoder and decoder for translation, as in Sutskever et al. 2014 and Cho et al. 2014, in the form of the chapter
@@ -13,6 +14,7 @@ namespace seq2seq {
 
 using gradus::Tensor;
 namespace nn = gradus::nn;
+namespace text = gradus::text;
 
 // [start:options]
 struct ModelOptions {
@@ -89,6 +91,7 @@ struct Seq2Seq : nn::Module {
 /// Xavier-uniform weights for the recurrent and linear layers, as the chapter initialises them.
 void init_xavier(const Seq2Seq& model);
 
+// [start:corpus]
 /// Tokens of one side as an array (N, steps): each sentence, <eos>, then <pad>; cut to `steps`. Lengths (N) count up to <eos>.
 struct Encoded {
   Tensor tokens;
@@ -99,16 +102,17 @@ struct Encoded {
 class Corpus {
  public:
   /// Tokenizes the pairs and builds both vocabularies from the words that occur at least `min_freq` times.
-  Corpus(const std::vector<gradus::text::Pair>& pairs, int64_t min_freq);
+  Corpus(const std::vector<text::Pair>& pairs, int64_t min_freq);
   /// For translation with vocabularies that were saved.
-  Corpus(gradus::text::Vocab source, gradus::text::Vocab target) : source(std::move(source)), target(std::move(target)) {}
+  Corpus(text::Vocab source, text::Vocab target) : source(std::move(source)), target(std::move(target)) {}
 
   Encoded encode_source(const std::vector<std::vector<std::string>>& sentences, int64_t steps) const;
   Encoded encode_target(const std::vector<std::vector<std::string>>& sentences, int64_t steps) const;
 
   std::vector<std::vector<std::string>> source_sentences, target_sentences;
-  gradus::text::Vocab source, target;
+  text::Vocab source, target;
 };
+// [end:corpus]
 
 /// The words of a sentence after the chapter's preprocessing.
 std::vector<std::string> words(const std::string& sentence);
@@ -116,6 +120,7 @@ std::vector<std::string> words(const std::string& sentence);
 /// The tokens that teacher forcing feeds the decoder: <bos>, then the target without its last token. (B, S)
 Tensor shift_right(const Tensor& target, int64_t bos);
 
+// [start:batch_loss]
 /// What one batch costs: `chapter` is the chapter's sum over the batch of the mean over the steps, `nats` the plain sum over the
 /// `tokens` that are not padding.
 struct BatchLoss {
@@ -123,6 +128,7 @@ struct BatchLoss {
   double nats = 0;
   int64_t tokens = 0;
 };
+// [end:batch_loss]
 BatchLoss masked_loss(const Tensor& logits, const Tensor& target, const Tensor& lengths);
 
 /// Translates a batch (B, T) greedily: at each step the likeliest word, until <eos> or `steps`. The context stays the encoder's.

@@ -16,9 +16,9 @@ using gradus::Tensor;
 static void first_tensor() {
   region("first");
   // [start:first]
-  Tensor x = gradus::tensor({{1, 2, 3}, {4, 5, 6}});
-  std::cout << x << "\n";
-  std::cout << "shape " << x.shape().str() << ", dtype " << name(x.dtype()) << "\n";
+  Tensor first = gradus::tensor({{1, 2, 3}, {4, 5, 6}});
+  std::cout << first << "\n";
+  std::cout << "shape " << first.shape().str() << ", dtype " << name(first.dtype()) << "\n";
   // [end:first]
 }
 
@@ -39,14 +39,14 @@ static void dtypes() {
 static void views() {
   region("views");
   // [start:views]
-  Tensor a = gradus::arange(12).view({3, 4});  // (3, 4)
-  Tensor b = a.permute({1, 0});                // (4, 3): rows and columns change places
-  std::cout << "a:\n" << a << "\n";
-  std::cout << "a has shape " << a.shape().str() << " and strides " << a.strides().str() << "\n";
-  std::cout << "b has shape " << b.shape().str() << " and strides " << b.strides().str() << "\n";
-  std::cout << "one memory: " << (a.shares_storage_with(b) ? "yes" : "no") << "\n";
-  b[0].fill_(-1);  // the first row of b ...
-  std::cout << "a now:\n" << a << "\n";
+  Tensor grid = gradus::arange(12).view({3, 4});  // (3, 4)
+  Tensor turned = grid.permute({1, 0});           // (4, 3): rows and columns change places
+  std::cout << "grid:\n" << grid << "\n";
+  std::cout << "grid has shape " << grid.shape().str() << " and strides " << grid.strides().str() << "\n";
+  std::cout << "turned has shape " << turned.shape().str() << " and strides " << turned.strides().str() << "\n";
+  std::cout << "one memory: " << (grid.shares_storage_with(turned) ? "yes" : "no") << "\n";
+  turned[0].fill_(-1);  // the first row of turned ...
+  std::cout << "grid now:\n" << grid << "\n";
   // [end:views]
 }
 
@@ -78,9 +78,9 @@ static void indexing() {
 static void broadcasting() {
   region("broadcasting");
   // [start:broadcasting]
-  Tensor column = gradus::tensor({{10}, {20}, {30}});  // (3, 1)
-  Tensor row = gradus::tensor({1, 2, 3, 4});           //    (4)
-  std::cout << column + row << "\n";                   // (3, 4)
+  Tensor tens = gradus::tensor({{10}, {20}, {30}});  // (3, 1)
+  Tensor ones = gradus::tensor({1, 2, 3, 4});        //    (4)
+  std::cout << tens + ones << "\n";                  // (3, 4)
   // [end:broadcasting]
 }
 
@@ -129,15 +129,15 @@ static void first_gradient() {
 static void first_errors() {
   region("errors");
   // [start:errors]
-  Tensor x = gradus::ones({2, 3});
-  Tensor y = gradus::ones({4, 5});
+  Tensor left = gradus::ones({2, 3});
+  Tensor right = gradus::ones({4, 5});
   try {
-    x.matmul(y);
+    left.matmul(right);
   } catch (const gradus::ShapeError& error) {
     std::cout << error.what() << "\n";
   }
   try {
-    x[2];
+    left[2];
   } catch (const gradus::IndexError& error) {
     std::cout << error.what() << "\n";
   }

@@ -1,5 +1,6 @@
 // The program of docs/tutorials/02_words_as_vectors.md: the embedding, its mathematics and its training.
 
+// [start:includes]
 #include <gradus/gradus.h>
 
 #include <algorithm>
@@ -8,11 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "region.h"
-
 namespace nn = gradus::nn;
 namespace text = gradus::text;
 using gradus::Tensor;
+// [end:includes]
+
+#include "region.h"
 
 static void words_to_indices() {
   region("vocab");
@@ -59,9 +61,9 @@ static void lookup_is_a_product() {
   region("product");
   // [start:product]
   const Tensor table = gradus::arange(12.0).view({4, 3});                 // (V, E) = (4, 3)
-  const Tensor tokens = gradus::tensor({1, 3, 1});                        // (n) = (3)
-  const Tensor lookup = gradus::embedding(tokens, table);                 // (n, E) = (3, 3)
-  const Tensor one_hot = gradus::one_hot(tokens, 4).to(gradus::float32);  // (n, V) = (3, 4)
+  const Tensor picked = gradus::tensor({1, 3, 1});                        // (n) = (3)
+  const Tensor lookup = gradus::embedding(picked, table);                 // (n, E) = (3, 3)
+  const Tensor one_hot = gradus::one_hot(picked, 4).to(gradus::float32);  // (n, V) = (3, 4)
   const Tensor product = one_hot.matmul(table);                           // (n, V) x (V, E) -> (n, E) = (3, 3)
   std::cout << "one-hot:\n" << one_hot << "\n";
   std::cout << "one-hot times table:\n" << product << "\n";
@@ -72,14 +74,14 @@ static void lookup_is_a_product() {
   // [start:gradient]
   const Tensor weight = table.clone().requires_grad_();                            // (V, E) = (4, 3)
   const Tensor dy = gradus::tensor({{1, 1, 1}, {10, 20, 30}, {0.5, 0.25, -1.0}});  // (n, E) = (3, 3)
-  gradus::embedding(tokens, weight).backward(dy);
+  gradus::embedding(picked, weight).backward(dy);
   std::cout << weight.grad() << "\n";
   // [end:gradient]
 
   region("scatter");
   // [start:scatter]
   const Tensor transposed = one_hot.t().matmul(dy);                                      // (V, n) x (n, E) -> (V, E)
-  const Tensor added = gradus::index_add(gradus::zeros({4, 3}), /*dim=*/0, tokens, dy);  // row tokens[i] += dy[i]
+  const Tensor added = gradus::index_add(gradus::zeros({4, 3}), /*dim=*/0, picked, dy);  // row picked[i] += dy[i]
   std::cout << "one-hot transposed times dy: " << (gradus::equal(weight.grad(), transposed) ? "equal" : "different") << "\n";
   std::cout << "rows added one by one:       " << (gradus::equal(weight.grad(), added) ? "equal" : "different") << "\n";
   // [end:scatter]
@@ -89,11 +91,11 @@ static void padding() {
   region("padding");
   // [start:padding]
   gradus::manual_seed(0);
-  const nn::Embedding embedding(4, 3, {.padding_idx = 0});       // weight (4, 3); row 0 stands for <pad>
-  const Tensor tokens = gradus::tensor({{2, 1, 3}, {3, 0, 0}});  // (2, 3): the second sentence has one word
-  embedding(tokens).sum().backward();                            // (2, 3) -> (2, 3, 3) -> ()
-  std::cout << "weight:\n" << embedding.weight.detach() << "\n";
-  std::cout << "gradient:\n" << embedding.weight.grad() << "\n";
+  const nn::Embedding padded(4, 3, {.padding_idx = 0});                  // weight (4, 3); row 0 stands for <pad>
+  const Tensor short_and_long = gradus::tensor({{2, 1, 3}, {3, 0, 0}});  // (2, 3): the second sentence has one word
+  padded(short_and_long).sum().backward();                               // (2, 3) -> (2, 3, 3) -> ()
+  std::cout << "weight:\n" << padded.weight.detach() << "\n";
+  std::cout << "gradient:\n" << padded.weight.grad() << "\n";
   // [end:padding]
 }
 
@@ -190,20 +192,20 @@ std::vector<std::string> nearest(const nn::Embedding& embedding, const text::Voc
 static void training() {
   region("data");
   // [start:data]
-  const auto sentences = corpus();
-  const text::Vocab vocab(sentences);
-  const auto [centre, context] = neighbours(sentences, vocab);
-  std::printf("%zu sentences, %d words, %d pairs\n", sentences.size(), int(vocab.size()), int(centre.size(0)));
+  const auto phrases = corpus();
+  const text::Vocab dictionary(phrases);
+  const auto [centre, context] = neighbours(phrases, dictionary);
+  std::printf("%zu sentences, %d words, %d pairs\n", phrases.size(), int(dictionary.size()), int(centre.size(0)));
   for (int i = 0; i < 6; ++i)
-    std::printf("%s -> %s\n", vocab[centre[i].item<int64_t>()].c_str(), vocab[context[i].item<int64_t>()].c_str());
+    std::printf("%s -> %s\n", dictionary[centre[i].item<int64_t>()].c_str(), dictionary[context[i].item<int64_t>()].c_str());
   // [end:data]
 
   region("before");
   // [start:before]
   gradus::manual_seed(0);
-  const SkipGram model(vocab.size(), 6);
+  const SkipGram model(dictionary.size(), 6);
   const std::vector<std::string> shown = {"girl", "sailor", "bread", "soup", "tea", "milk", "eats", "drinks"};
-  print_similarity(model.embedding, vocab, shown);
+  print_similarity(model.embedding, dictionary, shown);
   // [end:before]
 
   region("train");
@@ -220,14 +222,14 @@ static void training() {
 
   region("after");
   // [start:after]
-  print_similarity(model.embedding, vocab, shown);
+  print_similarity(model.embedding, dictionary, shown);
   // [end:after]
 
   region("near");
   // [start:near]
   for (const char* word : {"girl", "cheese", "juice", "cuts"}) {
     std::printf("%-6s is near", word);
-    for (const std::string& other : nearest(model.embedding, vocab, word, 3)) std::printf(" %s", other.c_str());
+    for (const std::string& other : nearest(model.embedding, dictionary, word, 3)) std::printf(" %s", other.c_str());
     std::printf("\n");
   }
   // [end:near]
@@ -254,23 +256,23 @@ static void one_step() {
   gradus::manual_seed(0);
   const Tensor first = gradus::tensor({1, 3, 1});  // (3)
   const Tensor second = gradus::tensor({2, 4});    // (2)
-  const nn::Embedding embedding(6, 3);             // weight (6, 3)
-  gradus::optim::SGD sgd(embedding.parameters(), {.lr = 0.1});
+  const nn::Embedding six_words(6, 3);             // weight (6, 3)
+  gradus::optim::SGD sgd(six_words.parameters(), {.lr = 0.1});
   std::printf("row             0       1       2       3       4       5\n");
   std::printf("first   ");
-  step_and_print(embedding, sgd, first);
+  step_and_print(six_words, sgd, first);
   std::printf("second  ");
-  step_and_print(embedding, sgd, second);
+  step_and_print(six_words, sgd, second);
   // [end:sgd]
 
   region("adam");
   // [start:adam]
-  gradus::optim::Adam adam(embedding.parameters(), {.lr = 0.1});
+  gradus::optim::Adam second_adam(six_words.parameters(), {.lr = 0.1});
   std::printf("row             0       1       2       3       4       5\n");
   std::printf("first   ");
-  step_and_print(embedding, adam, first);
+  step_and_print(six_words, second_adam, first);
   std::printf("second  ");
-  step_and_print(embedding, adam, second);
+  step_and_print(six_words, second_adam, second);
   // [end:adam]
 }
 

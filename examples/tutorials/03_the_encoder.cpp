@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "region.h"
-
 namespace nn = gradus::nn;
 using gradus::Tensor;
 // [end:includes]
+
+#include "region.h"
 
 static void embed_and_permute() {
   region("permute");
@@ -53,13 +53,13 @@ static void compare_with_the_layer() {
   // [start:compare]
   gradus::manual_seed(1);
   const int64_t steps = 6, batch = 4, embed = 3, hidden = 5;
-  Tensor x = gradus::randn({steps, batch, embed});  // (6, 4, 3)
+  Tensor input = gradus::randn({steps, batch, embed});  // (6, 4, 3)
   nn::GRU gru(embed, hidden);
   for (const auto& [name, parameter] : gru.named_parameters()) std::cout << name << " " << parameter.shape().str() << "\n";
 
-  std::vector<Tensor> w = gru.parameters();                                              // (15, 3), (15, 5), (15), (15)
-  Tensor mine = gru_by_hand(x, gradus::zeros({batch, hidden}), w[0], w[1], w[2], w[3]);  // (6, 4, 5)
-  Tensor theirs = gru(x).output;                                                         // (6, 4, 5)
+  std::vector<Tensor> w = gru.parameters();                                                  // (15, 3), (15, 5), (15), (15)
+  Tensor mine = gru_by_hand(input, gradus::zeros({batch, hidden}), w[0], w[1], w[2], w[3]);  // (6, 4, 5)
+  Tensor theirs = gru(input).output;                                                         // (6, 4, 5)
   std::printf("largest difference of the states:    %.1e\n", (mine - theirs).abs().max().item());
 
   Tensor weight = gradus::randn({steps, batch, hidden});                           // (6, 4, 5): any loss will do
@@ -73,9 +73,9 @@ static void layers() {
   region("layers");
   // [start:layers]
   gradus::manual_seed(2);
-  nn::GRU gru(3, 5, {.num_layers = 2});
-  Tensor x = gradus::randn({6, 4, 3});  // (steps 6, batch 4, embed 3)
-  auto [output, state] = gru(x);        // (steps 6, batch 4, hidden 5), (layers 2, batch 4, hidden 5)
+  nn::GRU deep(3, 5, {.num_layers = 2});
+  Tensor sequence = gradus::randn({6, 4, 3});  // (steps 6, batch 4, embed 3)
+  auto [output, state] = deep(sequence);       // (steps 6, batch 4, hidden 5), (layers 2, batch 4, hidden 5)
 
   std::cout << "output " << output.shape().str() << ", state " << state.shape().str() << "\n";
   std::cout << "output[-1] == state[-1]: " << (gradus::equal(output[-1], state[-1]) ? "yes" : "no") << "\n";
@@ -87,16 +87,16 @@ static void lengths() {
   region("lengths");
   // [start:lengths]
   gradus::manual_seed(3);
-  nn::GRU gru(3, 5);
-  Tensor x = gradus::randn({4, 2, 3});         // (steps 4, batch 2, embed 3)
-  Tensor lengths = gradus::tensor({4, 2});     // (batch 2): the second sentence has 2 words, then padding
-  auto [output, state] = gru(x, {}, lengths);  // (4, 2, 5), (1, 2, 5)
+  nn::GRU reader(3, 5);
+  Tensor padded = gradus::randn({4, 2, 3});            // (steps 4, batch 2, embed 3)
+  Tensor lengths = gradus::tensor({4, 2});             // (batch 2): the second sentence has 2 words, then padding
+  auto [outputs, last] = reader(padded, {}, lengths);  // (4, 2, 5), (1, 2, 5)
 
-  Tensor second = x.slice(0, 0, 2).slice(1, 1, 2);  // (steps 2, batch 1, embed 3): its two words alone
-  Tensor alone = gru(second).h_n;                   // (1, 1, 5)
-  std::cout << "its state:      " << state.detach()[0][1] << "\n";
+  Tensor second = padded.slice(0, 0, 2).slice(1, 1, 2);  // (steps 2, batch 1, embed 3): its two words alone
+  Tensor alone = reader(second).h_n;                     // (1, 1, 5)
+  std::cout << "its state:      " << last.detach()[0][1] << "\n";
   std::cout << "read by itself: " << alone.detach()[0][0] << "\n";
-  std::cout << "its output at step 2: " << output.detach()[2][1] << "\n";
+  std::cout << "its output at step 2: " << outputs.detach()[2][1] << "\n";
   // [end:lengths]
 }
 
@@ -137,11 +137,14 @@ static Review review(int64_t number) {
 }
 // [end:sentences]
 
+// [start:join]
+/// The words with spaces between them.
 static std::string join(const std::vector<std::string>& words) {
   std::string line;
   for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
   return line;
 }
+// [end:join]
 
 // [start:arrays]
 struct Arrays {

@@ -3,6 +3,7 @@
 // [start:includes]
 #include <gradus/gradus.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -10,13 +11,16 @@
 #include <string>
 #include <vector>
 
-#include "region.h"
-#include "seq2seq.h"
-
+namespace nn = gradus::nn;
 namespace text = gradus::text;
 using gradus::Tensor;
 using Sentences = std::vector<std::vector<std::string>>;
 // [end:includes]
+
+#include "region.h"
+#include "seq2seq.h"
+
+using namespace seq2seq;
 
 // [start:hold_out]
 struct Split {
@@ -34,13 +38,13 @@ static Split hold_out(const std::vector<text::Pair>& pairs) {
 // [start:sides]
 static Sentences sources(const std::vector<text::Pair>& pairs) {
   Sentences sentences;
-  for (const text::Pair& pair : pairs) sentences.push_back(seq2seq::words(pair.source));
+  for (const text::Pair& pair : pairs) sentences.push_back(words(pair.source));
   return sentences;
 }
 
 static Sentences targets(const std::vector<text::Pair>& pairs) {
   Sentences sentences;
-  for (const text::Pair& pair : pairs) sentences.push_back(seq2seq::words(pair.target));
+  for (const text::Pair& pair : pairs) sentences.push_back(words(pair.target));
   return sentences;
 }
 // [end:sides]
@@ -55,18 +59,19 @@ static std::string sentence(const Tensor& row, const text::Vocab& vocab) {
 }
 // [end:sentence]
 
+// [start:join]
 static std::string join(const std::vector<std::string>& words, const char* between = " ") {
   std::string line;
   for (const std::string& word : words) line += (line.empty() ? "" : between) + word;
   return line;
 }
+// [end:join]
 
 // [start:translate]
-static std::vector<std::string> translate(const seq2seq::Seq2Seq& model, const seq2seq::Corpus& corpus, const Sentences& sentences,
-                                          int64_t steps) {
+static std::vector<std::string> translate(const Seq2Seq& model, const Corpus& corpus, const Sentences& sentences, int64_t steps) {
   const text::Vocab& v = corpus.target;
-  Tensor source = corpus.encode_source(sentences, steps).tokens;                                     // (B, T)
-  Tensor tokens = seq2seq::greedy_decode(model, source, steps, v["<bos>"], v["<eos>"], v["<pad>"]);  // (B, steps)
+  Tensor source = corpus.encode_source(sentences, steps).tokens;                            // (B, T)
+  Tensor tokens = greedy_decode(model, source, steps, v["<bos>"], v["<eos>"], v["<pad>"]);  // (B, steps)
   std::vector<std::string> lines;
   for (const Tensor& row : tokens.unbind()) lines.push_back(sentence(row, v));
   return lines;
@@ -74,7 +79,7 @@ static std::vector<std::string> translate(const seq2seq::Seq2Seq& model, const s
 // [end:translate]
 
 // [start:mean_bleu]
-static double mean_bleu(const seq2seq::Seq2Seq& model, const seq2seq::Corpus& corpus, const std::vector<text::Pair>& pairs, int64_t steps) {
+static double mean_bleu(const Seq2Seq& model, const Corpus& corpus, const std::vector<text::Pair>& pairs, int64_t steps) {
   const std::vector<std::string> translations = translate(model, corpus, sources(pairs), steps);
   const Sentences expected = targets(pairs);
   double sum = 0;
@@ -84,7 +89,7 @@ static double mean_bleu(const seq2seq::Seq2Seq& model, const seq2seq::Corpus& co
 // [end:mean_bleu]
 
 // [start:train]
-static void train(const seq2seq::Seq2Seq& model, const Tensor& source, const seq2seq::Encoded& target, int64_t bos, int epochs) {
+static void train(const Seq2Seq& model, const Tensor& source, const Encoded& target, int64_t bos, int epochs) {
   gradus::optim::Adam adam(model.parameters(), {.lr = 5e-3});
   gradus::data::DataLoader loader(gradus::data::TensorDataset({source, target.tokens, target.lengths}),
                                   {.batch_size = 64, .shuffle = true, .seed = 0});
@@ -92,12 +97,12 @@ static void train(const seq2seq::Seq2Seq& model, const Tensor& source, const seq
   for (int epoch = 1; epoch <= epochs; ++epoch) {
     double nats = 0, tokens = 0;
     for (const auto& batch : loader) {
-      Tensor input = seq2seq::shift_right(batch[1], bos);                          // (B, S)
-      Tensor logits = model(batch[0], input);                                      // (B, S, V)
-      seq2seq::BatchLoss loss = seq2seq::masked_loss(logits, batch[1], batch[2]);  // a scalar
+      Tensor input = shift_right(batch[1], bos);                 // (B, S)
+      Tensor logits = model(batch[0], input);                    // (B, S, V)
+      BatchLoss loss = masked_loss(logits, batch[1], batch[2]);  // a scalar
       adam.zero_grad();
       loss.chapter.backward();
-      gradus::nn::clip_grad_norm_(model.parameters(), 1.0);
+      nn::clip_grad_norm_(model.parameters(), 1.0);
       adam.step();
       nats += loss.nats;
       tokens += static_cast<double>(loss.tokens);
@@ -109,23 +114,23 @@ static void train(const seq2seq::Seq2Seq& model, const Tensor& source, const seq
 // [end:train]
 
 // [start:save]
-static void save(const std::string& path, const seq2seq::Seq2Seq& model, const seq2seq::Corpus& corpus) {
+static void save(const std::string& path, const Seq2Seq& model, const Corpus& corpus) {
   gradus::io::save_safetensors(path, model.state_dict(),
                                {{"source", join(corpus.source.tokens(), " ")}, {"target", join(corpus.target.tokens(), " ")}});
 }
 
 struct Translator {
-  seq2seq::Corpus corpus;
-  seq2seq::Seq2Seq model;
+  Corpus corpus;
+  Seq2Seq model;
 };
 
-static Translator load(const std::string& path, seq2seq::ModelOptions options) {
+static Translator load(const std::string& path, ModelOptions options) {
   const gradus::io::SafeTensors file = gradus::io::load_safetensors(path);
-  seq2seq::Corpus corpus(text::Vocab::from_tokens(text::tokenize(file.metadata.at("source"))),
-                         text::Vocab::from_tokens(text::tokenize(file.metadata.at("target"))));
+  Corpus corpus(text::Vocab::from_tokens(text::tokenize(file.metadata.at("source"))),
+                text::Vocab::from_tokens(text::tokenize(file.metadata.at("target"))));
   options.source_vocab = corpus.source.size();
   options.target_vocab = corpus.target.size();
-  seq2seq::Seq2Seq model(options);
+  Seq2Seq model(options);
   model.load_state_dict(file.tensors);
   model.eval();
   return {corpus, model};
@@ -133,9 +138,10 @@ static Translator load(const std::string& path, seq2seq::ModelOptions options) {
 // [end:save]
 
 int main() {
+  std::filesystem::current_path(std::filesystem::path(GRADUS_PHRASEBOOK).parent_path());
   region("pairs");
   // [start:pairs]
-  const std::vector<text::Pair> pairs = text::read_pairs(GRADUS_PHRASEBOOK);
+  const std::vector<text::Pair> pairs = text::read_pairs("phrasebook.tsv");
   const Split split = hold_out(pairs);
   std::printf("%zu pairs, %zu to train on, %zu held out\n", pairs.size(), split.train.size(), split.held_out.size());
   for (size_t i = 0; i < 3; ++i) std::printf("%s => %s\n", pairs[i].source.c_str(), pairs[i].target.c_str());
@@ -143,10 +149,10 @@ int main() {
 
   region("vocab");
   // [start:vocab]
-  std::printf("%s\n", join(seq2seq::words("Where is your sister?"), " | ").c_str());
-  std::printf("%s\n", join(seq2seq::words("J'ai faim\u202f!"), " | ").c_str());
+  std::printf("%s\n", join(words("Where is your sister?"), " | ").c_str());
+  std::printf("%s\n", join(words("J'ai faim\u202f!"), " | ").c_str());
 
-  const seq2seq::Corpus corpus(split.train, 2);  // words that occur once become <unk>
+  const Corpus corpus(split.train, 2);  // words that occur once become <unk>
   std::printf("%d English and %d French words, the first:", static_cast<int>(corpus.source.size()), static_cast<int>(corpus.target.size()));
   for (int64_t i = 0; i < 8; ++i) std::printf(" %s", corpus.target.token(i).c_str());
   std::printf("\n");
@@ -155,8 +161,8 @@ int main() {
   region("arrays");
   // [start:arrays]
   const int64_t steps = 12;
-  const seq2seq::Encoded source = corpus.encode_source(sources(split.train), steps);  // tokens (N, T), lengths (N)
-  const seq2seq::Encoded target = corpus.encode_target(targets(split.train), steps);  // tokens (N, S), lengths (N)
+  const Encoded source = corpus.encode_source(sources(split.train), steps);  // tokens (N, T), lengths (N)
+  const Encoded target = corpus.encode_target(targets(split.train), steps);  // tokens (N, S), lengths (N)
   std::cout << "source " << source.tokens.shape().str() << ", target " << target.tokens.shape().str() << "\n";
   std::cout << target.tokens.slice(0, 0, 3) << "\n" << target.lengths.slice(0, 0, 3) << "\n";
   for (const Tensor& row : target.tokens.slice(0, 0, 3).unbind()) std::cout << sentence(row, corpus.target) << "\n";
@@ -165,10 +171,10 @@ int main() {
   region("encode");
   // [start:encode]
   gradus::manual_seed(0);
-  const seq2seq::ModelOptions options{
+  const ModelOptions options{
       .source_vocab = corpus.source.size(), .target_vocab = corpus.target.size(), .embed = 64, .hidden = 96, .layers = 2, .dropout = 0.3};
-  const seq2seq::Seq2Seq model(options);
-  seq2seq::init_xavier(model);
+  const Seq2Seq model(options);
+  init_xavier(model);
   model.eval();
 
   Tensor x = source.tokens.slice(0, 0, 3);  // (B 3, T 12)
@@ -180,9 +186,9 @@ int main() {
   region("teacher");
   // [start:teacher]
   const int64_t bos = corpus.target["<bos>"];
-  Tensor y = target.tokens.slice(0, 0, 3);                                  // (B 3, S 12)
-  Tensor input = seq2seq::shift_right(y, bos);                              // (B 3, S 12)
-  seq2seq::Decoder::Output decoded = model.decoder(input, context, state);  // logits (3, 12, V), state (2, 3, 96)
+  Tensor y = target.tokens.slice(0, 0, 3);                         // (B 3, S 12)
+  Tensor input = shift_right(y, bos);                              // (B 3, S 12)
+  Decoder::Output decoded = model.decoder(input, context, state);  // logits (3, 12, V), state (2, 3, 96)
   std::cout << "logits " << decoded.logits.shape().str() << ", state " << decoded.state.shape().str() << "\n\n";
   for (int64_t s = 0; s < 7; ++s)
     std::printf("step %d  reads %s, is to write %s\n", static_cast<int>(s), corpus.target.token(input[0][s].item<int64_t>()).c_str(),
@@ -196,7 +202,7 @@ int main() {
   Tensor nll = -log_p.gather(2, y.unsqueeze(2)).squeeze(2);                                       // (B, S)
   Tensor mask = gradus::arange(steps).unsqueeze(0).lt(lengths.unsqueeze(1)).to(gradus::float32);  // (1, S) < (B, 1) → (B, S)
   Tensor by_hand = (nll * mask).sum();                                                            // a scalar
-  const seq2seq::BatchLoss loss = seq2seq::masked_loss(decoded.logits, y, lengths);
+  const BatchLoss loss = masked_loss(decoded.logits, y, lengths);
 
   std::cout << mask << "\n";
   std::printf("by hand %.2f nats, masked_loss %.2f nats, %d tokens\n", by_hand.item(), loss.nats, static_cast<int>(loss.tokens));
@@ -206,14 +212,14 @@ int main() {
 
   region("one_step");
   // [start:one_step]
-  const seq2seq::Seq2Seq trial = gradus::nn::clone(model);  // so that the model itself starts fresh below
+  const Seq2Seq trial = nn::clone(model);  // so that the model itself starts fresh below
   gradus::optim::Adam adam(trial.parameters(), {.lr = 5e-3});
   for (int step = 0; step < 4; ++step) {
-    seq2seq::BatchLoss l = seq2seq::masked_loss(trial(x, input), y, lengths);  // forward: a scalar
-    adam.zero_grad();                                                          // forget the last gradients
-    l.chapter.backward();                                                      // every parameter's grad()
-    const double norm = gradus::nn::clip_grad_norm_(trial.parameters(), 1.0);  // scale them to norm 1 at most
-    adam.step();                                                               // move
+    BatchLoss l = masked_loss(trial(x, input), y, lengths);            // forward: a scalar
+    adam.zero_grad();                                                  // forget the last gradients
+    l.chapter.backward();                                              // every parameter's grad()
+    const double norm = nn::clip_grad_norm_(trial.parameters(), 1.0);  // scale them to norm 1 at most
+    adam.step();                                                       // move
     std::printf("step %d: %.1f nats a token, norm of the gradient %.1f\n", step, l.nats / static_cast<double>(l.tokens), norm);
   }
   // [end:one_step]
@@ -228,7 +234,7 @@ int main() {
 
   region("decode");
   // [start:decode]
-  const Sentences asked = {seq2seq::words("I am hungry."), seq2seq::words("She is not at home."), seq2seq::words("We want to buy a car.")};
+  const Sentences asked = {words("I am hungry."), words("She is not at home."), words("We want to buy a car.")};
   const std::vector<std::string> answers = translate(model, corpus, asked, steps);
   for (size_t i = 0; i < asked.size(); ++i) std::printf("%s => %s\n", join(asked[i]).c_str(), answers[i].c_str());
   // [end:decode]

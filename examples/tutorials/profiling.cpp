@@ -1,17 +1,15 @@
+// The program of docs/guides/profiling.md.
+
+// [start:model]
 #include <gradus/gradus.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
 
-#include "region.h"
-
-// The program of docs/guides/profiling.md.
-
 namespace nn = gradus::nn;
 using gradus::Tensor;
 
-// [start:model]
 struct Tagger : nn::Module {
   nn::Embedding embedding;
   nn::GRU rnn;
@@ -26,13 +24,16 @@ struct Tagger : nn::Module {
 };
 // [end:model]
 
+#include "region.h"
+
 int main() {
+  region("table");
+  // [start:profile]
   gradus::manual_seed(0);
   const Tagger model;
   gradus::optim::Adam adam(model.parameters());
   const Tensor tokens = gradus::randint(1000, {20, 16}), tags = gradus::randint(10, {20 * 16});
 
-  // [start:profile]
   const auto step = [&] {
     const Tensor loss = gradus::cross_entropy(model(tokens).reshape({-1, 10}), tags);
     adam.zero_grad();
@@ -45,7 +46,7 @@ int main() {
   for (int i = 0; i < 3; ++i) step();
   profiler.stop();
 
-  std::cerr << profiler.table(8);
+  std::cout << profiler.table(8);
   profiler.write_chrome_trace("trace.json");
   // [end:profile]
 
