@@ -29,8 +29,8 @@ struct Slice {
   int64_t step = 1;
 };
 /// A new dimension of size 1.
-struct NoneType {};
-inline constexpr NoneType None{};
+enum class NoneType { None };
+using enum NoneType;  // as an enumerator it is not shadowed by those of the same name
 /// All the dimensions that the other indices leave.
 struct EllipsisType {};
 inline constexpr EllipsisType Ellipsis{};
