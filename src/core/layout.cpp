@@ -47,9 +47,11 @@ bool overlaps(const Layout& x) {
   size_t count = 0;
   for (int64_t d = 0; d < x.rank(); ++d) {
     if (x.shape[d] == 0) return false;
-    if (x.shape[d] > 1) steps[count++] = {x.strides[d], x.shape[d]};
+    if (x.shape[d] == 1) continue;
+    size_t at = count++;  // in order of the strides
+    for (; at > 0 && steps[at - 1].stride > x.strides[d]; --at) steps[at] = steps[at - 1];
+    steps[at] = {x.strides[d], x.shape[d]};
   }
-  std::sort(steps.begin(), steps.begin() + count, [](const Step& a, const Step& b) { return a.stride < b.stride; });
   // A dimension whose stride leads beyond all that the smaller ones reach takes no part in a meeting of two elements. In usual layouts
   // that is every dimension.
   int64_t reach = 0, elements = 1;
