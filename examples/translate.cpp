@@ -17,8 +17,10 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <system_error>
 
 #include "options.h"
 #include "progress.h"

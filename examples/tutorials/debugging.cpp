@@ -1,13 +1,15 @@
+// The program of docs/guides/debugging.md.
+
+// [start:includes]
 #include <gradus/gradus.h>
 
 #include <cstdio>
 
-#include "region.h"
-
-// The program of docs/guides/debugging.md.
-
 namespace nn = gradus::nn;
 using gradus::Tensor;
+// [end:includes]
+
+#include "region.h"
 
 // [start:model]
 struct Decoder : nn::Module {

@@ -22,17 +22,11 @@ struct Pending {
   std::vector<bool> owned;  // the sum was made here, so it may be added to in place
 };
 
-/// The memory for which gradients a node needs, kept from pass to pass: a small graph's pass is not much longer than an allocation.
-thread_local std::vector<bool> spare;
-
 /// One backward pass. Nodes run in the order of falling ids: a node's id is greater than those of the nodes that it depends on, so when
 /// its turn comes, everything that can arrive has arrived.
 class Pass {
  public:
-  Pass(bool retain_graph, bool create_graph) : retain_graph_(retain_graph), grad_mode_(create_graph), needed_(std::exchange(spare, {})) {}
-  ~Pass() { spare = std::move(needed_); }
-  Pass(const Pass&) = delete;
-  Pass& operator=(const Pass&) = delete;
+  Pass(bool retain_graph, bool create_graph) : retain_graph_(retain_graph), grad_mode_(create_graph) {}
 
   /// Gradients that arrive at `edge` are kept in `captured(i)`, i counting the calls; once one is wanted, no leaf is added to.
   void capture(const Edge& edge) {

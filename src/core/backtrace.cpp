@@ -18,6 +18,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <utility>
 
 namespace gradus {
 namespace {

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <new>
 
 #include "core/backtrace.h"
 #include "core/error_context.h"

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 /// Tests of what ends a process: each runs a scenario in a process of its own, which is this program started again.
