@@ -9,8 +9,7 @@ namespace gradus::kernels {
 
 namespace {
 
-// How work is cut. The numbers were chosen by time on the machine of docs/performance.md, two cores of a Zen 4, for layers of 32 to 512
-// units; results have other bits where another choice cuts a product's terms otherwise.
+// How work is cut. The numbers were chosen by time; results have other bits where another choice cuts a product's terms otherwise.
 
 /// Fewer rows of the batch stay one tile: two tiles would leave a kernel too few rows.
 constexpr int64_t kFewestRowsToCut = 48;
