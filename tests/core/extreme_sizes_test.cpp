@@ -74,7 +74,7 @@ const std::vector<Call> calls{
     {"eye", [](int64_t n) { eye(n); }},
     {"eye by", [](int64_t n) { eye(3, n); }},
     {"arange", [](int64_t n) { arange(n); }},
-    {"arange from", [](int64_t n) { arange(-n / 2 - 1, n); }},
+    {"arange from", [](int64_t n) { arange(-(n / 2) - 1, n); }},
     {"arange of reals", [](int64_t n) { arange(0., static_cast<double>(n), 0.5); }},
     {"linspace", [](int64_t n) { linspace(0, 1, n); }},
     {"rand", [](int64_t n) { rand({n}); }},
@@ -200,7 +200,7 @@ const std::vector<Call> calls{
      }},
     {"split",
      [](int64_t n) {
-       split(matrix(), std::vector<int64_t>{n, n, 4, -n});
+       split(matrix(), std::vector<int64_t>{n, n, 4, static_cast<int64_t>(-static_cast<uint64_t>(n))});
      }},
     {"topk", [](int64_t n) { topk(vector(), n); }},
     {"outer product",

@@ -217,10 +217,10 @@ TEST_CASE("recurrent layers and cells of sizes that no machine holds are refused
         }).starts_with("GRU: input_size 4, hidden_size 4 and num_layers 1099511627776 make 4.4e+12 parameters with 1.32e+14 numbers"));
   CHECK_THROWS_AS(nn::RNN(1, 1, {.num_layers = many, .bias = false}), gradus::ValueError);
   CHECK_THROWS_AS(nn::LSTM(1, 2, {.num_layers = many, .bidirectional = true, .proj_size = 1}), gradus::ValueError);
-  for (const auto& [inputs, hidden] : {std::pair{most, int64_t{1}}, {int64_t{1}, most}, {most, most}, {many, many}, {int64_t{1}, many}}) {
-    CAPTURE(inputs);
-    CAPTURE(hidden);
-    const int64_t I = inputs, H = hidden;
+  for (const auto& sizes : {std::pair{most, int64_t{1}}, {int64_t{1}, most}, {most, most}, {many, many}, {int64_t{1}, many}}) {
+    const int64_t I = sizes.first, H = sizes.second;
+    CAPTURE(I);
+    CAPTURE(H);
     CHECK_THROWS_AS(nn::GRU(I, H), gradus::ValueError);
     CHECK_THROWS_AS(nn::LSTM(I, H, {.proj_size = H / 2}), gradus::ValueError);
     CHECK_THROWS_AS(nn::RNN(I, H, {.num_layers = most}), gradus::ValueError);
