@@ -16,6 +16,9 @@ struct Gates {
 /// The matrix product of any ranks, as `matmul` makes it, recorded.
 Tensor gated_matmul(const Tensor& a, const Tensor& b, Gates gates);
 
+/// (M, K) x (K, N), which fit, recorded.
+Tensor matrix_product(const Tensor& a, const Tensor& b, Gates gates);
+
 /// Whether no element of the matrix c, or of a batch of them, dense, is NaN or infinite because of the operand that a gate meets. An
 /// element of B that is not finite spoils its whole column of C = A B and one of A its whole row, so that a row and a column of C show it.
 bool gated_is_finite(const Tensor& c, Gates gates);
@@ -23,19 +26,20 @@ bool gated_is_finite(const Tensor& c, Gates gates);
 /// A matrix, or a batch of them, on memory as products take it. Copies only where neither rows nor columns are dense.
 struct DenseMatrix {
   Tensor tensor;
+  int64_t rows, cols, ld = 1;
   kernels::Trans trans = kernels::Trans::No;
-  int64_t ld = 1;
 
   explicit DenseMatrix(const Tensor& x);
 
   /// The matrix, or the first of the batch.
   template <class T>
   kernels::MatrixView<const T> view() const {
-    return {tensor.data<T>(), tensor.size(-2), tensor.size(-1), ld, trans};
+    return {tensor.impl()->data<T>(), rows, cols, ld, trans};
   }
 
  private:
-  bool fits(int64_t row, int64_t column);
+  /// Whether the rows, or those of the transpose, are dense; sets ld.
+  bool fits(kernels::Trans how);
 };
 
 }  // namespace gradus

@@ -34,8 +34,8 @@ struct LinearPullback {
     constexpr int64_t large = 1 << 20;  // elements: 4 MB of float32, more than a second-level cache holds
     const Tensor& dy = dys[0];
     if (!recording_backward() && dy.numel() >= large && dy.size(1) > 1 && by_blocks(dy.contiguous(), dx)) return;
-    if (wants_x) dx[0] = gated_matmul(dy, *weight, {true, false});
-    if (wants_weight) dx[1] = gated_matmul(t(dy), *x, {true, false});
+    if (wants_x) dx[0] = matrix_product(dy, *weight, {true, false});
+    if (wants_weight) dx[1] = matrix_product(t(dy), *x, {true, false});
     if (wants_bias) dx[2] = sum(dy, {0});
   }
 

@@ -25,21 +25,23 @@ void check_inner(const Tensor& a, const Tensor& b, int64_t k_a, int64_t k_b) {
 }  // namespace
 
 DenseMatrix::DenseMatrix(const Tensor& x) : tensor(x) {
-  if (fits(-2, -1)) return;
-  if (fits(-1, -2)) {
-    trans = kernels::Trans::Yes;
-    return;
-  }
+  const Shape& shape = x.impl()->layout.shape;
+  rows = shape[shape.size() - 2], cols = shape.back();
+  if (fits(kernels::Trans::No) || fits(kernels::Trans::Yes)) return;
   NoGradGuard no_grad;
   tensor = x.detach().contiguous();
-  fits(-2, -1);
+  fits(kernels::Trans::No);
 }
 
-bool DenseMatrix::fits(int64_t row, int64_t column) {
-  const int64_t rows = tensor.size(row), columns = tensor.size(column);
-  const int64_t distance = rows > 1 ? tensor.stride(row) : std::max<int64_t>(columns, 1);
-  if ((columns > 1 && tensor.stride(column) != 1) || distance < std::max<int64_t>(columns, 1)) return false;
+bool DenseMatrix::fits(kernels::Trans how) {
+  const Layout& layout = tensor.impl()->layout;
+  const int64_t row = layout.rank() - 2, column = row + 1;
+  const bool turned = how == kernels::Trans::Yes;
+  const int64_t lines = turned ? cols : rows, length = std::max<int64_t>(turned ? rows : cols, 1);
+  const int64_t distance = lines > 1 ? layout.strides[turned ? column : row] : length;
+  if ((length > 1 && layout.strides[turned ? row : column] != 1) || distance < length) return false;
   ld = distance;
+  trans = how;
   return true;
 }
 
@@ -67,16 +69,19 @@ void dispatch_numbers(DType dtype, F&& f) {
 
 /// (…, M, K) x (…, K, N) with equal batches, or without, not recorded and without gates.
 Tensor plain_product(const Tensor& a, const Tensor& b) {
-  NoGradGuard no_grad;
-  const int64_t M = a.size(-2), K = a.size(-1), N = b.size(-1);
-  Shape shape = a.shape();
-  shape[shape.size() - 1] = N;
-  Tensor c = op.empty(shape, a.dtype());
-  if (a.dim() == 2) {
+  const Shape &a_shape = a.impl()->layout.shape, &b_shape = b.impl()->layout.shape;
+  const int64_t M = a_shape[a_shape.size() - 2], K = a_shape.back(), N = b_shape.back();
+  if (a_shape.size() == 2) {
+    Tensor c = op.empty({M, N}, a.dtype());
     const DenseMatrix x(a), y(b);
-    dispatch_numbers(a.dtype(), [&]<class T>() { kernels::product<T>(x.view<T>(), y.view<T>(), kernels::MatrixView(c.data<T>(), M, N)); });
+    dispatch_numbers(a.dtype(),
+                     [&]<class T>() { kernels::product<T>(x.view<T>(), y.view<T>(), kernels::MatrixView(c.impl()->data<T>(), M, N)); });
     return c;
   }
+  NoGradGuard no_grad;
+  Shape shape = a_shape;
+  shape[shape.size() - 1] = N;
+  Tensor c = op.empty(shape, a.dtype());
   int64_t count = 1;
   for (int64_t d = 0; d < shape.size() - 2; ++d) count *= shape[d];
   const DenseMatrix x(a.detach().reshape({count, M, K})), y(b.detach().reshape({count, K, N}));
@@ -180,6 +185,8 @@ Tensor batched(const Tensor& a, const Tensor& b, Gates gates) {
 }
 
 }  // namespace
+
+Tensor matrix_product(const Tensor& a, const Tensor& b, Gates gates) { return recorded_product(a, b, gates); }
 
 Tensor gated_matmul(const Tensor& a, const Tensor& b, Gates gates) {
   op.takes(a, b);
