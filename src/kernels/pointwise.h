@@ -41,12 +41,12 @@ struct Light : F {};
 template <class F>
 Light(F) -> Light<F>;
 
-namespace detail {
-
 template <class F>
 inline constexpr bool is_light = false;
 template <class F>
 inline constexpr bool is_light<Light<F>> = true;
+
+namespace detail {
 
 /// Rows of an operand: elements next to each other, and `step` from a row to the next.
 template <class T>

@@ -134,13 +134,20 @@ Tensor binary(const Op& op, const Tensor& x, const Tensor& y, F f) {
   return with_type<takes>(dtype, [&]<class T>() { return map_new<std::invoke_result_t<F, T, T>, T, T>(op, f, a, b); });
 }
 
-/// The same with one number for y.
+/// The same with one number for y. A light f has loops for it; another keeps it.
 template <Takes takes = Takes::Any, class F>
 Tensor binary(const Op& op, const Tensor& x, Scalar y, F f) {
   op.takes(x);
   const DType dtype = working_dtype<takes>(op, result_type(x, y));
   const Tensor a = converted(x, dtype);
-  return with_type<takes>(dtype, [&]<class T>() { return map_new<std::invoke_result_t<F, T, T>, T, T>(op, f, a, y.to<T>()); });
+  return with_type<takes>(dtype, [&]<class T>() {
+    using Result = std::invoke_result_t<F, T, T>;
+    const T number = y.to<T>();
+    if constexpr (kernels::is_light<F>) return map_new<Result, T, T>(op, f, a, number);
+    else
+      return map_new<Result, T>(
+          op, [f, number](T v) { return f(v, number); }, a);
+  });
 }
 
 /// A derivative as a function of the operation's input, which is saved for it, or of its output. It is written once for numbers and tensors
