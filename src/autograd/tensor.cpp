@@ -49,6 +49,8 @@ TensorImpl::TensorImpl(Ref<Storage> s, const TensorImpl& x, DType d)
 }
 TensorImpl::~TensorImpl() = default;
 
+bool TensorImpl::is_behind_base() const noexcept { return base && base->history != base_history; }
+
 Tensor new_tensor_like(const char* op, const Tensor& x, DType dtype) {
   const TensorImpl& impl = *x.impl();
   if (!impl.contiguous || impl.numel == 0) return new_tensor(op, impl.layout.shape, dtype);

@@ -46,7 +46,7 @@ struct TensorImpl : SmallObject {
   ~TensorImpl();
 
   /// True for a view whose base got a new history since: `grad_fn` is one that the view had, until follow_base brings it up to date.
-  bool is_behind_base() const noexcept { return base && base->history != base_history; }
+  bool is_behind_base() const noexcept;
 
   template <class T>
   T* data() const noexcept {
