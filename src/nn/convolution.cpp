@@ -81,7 +81,8 @@ Convolution::Convolution(const char* name, int64_t dims, int64_t in_channels, in
   for (int64_t size : kernel) shape.push_back(size);
   weight = register_parameter("weight", init::kaiming_uniform_(empty(shape), std::sqrt(5.0)));
   if (!options.bias) return;
-  const double bound = 1 / std::sqrt(static_cast<double>(shape.numel() / out_channels));
+  const int64_t fan_in = shape.numel() / out_channels;
+  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
   bias = register_parameter("bias", init::uniform_(empty(out_channels), -bound, bound));
 }
 

@@ -18,6 +18,7 @@ Parameter::Parameter(const Tensor& tensor) : Tensor(tensor) {
   join();
 }
 
+// join takes the tensor, under the slot's lock.  NOLINTNEXTLINE(bugprone-copy-constructor-init)
 Parameter::Parameter(const Parameter& other) : Tensor(), slot_(other.slot_) { join(); }
 Parameter::Parameter(Parameter&& other) noexcept { take(other); }
 Parameter::~Parameter() { leave(); }
@@ -31,7 +32,7 @@ Parameter& Parameter::operator=(const Parameter& other) {
 }
 
 /// What is about to end stands for no module that its user sees, unless a whole module is assigned: so a registered `other` is followed.
-Parameter& Parameter::operator=(Parameter&& other) {
+Parameter& Parameter::operator=(Parameter&& other) {  // NOLINT(performance-noexcept-move-constructor)
   if (this == &other) return *this;
   const bool with_module = is_assigned_with_its_module(other);
   if (is_registered() && other.defined() && !other.is_registered() && !with_module) {
@@ -55,7 +56,7 @@ bool Parameter::is_assigned_with_its_module(const Parameter& other) const {
 
 /// Makes the tensor of `other` the one of this slot, for all who follow it.
 void Parameter::put_in_place(const Parameter& other) {
-  const Tensor tensor = other;
+  const Tensor& tensor = other;
   check<AutogradError>(tensor.is_leaf(), "Parameter: the tensor assigned is a result of {}; assign its detach()", tensor.grad_fn());
   if (!slot_->is_buffer && !other.is_registered()) tensor.requires_grad_();
   std::lock_guard lock(slot_->mutex);

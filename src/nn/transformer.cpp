@@ -214,7 +214,8 @@ Tensor waves(int64_t d_model, int64_t max_len) {
   float* to = table.data<float>();
   for (int64_t step = 0; step < max_len; ++step)
     for (int64_t i = 0; i < d_model; ++i) {
-      const double angle = static_cast<double>(step) / std::pow(10000.0, static_cast<double>(i / 2 * 2) / static_cast<double>(d_model));
+      const int64_t even = i - i % 2;
+      const double angle = static_cast<double>(step) / std::pow(10000.0, static_cast<double>(even) / static_cast<double>(d_model));
       to[step * d_model + i] = static_cast<float>(i % 2 == 0 ? std::sin(angle) : std::cos(angle));
     }
   return table;

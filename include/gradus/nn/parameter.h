@@ -78,7 +78,7 @@ class GRADUS_API Parameter : public Tensor {
   Parameter(const Parameter& other);
   Parameter(Parameter&& other) noexcept;
   Parameter& operator=(const Parameter& other);
-  Parameter& operator=(Parameter&& other);
+  Parameter& operator=(Parameter&& other);  // NOLINT(performance-noexcept-move-constructor): throws as the one above
   ~Parameter();
 
  private:
