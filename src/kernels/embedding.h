@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <type_traits>
 
 #include "core/array.h"
@@ -35,18 +36,29 @@ struct RowTerms {
   T factor = 1;
 };
 
-/// The numbers of the terms by the row that they go to, in their order: row r has order[starts[r]] to order[starts[r + 1] - 1].
-struct TermOrder {
-  Array<int64_t> order, starts;
-};
-inline TermOrder order_by_row(int64_t n, const int64_t* to, int64_t rows) {
-  TermOrder sorted{Array<int64_t>(static_cast<size_t>(n)), Array<int64_t>(static_cast<size_t>(rows) + 1)};
-  const auto row_of = [=](int64_t i) { return static_cast<size_t>(to ? to[i] : i); };
-  for (int64_t i = 0; i < n; ++i) ++sorted.starts[row_of(i) + 1];
-  for (size_t r = 1; r < sorted.starts.size(); ++r) sorted.starts[r] += sorted.starts[r - 1];
-  Array<int64_t> next = sorted.starts;
-  for (int64_t i = 0; i < n; ++i) sorted.order[static_cast<size_t>(next[row_of(i)]++)] = i;
-  return sorted;
+/// The row that term i goes to.
+template <class T>
+int64_t row_of(const RowTerms<T>& terms, int64_t i) {
+  return terms.to ? terms.to[i] : i;
+}
+
+/// The numbers of the terms, by the rows that they go to, those of one row in their order. Few terms are sorted, many are counted.
+template <class T>
+Array<int64_t> order_by_row(const RowTerms<T>& terms, int64_t rows) {
+  Array<int64_t> order(static_cast<size_t>(terms.n));
+  if (terms.n < rows / 16) {
+    std::iota(order.begin(), order.end(), int64_t{0});
+    std::sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
+      const int64_t a = row_of(terms, i), b = row_of(terms, j);
+      return a != b ? a < b : i < j;
+    });
+    return order;
+  }
+  Array<int64_t> end(static_cast<size_t>(rows));  // of each row's terms in `order`
+  for (int64_t i = 0; i < terms.n; ++i) ++end[static_cast<size_t>(row_of(terms, i))];
+  std::partial_sum(end.begin(), end.end(), end.begin());
+  for (int64_t i = terms.n; i-- > 0;) order[static_cast<size_t>(--end[static_cast<size_t>(row_of(terms, i))])] = i;
+  return order;
 }
 
 /// So many terms for one place are added in the tensor's own type; more in double, since a float stops growing by 1 at 2^24.
@@ -72,22 +84,33 @@ void add_terms(const RowTerms<T>& terms, const int64_t* order, int64_t count, co
 
 }  // namespace detail
 
-/// The sums of rows of x that the terms name, added to y (rows, width). The rows are cut into tiles by their sizes alone; one thread takes
-/// a tile, row by row and each in the order of its terms, so that the bits are the same for any number of threads.
+/// What a sum begins with: nothing, or what is there.
+enum class Onto { Zero, Old };
+
+/// y (rows, width) = the sums of rows of x that the terms name, or += them. The rows are cut into tiles by their sizes alone; one thread
+/// takes a tile, while it is in the cache: row by row, and each in the order of its terms, so that the bits are the same for any number of
+/// threads.
 template <class T>
-void add_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width, T* y) {
-  if (rows == 0 || width == 0 || terms.n == 0) return;
+void sum_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width, T* y, Onto onto = Onto::Zero) {
+  if (rows == 0 || width == 0) return;
   constexpr int64_t tile_bytes = 1 << 18;
   const int64_t tile_rows = std::max<int64_t>(tile_bytes / (width * static_cast<int64_t>(sizeof(T))), 1);
-  const TermOrder sorted = order_by_row(terms.n, terms.to, rows);
+  const Array<int64_t> order = order_by_row(terms, rows);
+  const auto first_of = [&](int64_t row) {
+    return std::partition_point(order.data(), order.data() + terms.n, [&](int64_t i) { return row_of(terms, i) < row; });
+  };
   parallel_pieces((rows + tile_rows - 1) / tile_rows, [&](int64_t t) {
     const int64_t first = t * tile_rows, last = std::min(first + tile_rows, rows);
+    if (onto == Onto::Zero) std::fill(y + first * width, y + last * width, T(0));
+    const int64_t *begin = first_of(first), *end = first_of(last);
+    if (begin == end) return;
     Array<double> total(std::is_same_v<T, float> ? static_cast<size_t>(width) : 0);
-    isa::run<T>([=, order = sorted.order.data(), starts = sorted.starts.data(), wide = total.data()] {
-      for (int64_t r = first; r < last; ++r) {
-        const int64_t* mine = order + starts[r];
-        const int64_t count = starts[r + 1] - starts[r];
-        T* to = y + r * width;
+    isa::run<T>([=, wide = total.data()] {
+      for (const int64_t *mine = begin, *next = begin; mine < end; mine = next) {
+        const int64_t row = row_of(terms, *mine);
+        while (next < end && row_of(terms, *next) == row) ++next;
+        const int64_t count = next - mine;
+        T* to = y + row * width;
         if (std::is_same_v<T, float> && count > most_terms_in_own_type) {
           std::copy_n(to, width, wide);
           detail::add_terms(terms, mine, count, x, width, wide);
@@ -98,14 +121,6 @@ void add_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width,
       }
     });
   });
-}
-
-/// The same into a y that is set to 0 first.
-template <class T>
-void sum_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width, T* y) {
-  parallel_for(rows, std::max<int64_t>((1 << 16) / std::max<int64_t>(width, 1), 1),
-               [=](int64_t begin, int64_t end) { std::fill(y + begin * width, y + end * width, T(0)); });
-  add_rows(terms, x, rows, width, y);
 }
 
 /// y (bags, width) = the largest of each bag's rows of the table, element by element, and which row it is from: `winner`, or -1 and 0 for

@@ -79,8 +79,8 @@ void add_along(const Tensor& y, int64_t dim, const Tensor& at, const Tensor& sou
     const T* rows = from.data<T>();
     T* to = y.data<T>();
     for (int64_t o = 0; o < s.outer; ++o)
-      kernels::add_rows<T>({n, index, nullptr, nullptr, alpha.to<T>()}, rows + o * n * s.inner, s.length, s.inner,
-                           to + o * s.length * s.inner);
+      kernels::sum_rows<T>({n, index, nullptr, nullptr, alpha.to<T>()}, rows + o * n * s.inner, s.length, s.inner,
+                           to + o * s.length * s.inner, kernels::Onto::Old);
   });
 }
 
