@@ -227,6 +227,12 @@ class GRADUS_API Tensor {
   Tensor ge(const Tensor& other) const;
   Tensor ge(Scalar other) const;
 
+  // ---- comparisons of whole tensors
+  /// True when both have the same shape and equal elements.
+  bool equal(const Tensor& other) const;
+  /// True when |this - other| <= atol + rtol * |other| everywhere (broadcasting).
+  bool allclose(const Tensor& other, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false) const;
+
   // ---- reductions
   Tensor sum(const Dims& dims = {}, bool keepdim = false, std::optional<DType> dtype = {}) const;
   Tensor mean(const Dims& dims = {}, bool keepdim = false, std::optional<DType> dtype = {}) const;

@@ -7,7 +7,6 @@
 #include "core/check.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
-#include "gradus/ops/reduction.h"
 
 namespace gradus::autograd {
 namespace {
@@ -148,7 +147,7 @@ class Checker {
     const std::vector<Tensor> again = differentiable(op_, f_(inputs_));
     bool same = again.size() == outputs.size();
     for (size_t k = 0; same && k < outputs.size(); ++k)
-      same = again[k].shape() == outputs[k].shape() && allclose(again[k].detach(), outputs[k].detach(), 0, 0, true);
+      same = again[k].shape() == outputs[k].shape() && again[k].detach().allclose(outputs[k].detach(), 0, 0, true);
     check<AutogradError>(same, "{}: the function gives other outputs when it is called again; take what is random out of it", op_);
   }
 
@@ -175,7 +174,7 @@ class Checker {
     const std::vector<Tensor> outputs = differentiable(op_, f_(copies));
     // A function of places, such as as_strided, has other values there.
     for (size_t k = 0; k < outputs.size(); ++k)
-      if (!allclose(outputs[k].detach(), overlapping[k].detach(), 1e-5, 1e-8, true)) return;
+      if (!outputs[k].detach().allclose(overlapping[k].detach(), 1e-5, 1e-8, true)) return;
     for (size_t s = 0; s < sets.size(); ++s) {
       const std::vector<Tensor> expected = gradients(outputs, wrt, sets[s]);
       for (size_t k = 0; k < checked.size(); ++k)

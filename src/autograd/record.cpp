@@ -2,7 +2,6 @@
 
 #include "core/check.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/shape.h"
 #include "ops/shape/restride.h"
 
@@ -128,7 +127,7 @@ Tensor rewritten_base(const Tensor& base, const Layout& window, const Tensor& va
     NoGradGuard no_grad;
     mask = restride(ones(window.shape), window, whole).gt(0);
   }
-  const auto outside = [mask](const Tensor& dy) { return masked_fill(dy, mask, 0); };
+  const auto outside = [mask](const Tensor& dy) { return dy.masked_fill(mask, 0); };
   const auto inside = [whole, window](const Tensor& dy) { return restride(dy, whole, window); };
   return record("copy_slices", alias_of(base), wrt(base, outside), wrt(value, inside));
 }

@@ -9,9 +9,6 @@
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/autograd.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "kernels/vector_norm.h"
 
 namespace gradus::nn {
@@ -27,7 +24,7 @@ struct Gradient {
 double power_sum(const Tensor& g, double p, double unit) {
   const double factor = 1 / unit;
   // Other orders are rare: no loop of their own.
-  if (p != 2) return sum(pow(mul(abs(to(g, DType::Float64)), factor), p)).item<double>();
+  if (p != 2) return (g.to(DType::Float64).abs() * factor).pow(p).sum().item<double>();
   return dispatch_floating("clip_grad_norm_", g.dtype(),
                            [&]<class T>() { return kernels::sum_of_squares(g.numel(), g.data<T>(), factor); });
 }

@@ -7,7 +7,6 @@
 #include "gradus/creation.h"
 #include "gradus/nn/init.h"
 #include "gradus/ops/convolution.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "nn/python_text.h"
 

@@ -10,7 +10,6 @@
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/recurrent.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "nn/module_size.h"
 

@@ -10,7 +10,6 @@
 #include "gradus/nn/init.h"
 #include "gradus/ops/activation.h"
 #include "gradus/ops/normalization.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 
 namespace gradus::nn {

@@ -8,8 +8,6 @@
 #include "autograd/op.h"
 #include "core/dispatch.h"
 #include "core/span.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "kernels/pointwise.h"
 #include "ops/promote.h"
 
@@ -26,7 +24,7 @@ const T* storage_of(const Tensor& x) {
 inline Tensor converted(const Tensor& x, DType dtype) {
   if (x.dtype() == dtype) return x;
   NoGradGuard no_grad;
-  return to(x, dtype);
+  return x.to(dtype);
 }
 
 /// An operand of a loop over `shape`: a tensor that broadcasts to it, or one number for all elements.
@@ -188,7 +186,7 @@ auto pullback(const Op& op, const Tensor& x, OfInput<D> of) {
 template <class F, class D>
 Tensor pointwise(const Op& op, const Tensor& given, F f, D derivative) {
   op.takes(given);
-  const Tensor x = is_floating_point(given.impl()->dtype) ? given : to(given, DType::Float32);
+  const Tensor x = is_floating_point(given.impl()->dtype) ? given : given.to(DType::Float32);
   Tensor y = x.impl()->dtype == DType::Float32 ? map_new<float, float>(op, f, x) : map_new<double, double>(op, f, x);
   return op.record(std::move(y), wrt(x, pullback(op, x, derivative)));
 }

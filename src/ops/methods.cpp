@@ -75,6 +75,11 @@ Tensor Tensor::gt(Scalar other) const { return gradus::gt(*this, other); }
 Tensor Tensor::ge(const Tensor& other) const { return gradus::ge(*this, other); }
 Tensor Tensor::ge(Scalar other) const { return gradus::ge(*this, other); }
 
+bool Tensor::equal(const Tensor& other) const { return gradus::equal(*this, other); }
+bool Tensor::allclose(const Tensor& other, double rtol, double atol, bool equal_nan) const {
+  return gradus::allclose(*this, other, rtol, atol, equal_nan);
+}
+
 Tensor Tensor::sum(const Dims& dims, bool keepdim, std::optional<DType> dtype) const { return gradus::sum(*this, dims, keepdim, dtype); }
 Tensor Tensor::mean(const Dims& dims, bool keepdim, std::optional<DType> dtype) const { return gradus::mean(*this, dims, keepdim, dtype); }
 Tensor Tensor::var(const Dims& dims, int64_t correction, bool keepdim) const { return gradus::var(*this, dims, correction, keepdim); }

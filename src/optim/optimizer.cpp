@@ -13,7 +13,6 @@
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/ops/indexing.h"
-#include "gradus/ops/shape.h"
 #include "kernels/embedding.h"
 #include "optim/state_reader.h"
 #include "optim/validate.h"
@@ -110,7 +109,7 @@ struct Optimizer::Turn {
   Tensor rows;                  // undefined: all of them
 
   void take_rows(const Tensor& grad) {
-    rows = reshape(grad.indices(), {-1});
+    rows = grad.indices().reshape({-1});
     update.grad = grad.values().contiguous();
     update.param = index_select(param, 0, rows);
     for (Tensor& buffer : update.buffers) buffer = index_select(buffer, 0, rows);

@@ -5,7 +5,7 @@
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
-#include "gradus/ops.h"
+#include "gradus/ops/shape.h"
 #include "gradus/random.h"
 
 /// Tensors of which several elements share one place in memory: their gradients, and the refusal to write to them.
@@ -48,7 +48,7 @@ TEST_CASE("unfold of expanded keys counts every key as often as windows show it,
   const Tensor weights = randn({B, H, 3, D, 3}, {.dtype = float64});
   (unfold(keys.expand({B, H, T, D}), 2, 3, 1) * weights).sum().backward();
   (unfold(apart.repeat({1, H, 1, 1}), 2, 3, 1) * weights).sum().backward();
-  CHECK(allclose(keys.grad(), apart.grad(), 1e-12));
+  CHECK(keys.grad().allclose(apart.grad(), 1e-12));
 }
 
 TEST_CASE("diagonal, unfold, slice and select of overlapping tensors give elements their own gradients, as PyTorch's do") {

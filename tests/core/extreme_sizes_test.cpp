@@ -10,7 +10,16 @@
 #include <vector>
 
 #include "core/scratch.h"
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/data.h"
+#include "gradus/error.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/normalization.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 
 using namespace gradus;
 
@@ -111,7 +120,7 @@ const std::vector<Call> calls{
      }},
     {"sum of an expanded",
      [](int64_t n) {
-       exp(ones({1, 4}).expand({n, 4}));
+       ones({1, 4}).expand({n, 4}).exp();
      }},
     {"repeat", [](int64_t n) { vector().repeat({n}); }},
     {"repeat twice",
@@ -205,7 +214,7 @@ const std::vector<Call> calls{
     {"topk", [](int64_t n) { topk(vector(), n); }},
     {"outer product",
      [](int64_t n) {
-       matmul(tensor(1.).expand({n, 1}), tensor(1.).expand({1, n}));
+       tensor(1.).expand({n, 1}).matmul(tensor(1.).expand({1, n}));
      }},
     {"meshgrid",
      [](int64_t n) {

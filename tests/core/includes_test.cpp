@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -10,11 +11,13 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "source_root.h"
 
-/// What one standard library happens to include for another header's sake, the next version of it does not.
+/// What files include: the standard headers that they use, since what one standard library happens to include for another header's sake the
+/// next version of it does not; and few headers of operations, so that a change to one does not rebuild everything.
 namespace {
 
 namespace fs = std::filesystem;
@@ -143,13 +146,59 @@ std::optional<fs::path> find_own(const fs::path& from, const std::string& header
   return {};
 }
 
-/// Adds what `path` includes, itself or through the project's own headers.
-void collect_includes(const fs::path& path, std::set<fs::path>& seen, std::set<std::string>& headers) {
-  if (!seen.insert(path).second) return;
-  for (const std::string& header : file_at(path).includes) {
-    headers.insert(header);
-    if (const auto own = find_own(path, header)) collect_includes(*own, seen, headers);
+/// The project's own headers that `path` includes itself.
+const std::vector<fs::path>& own_includes(const fs::path& path) {
+  static std::map<fs::path, std::vector<fs::path>> all;
+  const auto [found, is_new] = all.try_emplace(path);
+  if (is_new)
+    for (const std::string& header : file_at(path).includes)
+      if (const auto own = find_own(path, header)) found->second.push_back(*own);
+  return found->second;
+}
+
+/// Adds path and the own files that it includes, itself or through others.
+void collect_files(const fs::path& path, std::set<fs::path>& files) {
+  if (!files.insert(path).second) return;
+  for (const fs::path& own : own_includes(path)) collect_files(own, files);
+}
+
+std::string from_root(const fs::path& path) { return fs::relative(path, kRoot).generic_string(); }
+
+/// What a full build compiles, each with the files that it includes.
+const std::map<fs::path, std::set<fs::path>>& sources() {
+  static const auto all = [] {
+    std::map<fs::path, std::set<fs::path>> found;
+    for (const char* folder : {"src", "tests", "examples"})
+      for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+        const std::string name = from_root(entry.path());
+        if (!name.ends_with(".cpp") || name.starts_with("tests/benchmarks/") || name.starts_with("tests/install/")) continue;
+        collect_files(entry.path(), found[entry.path()]);
+      }
+    return found;
+  }();
+  return all;
+}
+
+/// Empty where a touch of `header` rebuilds no more than `limit` sources. Otherwise how many it rebuilds, and through what most of them
+/// come to it.
+std::string rebuilds_too_many(const fs::path& header, size_t limit) {
+  size_t rebuilt = 0;
+  std::map<std::string, size_t> through;
+  for (const auto& [source, files] : sources()) {
+    if (!files.contains(header)) continue;
+    ++rebuilt;
+    for (const fs::path& file : files)
+      if (std::ranges::find(own_includes(file), header) != own_includes(file).end()) ++through[file == source ? "" : from_root(file)];
   }
+  if (rebuilt <= limit) return "";
+  std::string text = from_root(header) + " rebuilds " + std::to_string(rebuilt) + " sources, which should be at most " +
+                     std::to_string(limit) + ": " + std::to_string(through[""]) + " include it themselves";
+  through.erase("");
+  std::vector<std::pair<std::string, size_t>> most(through.begin(), through.end());
+  std::ranges::stable_sort(most, [](const auto& a, const auto& b) { return a.second > b.second; });
+  for (size_t i = 0; i < std::min<size_t>(most.size(), 5); ++i)
+    text += ", " + std::to_string(most[i].second) + " come through " + most[i].first;
+  return text;
 }
 
 }  // namespace
@@ -167,12 +216,32 @@ TEST_CASE("a file includes the standard headers of the names that it uses") {
     for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
       const fs::path& path = entry.path();
       if (path.extension() != ".h" && path.extension() != ".cpp") continue;
-      std::set<fs::path> seen;
+      std::set<fs::path> files;
+      collect_files(path, files);
       std::set<std::string> headers;
-      collect_includes(path, seen, headers);
+      for (const fs::path& file : files) headers.insert(file_at(file).includes.begin(), file_at(file).includes.end());
       for (const auto& [header, name] : headers_needed(file_at(path).text)) {
-        const std::string message = fs::relative(path, kRoot).generic_string() + " uses std::" + name + ": include <" + header + ">";
+        const std::string message = from_root(path) + " uses std::" + name + ": include <" + header + ">";
         CHECK_MESSAGE(headers.contains(header), message);
       }
     }
+}
+
+TEST_CASE("a touch of one family's header rebuilds at most 70 sources") {
+  CHECK(sources().size() > 200);
+  size_t families = 0;
+  for (const auto& entry : fs::directory_iterator(kRoot / "include/gradus/ops")) {
+    ++families;
+    const std::string text = rebuilds_too_many(entry.path(), 70);
+    CHECK_MESSAGE(text.empty(), text);
+  }
+  CHECK(families >= 11);
+}
+
+TEST_CASE("a header that rebuilds too much is named with the headers through which it does") {
+  const std::string text = rebuilds_too_many(kRoot / "include/gradus/optim/sgd.h", 0);
+  CHECK(text.starts_with("include/gradus/optim/sgd.h rebuilds "));
+  CHECK(text.find(" include it themselves, ") != std::string::npos);
+  CHECK(text.find(" come through include/gradus/optim.h") != std::string::npos);
+  CHECK(rebuilds_too_many(kRoot / "include/gradus/optim/sgd.h", 1000).empty());
 }

@@ -6,8 +6,6 @@
 #include <limits>
 
 #include "gradus/error.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "ops/op_test.h"
 

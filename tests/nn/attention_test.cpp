@@ -257,7 +257,7 @@ void check_same(const std::vector<Tensor>& ours, const std::vector<Tensor>& righ
   for (size_t i = 0; i < ours.size(); ++i) {
     CAPTURE(i);
     REQUIRE(ours[i].defined() == right[i].defined());
-    if (ours[i].defined()) CHECK(gradus::allclose(ours[i], right[i], 1e-5, 1e-5));
+    if (ours[i].defined()) CHECK(ours[i].allclose(right[i], 1e-5, 1e-5));
   }
 }
 

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "gradus/creation.h"
 #include "gradus/dtype.h"

@@ -4,7 +4,7 @@
 #include "autograd/tensor_impl.h"
 #include "gradus/creation.h"
 #include "gradus/nn/layers.h"
-#include "gradus/ops/shape.h"
+#include "nn/encoder.h"
 #include "nn/module_state.h"
 #include "nn/nn_test.h"
 

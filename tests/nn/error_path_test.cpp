@@ -8,6 +8,7 @@
 #include "gradus/nn/loss.h"
 #include "gradus/nn/sequential.h"
 #include "gradus/nn/transformer.h"
+#include "nn/encoder.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -9,6 +9,7 @@
 #include "gradus/nn/module.h"
 #include "gradus/nn/sequential.h"
 #include "gradus/nn/transformer.h"
+#include "nn/encoder.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -11,9 +11,9 @@
 #include "gradus/nn/module.h"
 #include "gradus/nn/rnn.h"
 #include "gradus/nn/sequential.h"
-#include "gradus/ops/shape.h"
 #include "gradus/optim/sgd.h"
 #include "gradus/random.h"
+#include "nn/encoder.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "gradus/gradus.h"
+#include "nn/encoder.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

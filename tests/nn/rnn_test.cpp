@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "gradus/creation.h"
@@ -8,7 +9,6 @@
 #include "gradus/io.h"
 #include "gradus/nn/module.h"
 #include "gradus/nn/rnn.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/product.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/random.h"

@@ -4,12 +4,12 @@
 #include "gradus/error.h"
 #include "gradus/io.h"
 #include "gradus/nn/containers.h"
+#include "gradus/nn/embedding.h"
 #include "gradus/nn/init.h"
 #include "gradus/nn/layers.h"
 #include "gradus/nn/normalization.h"
 #include "gradus/nn/sequential.h"
 #include "gradus/ops/indexing.h"
-#include "gradus/ops/product.h"
 #include "gradus/optim/sgd.h"
 #include "nn/nn_test.h"
 
@@ -50,9 +50,9 @@ TEST_CASE("a tied weight collects the gradients of all its uses and is trained o
   // d/dE of sum(E_t E^T): the rows that were looked up get the sum of all rows, and every row the sum of those looked up.
   Tensor expected = before.index_select(0, kTokens).sum(0).expand({5, 3}).clone();
   for (const int64_t t : {0, 4, 2}) expected[t].add_(before.sum(0));
-  CHECK(gradus::allclose(grad, expected, 1e-5, 1e-6));
+  CHECK(grad.allclose(expected, 1e-5, 1e-6));
   sgd.step();
-  CHECK(gradus::allclose(model.out.weight.detach(), before - grad * 0.5, 1e-6, 1e-6));
+  CHECK(model.out.weight.detach().allclose(before - grad * 0.5, 1e-6, 1e-6));
 }
 
 TEST_CASE("a clone keeps the tie, apart from the original") {

@@ -15,6 +15,7 @@
 #include "gradus/ops/shape.h"
 #include "gradus/optim/adam.h"
 #include "gradus/random.h"
+#include "nn/encoder.h"
 #include "nn/nn_test.h"
 
 using namespace nn_test;

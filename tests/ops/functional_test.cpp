@@ -1,6 +1,5 @@
 #include "gradus/creation.h"
 #include "gradus/ops/activation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/reduction.h"

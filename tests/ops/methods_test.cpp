@@ -99,6 +99,21 @@ TEST_CASE("a method of Tensor is the function of its name") {
   }
 }
 
+TEST_CASE("whole tensors are compared by methods as by functions") {
+  const Tensor x = tensor({1.0, op_test::kInf, 0.0}), y = tensor({1.0, op_test::kInf, 1e-6}), gap = tensor({1.0, op_test::kNan, 0.0});
+  CHECK(x.equal(x.clone()));
+  CHECK(!x.equal(y));
+  CHECK(!x.equal(x.unsqueeze(0)));
+  CHECK(!gap.equal(gap));
+  CHECK(!x.allclose(y));
+  CHECK(x.allclose(y, 0, 1e-5));
+  CHECK(tensor(100.0).allclose(tensor(101.0), 0.01));
+  CHECK(!gap.allclose(gap));
+  CHECK(gap.allclose(gap, 0, 0, true));
+  CHECK_THROWS_AS((void)x.allclose(ones(2)), ShapeError);
+  CHECK_THROWS_AS((void)Tensor().equal(x), StateError);
+}
+
 TEST_CASE("a handle copied shares the elements, a clone does not") {
   const Tensor x = tensor({1, 2});
   const Tensor same = x, copy = x.clone();

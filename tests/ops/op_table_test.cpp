@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "gradus/ops/elementwise.h"
 #include "parity/cases.h"
 #include "parity/table.h"
 #include "source_root.h"
@@ -29,7 +30,7 @@ const std::vector<json>& op_cases() {
   return found;
 }
 
-bool has_zero(const Tensor& x) { return is_floating_point(x.dtype()) && any(eq(x.detach(), 0)).item<bool>(); }
+bool has_zero(const Tensor& x) { return is_floating_point(x.dtype()) && x.detach().eq(0).any().item<bool>(); }
 
 bool has_equals(const Tensor& x) {
   std::vector<double> v = x.to_vector<double>();
@@ -73,10 +74,10 @@ bool is_rough(const json& test, const Inputs& inputs) {
 bool can_be_moved(const json& test, const Inputs& inputs) {
   for (const Tensor& x : inputs)
     if (x.requires_grad() &&
-        (x.dtype() != DType::Float64 || x.numel() == 0 || !x.is_contiguous() || !all(lt(abs(x.detach()), 30)).item<bool>()))
+        (x.dtype() != DType::Float64 || x.numel() == 0 || !x.is_contiguous() || !x.detach().abs().lt(30).all().item<bool>()))
       return false;
   for (size_t i = 0; i < test["outs"].size(); ++i)
-    if (!all(isfinite(folder().expected_output(test, i).value)).item<bool>()) return false;
+    if (!isfinite(folder().expected_output(test, i).value).all().item<bool>()) return false;
   return true;
 }
 
@@ -84,7 +85,7 @@ bool can_be_moved(const json& test, const Inputs& inputs) {
 bool constant(const json& test, const Inputs& inputs) {
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor gradient = folder().expected_gradient(test, i).value;
-    if (gradient.defined() && any(ne(gradient, 0)).item<bool>()) return false;
+    if (gradient.defined() && gradient.ne(0).any().item<bool>()) return false;
   }
   return true;
 }

@@ -5,7 +5,6 @@
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/io.h"
-#include "gradus/ops/reduction.h"
 #include "ops/op_test.h"
 #include "parity/table.h"
 #include "source_root.h"
@@ -112,7 +111,7 @@ TEST_CASE("printing records nothing and changes nothing") {
   CHECK(x.str() == x.str());
   CHECK(x.is_leaf());
   CHECK(x.version() == version);
-  CHECK(equal(x.detach(), before));
+  CHECK(x.detach().equal(before));
 }
 
 TEST_CASE("a view is printed in its own order") {

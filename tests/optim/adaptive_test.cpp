@@ -10,7 +10,6 @@
 #include "gradus/dtype.h"
 #include "gradus/error.h"
 #include "gradus/io.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/optim/adam.h"
 #include "gradus/optim/adaptive.h"
@@ -58,7 +57,7 @@ const std::vector<Kind>& kinds() {
 
 void run(optim::Optimizer& optimizer, const Tensor& p, int from, int to) {
   for (int t = from; t <= to; ++t) {
-    p.set_grad(gradus::sin(gradus::arange(p.numel(), {.dtype = p.dtype()}) * 0.7 + 1.3 * t));
+    p.set_grad((gradus::arange(p.numel(), {.dtype = p.dtype()}) * 0.7 + 1.3 * t).sin());
     optimizer.step();
   }
 }

@@ -10,7 +10,6 @@
 #include "gradus/creation.h"
 #include "gradus/error.h"
 #include "gradus/nn.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/optim.h"
 
 /// What becomes of everything that keeps tensors beside a parameter when Module::to changes the parameter's dtype.
@@ -78,7 +77,7 @@ Table table(bool sparse) {
 void step(const Table& t, optim::Optimizer& optimizer, int number) {
   optimizer.zero_grad();
   const Tensor looked_up = t.embedding(gradus::tensor({number % 5, 3, (2 * number + 1) % 5}));
-  (looked_up * looked_up * gradus::sin(looked_up + static_cast<double>(number))).sum().backward();
+  (looked_up * looked_up * (looked_up + static_cast<double>(number)).sin()).sum().backward();
   optimizer.step();
 }
 

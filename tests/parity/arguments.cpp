@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "gradus/creation.h"
+
 namespace gradus::parity {
 namespace {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/tensor.h"
 
 /// Calls as PyTorch writes them, brought to calls of gradus: an encoded argument list is bound to the names of a signature, and read by
 /// name and type.

@@ -6,6 +6,14 @@
 #include <fstream>
 #include <set>
 
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/io.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "parity/table.h"
 
 namespace gradus::parity {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "gradus/tensor.h"
 #include "parity/arguments.h"
 #include "parity/compare.h"
 #include "parity/table.h"

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gradus/creation.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/reduction.h"
+
 namespace gradus::parity {
 namespace {
 
@@ -37,7 +41,7 @@ std::string place_difference(const Tensor& x, int64_t dim, const Tensor& ours, c
   if (ours.shape() != theirs.shape() || ours.dtype() != theirs.dtype()) return difference(ours, {theirs});
   const Tensor in_order = sort(ours, dim).values;
   const int64_t last = ours.dim() == 0 ? 0 : ours.size(dim) - 1;
-  if (last > 0 && any(eq(narrow(in_order, dim, 0, last), narrow(in_order, dim, 1, last))).item<bool>()) return "one place twice";
+  if (last > 0 && any(in_order.narrow(dim, 0, last).eq(in_order.narrow(dim, 1, last))).item<bool>()) return "one place twice";
   return difference(gather(x.detach(), dim, ours), {gather(x.detach(), dim, theirs)});
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "parity/arguments.h"
+#include "gradus/tensor.h"
 
 /// Comparison with PyTorch's values, by the rules of the parity cases.
 namespace gradus::parity {

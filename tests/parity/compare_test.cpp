@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "gradus/creation.h"
 #include "parity/cases.h"
 
 using namespace gradus;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradus/ops/indexing.h"
 #include "parity/arguments.h"
 
 namespace gradus::parity {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradus/ops/loss.h"
 #include "parity/arguments.h"
 
 /// The options of losses, from the arguments of PyTorch's functions and modules alike.

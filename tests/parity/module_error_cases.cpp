@@ -3,6 +3,13 @@
 #include <map>
 #include <regex>
 
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/init.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/optim/sgd.h"
 #include "parity/modules.h"
 #include "parity/optimizers.h"
 

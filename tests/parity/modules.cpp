@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "gradus/creation.h"
+#include "gradus/ops/reduction.h"
+
 namespace gradus::parity {
 
 const ModuleRow* find_module(std::string_view name) {
@@ -107,8 +110,8 @@ std::string trim_padding(Folder& folder, const json& test, Outputs& outputs) {
   for (int64_t d = 0; d < expected.size(); ++d) {
     const int64_t rest = outputs[0].size(d) - expected[d];
     if (rest <= 0) continue;
-    if (count_nonzero(narrow(outputs[0], d, expected[d], rest)).item() != 0) return "the output goes on past every length";
-    outputs[0] = narrow(outputs[0], d, 0, expected[d]);
+    if (count_nonzero(outputs[0].narrow(d, expected[d], rest)).item() != 0) return "the output goes on past every length";
+    outputs[0] = outputs[0].narrow(d, 0, expected[d]);
   }
   return "";
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gradus/nn/module.h"
 #include "parity/cases.h"
 #include "parity/table.h"
 

@@ -1,3 +1,4 @@
+#include "gradus/nn/activation.h"
 #include "parity/modules.h"
 
 namespace gradus::parity {

@@ -1,3 +1,5 @@
+#include "gradus/nn/attention.h"
+#include "gradus/nn/transformer.h"
 #include "parity/modules.h"
 
 namespace gradus::parity {

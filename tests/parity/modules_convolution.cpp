@@ -1,3 +1,5 @@
+#include "gradus/nn/convolution.h"
+#include "gradus/nn/pooling.h"
 #include "parity/modules.h"
 #include "parity/pooling_arguments.h"
 

@@ -1,3 +1,4 @@
+#include "gradus/nn/embedding.h"
 #include "parity/embedding_options.h"
 #include "parity/modules.h"
 

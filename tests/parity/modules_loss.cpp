@@ -1,3 +1,4 @@
+#include "gradus/nn/loss.h"
 #include "parity/loss_arguments.h"
 #include "parity/modules.h"
 

@@ -1,3 +1,5 @@
+#include "gradus/error.h"
+#include "gradus/nn/rnn.h"
 #include "parity/modules.h"
 
 namespace gradus::parity {

@@ -1,6 +1,13 @@
 #include <algorithm>
 #include <limits>
 
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/nn/clip.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "parity/modules.h"
 #include "parity/optimizers.h"
 
@@ -20,7 +27,7 @@ std::vector<Tensor> stored_list(Folder& folder, const json& test, const char* ke
 /// A stored gradient as the optimizer takes it: SparseAdam's without the rows that are 0.
 Tensor gradient_for(const json& test, const Tensor& dense) {
   if (test.at("optimizer") != "SparseAdam") return dense.clone();
-  const Tensor rows = nonzero(any(ne(dense, 0).reshape({dense.size(0), -1}), {1})).reshape(-1);
+  const Tensor rows = nonzero(any(dense.ne(0).reshape({dense.size(0), -1}), {1})).reshape(-1);
   return sparse_coo_tensor(rows, index_select(dense, 0, rows), dense.shape());
 }
 

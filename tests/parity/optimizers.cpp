@@ -1,5 +1,10 @@
 #include "parity/optimizers.h"
 
+#include "gradus/optim/adam.h"
+#include "gradus/optim/adaptive.h"
+#include "gradus/optim/sgd.h"
+#include "gradus/optim/sparse_adam.h"
+
 namespace gradus::parity {
 namespace {
 

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "gradus/optim/optimizer.h"
+#include "gradus/tensor.h"
 #include "parity/cases.h"
 
 namespace gradus::parity {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradus/ops/convolution.h"
 #include "parity/arguments.h"
 
 /// The sizes of adaptive pooling, from the arguments of PyTorch's functions and modules alike.

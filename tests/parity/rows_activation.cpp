@@ -1,3 +1,4 @@
+#include "gradus/ops/activation.h"
 #include "parity/table.h"
 
 namespace gradus::parity {

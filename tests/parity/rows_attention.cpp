@@ -1,3 +1,5 @@
+#include "gradus/ops/attention.h"
+#include "gradus/random.h"
 #include "parity/table.h"
 
 namespace gradus::parity {

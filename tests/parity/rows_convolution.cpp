@@ -1,3 +1,4 @@
+#include "gradus/ops/convolution.h"
 #include "parity/pooling_arguments.h"
 #include "parity/table.h"
 

@@ -1,3 +1,4 @@
+#include "gradus/creation.h"
 #include "parity/table.h"
 
 namespace gradus::parity {

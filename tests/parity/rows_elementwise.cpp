@@ -1,3 +1,5 @@
+#include "gradus/creation.h"
+#include "gradus/ops/elementwise.h"
 #include "parity/table.h"
 
 namespace gradus::parity {

@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "gradus/creation.h"
+#include "gradus/ops/indexing.h"
 #include "parity/embedding_options.h"
 #include "parity/table.h"
 
@@ -90,7 +92,7 @@ std::vector<Row> indexing_rows() {
        [](const A& a) {
          const Tensor x = a.tensor("input");
          if (!a.flag("as_tuple", false)) return Outputs(nonzero(x));
-         return Outputs(unbind(nonzero(x.dim() == 0 ? unsqueeze(x, 0) : x), 1));
+         return Outputs(nonzero(x.dim() == 0 ? x.unsqueeze(0) : x).unbind(1));
        }},
       {"index_put", "input, indices, values, accumulate",
        [](const A& a) {

@@ -1,3 +1,4 @@
+#include "gradus/ops/loss.h"
 #include "parity/loss_arguments.h"
 #include "parity/table.h"
 

@@ -1,3 +1,4 @@
+#include "gradus/ops/product.h"
 #include "parity/table.h"
 
 namespace gradus::parity {

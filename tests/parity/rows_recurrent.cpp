@@ -1,3 +1,4 @@
+#include "gradus/ops/recurrent.h"
 #include "parity/table.h"
 
 namespace gradus::parity {
@@ -16,20 +17,20 @@ std::vector<Tensor> weights(const A& a) {
 
 Outputs simple(const A& a, bool relu) {
   const std::vector<Tensor> w = weights(a);
-  const auto y = rnn_layer(a.tensor("input"), select(a.tensor("hx"), 0, 0), {w[0], w[1], w[2], w[3]}, {}, false, relu);
-  return std::vector<Tensor>{y.output, unsqueeze(y.h_n, 0)};
+  const auto y = rnn_layer(a.tensor("input"), a.tensor("hx").select(0, 0), {w[0], w[1], w[2], w[3]}, {}, false, relu);
+  return std::vector<Tensor>{y.output, y.h_n.unsqueeze(0)};
 }
 
 Outputs gated(const A& a) {
   const std::vector<Tensor> w = weights(a);
-  const auto y = gru_layer(a.tensor("input"), select(a.tensor("hx"), 0, 0), {w[0], w[1], w[2], w[3]});
-  return std::vector<Tensor>{y.output, unsqueeze(y.h_n, 0)};
+  const auto y = gru_layer(a.tensor("input"), a.tensor("hx").select(0, 0), {w[0], w[1], w[2], w[3]});
+  return std::vector<Tensor>{y.output, y.h_n.unsqueeze(0)};
 }
 
 Outputs long_short(const A& a) {
   const std::vector<Tensor> w = weights(a), state = a.tensors("hx");
-  const auto y = lstm_layer(a.tensor("input"), select(state.at(0), 0, 0), select(state.at(1), 0, 0), {w[0], w[1], w[2], w[3]});
-  return std::vector<Tensor>{y.output, unsqueeze(y.h_n, 0), unsqueeze(y.c_n, 0)};
+  const auto y = lstm_layer(a.tensor("input"), state.at(0).select(0, 0), state.at(1).select(0, 0), {w[0], w[1], w[2], w[3]});
+  return std::vector<Tensor>{y.output, y.h_n.unsqueeze(0), y.c_n.unsqueeze(0)};
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include <limits>
 
+#include "gradus/creation.h"
+#include "gradus/ops/elementwise.h"
+#include "gradus/ops/reduction.h"
 #include "parity/table.h"
 
 namespace gradus::parity {

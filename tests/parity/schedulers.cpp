@@ -4,6 +4,12 @@
 #include <optional>
 #include <set>
 
+#include "gradus/creation.h"
+#include "gradus/optim/adam.h"
+#include "gradus/optim/adaptive.h"
+#include "gradus/optim/cycle.h"
+#include "gradus/optim/scheduler.h"
+#include "gradus/optim/sgd.h"
 #include "parity/modules.h"
 #include "parity/optimizers.h"
 

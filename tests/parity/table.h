@@ -4,6 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "gradus/creation.h"
+#include "gradus/tensor.h"
+#include "gradus/values_indices.h"
 #include "parity/arguments.h"
 
 /// The one table of all operations, one row each: PyTorch's name and signature, and the call. It drives the replay of cases that PyTorch

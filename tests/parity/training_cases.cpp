@@ -1,3 +1,10 @@
+#include "gradus/creation.h"
+#include "gradus/nn/clip.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/layers.h"
+#include "gradus/ops/loss.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/shape.h"
 #include "parity/modules.h"
 #include "parity/optimizers.h"
 
@@ -31,7 +38,7 @@ Verdict trained_net(Folder& folder, const json& test) {
   std::vector<Tensor> losses;
   for (int64_t step = 0; step < test.at("steps").get<int64_t>(); ++step) {
     optimizer->zero_grad();
-    const Tensor loss = (second(tanh(first(X))) - Y).pow(2).mean();
+    const Tensor loss = (second(first(X).tanh()) - Y).pow(2).mean();
     loss.backward();
     losses.push_back(loss.detach());
     optimizer->step();

@@ -15,7 +15,9 @@
 #include <ostream>
 #include <utility>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/product.h"
 
 namespace robustness {
 namespace {

@@ -9,7 +9,9 @@
 #include <thread>
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/ops/product.h"
+#include "gradus/parallel.h"
 #include "robustness/child.h"
 
 using namespace gradus;

@@ -11,8 +11,19 @@
 #include <utility>
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/error.h"
 #include "gradus/memory.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/indexing.h"
+#include "gradus/ops/loss.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/optim/adam.h"
+#include "gradus/parallel.h"
 #include "robustness/child.h"
 
 using namespace gradus;

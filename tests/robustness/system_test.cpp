@@ -18,7 +18,8 @@
 #include <utility>
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/about.h"
+#include "gradus/parallel.h"
 #include "robustness/child.h"
 
 using namespace gradus;

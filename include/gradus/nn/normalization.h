@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "gradus/nn/module.h"
-#include "gradus/ops/normalization.h"
 
 namespace gradus::nn {
 

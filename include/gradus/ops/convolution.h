@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "gradus/ops/reduction.h"
 #include "gradus/tensor.h"
+#include "gradus/values_indices.h"
 
 /// Convolutions and pooling: what slides a window over sequences or images.
 namespace gradus {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gradus/tensor.h"
+#include "gradus/values_indices.h"
 
 /// Reductions. `dims` empty means all dimensions; `keepdim` leaves the reduced ones with size 1.
 namespace gradus {
@@ -29,11 +30,6 @@ GRADUS_API Tensor norm(const Tensor& x, double p = 2, const Dims& dims = {}, boo
 /// ln(sum(e^x)), from x - max(x).
 GRADUS_API Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim = false);
 
-/// A reduced value and where it stood.
-struct ValuesIndices {
-  Tensor values;
-  Tensor indices;  ///< int64
-};
 /// The largest element. NaN wins. Throws ValueError on an empty tensor. The gradient is shared evenly among equal elements.
 GRADUS_API Tensor max(const Tensor& x);
 GRADUS_API Tensor min(const Tensor& x);

@@ -5,7 +5,6 @@
 #include <numbers>
 
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/elementwise.h"
 #include "ops/number_or_tensor.h"
 
@@ -149,7 +148,7 @@ Tensor glu(const Tensor& x, int64_t dim) {
   dim = wrap_dim(op, dim, shape.size());
   op.check<ShapeError>(shape[dim] % 2 == 0, "shape {} has {} elements along dimension {}, which do not halve", shape, shape[dim], dim);
   const int64_t half = shape[dim] / 2;
-  return narrow(x, dim, 0, half) * sigmoid(narrow(x, dim, half, half));
+  return x.narrow(dim, 0, half) * sigmoid(x.narrow(dim, half, half));
 }
 
 }  // namespace gradus

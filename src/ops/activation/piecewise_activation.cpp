@@ -3,7 +3,6 @@
 #include "autograd/record.h"
 #include "core/random.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/elementwise.h"
 #include "ops/number_or_tensor.h"
 
@@ -130,7 +129,7 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
   Dims along;  // (C, 1, …), to broadcast against (…, C, d1, …)
   if (shape.size() > 0) along.push_back(given.numel());
   for (int64_t d = 2; d < shape.size(); ++d) along.push_back(1);
-  const Tensor slope = reshape(weight, along);
+  const Tensor slope = weight.reshape(along);
   Tensor y = binary<Takes::Reals>(op, x, slope, []<class T>(T v, T w) { return v > T(0) ? v : v * w; });
   return op.record(y, wrt(x, [x = Saved(x), slope = Saved(slope)](const Tensor& dy) { return where(*x > 0, dy, dy * *slope); }),
                    wrt(slope, [x = Saved(x)](const Tensor& dy) { return where(*x > 0, 0.0, dy * *x); }));

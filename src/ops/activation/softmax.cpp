@@ -10,8 +10,6 @@
 #include "core/dispatch.h"
 #include "core/layout.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "kernels/strided.h"
 #include "ops/elementwise.h"
 #include "ops/finite.h"
@@ -25,17 +23,17 @@ constexpr Op softmax_op("softmax"), masked_softmax_op("masked_softmax"), log_sof
 template <class Kernel>
 Tensor along(Op op, const Tensor& x, int64_t dim, Kernel kernel) {
   NoGradGuard no_grad;
-  const Tensor rows = x.dim() == 0 ? x.detach().reshape(1) : transpose(x.detach(), dim, -1).contiguous();
+  const Tensor rows = x.dim() == 0 ? x.detach().reshape(1) : x.detach().transpose(dim, -1).contiguous();
   Tensor y = op.empty(rows.shape(), x.dtype());
   const int64_t n = rows.size(-1);
   if (y.numel() > 0) kernel(rows.numel() / n, n, rows, y);
-  return (x.dim() == 0 ? y.reshape({}) : transpose(y, dim, -1).contiguous()).detach();
+  return (x.dim() == 0 ? y.reshape({}) : y.transpose(dim, -1).contiguous()).detach();
 }
 
 /// x in the dtype asked for.
 Tensor checked(Op op, const Tensor& given, int64_t dim, std::optional<DType> dtype) {
   wrap_dim(op, dim, impl_of(op, given).layout.rank());
-  const Tensor x = dtype ? to(given, *dtype) : given;
+  const Tensor x = dtype ? given.to(*dtype) : given;
   op.check<DTypeError>(is_floating_point(x.dtype()), "takes float32 or float64, got {}; convert with .to(gradus::float32)",
                        name(x.dtype()));
   return x;
@@ -46,7 +44,7 @@ Tensor where_asked(const Tensor& y, const Tensor& dy, int64_t dim) {
   Tensor unasked;
   {
     NoGradGuard no_grad;
-    unasked = logical_and(isnan(y), logical_not(any(ne(dy, 0), y.dim() == 0 ? Dims() : Dims(dim), true)));
+    unasked = logical_and(isnan(y), logical_not(ne(dy, 0).any(y.dim() == 0 ? Dims() : Dims(dim), true)));
   }
   return masked_fill(y, unasked, 0);
 }
@@ -54,11 +52,11 @@ Tensor where_asked(const Tensor& y, const Tensor& dy, int64_t dim) {
 /// softmax_pullback out of public operations. Weights of 0 and rows of gradients of 0 ask for nothing, whatever they meet, here and in the
 /// derivatives of this.
 Tensor composed_gradient(const Tensor& dy, const Tensor& y, const Dims& dims) {
-  const Tensor weighted = mul(dy, y), total = sum(weighted, dims, true), none = eq(y, 0);
+  const Tensor weighted = mul(dy, y), total = weighted.sum(dims, true), none = eq(y, 0);
   if (all_finite(total) && !none.any().item<bool>()) return sub(weighted, mul(y, total));
-  const Tensor d = masked_fill(dy, none, 0), idle = eq(sum(ne(d, 0), dims, true), 0), asked = masked_fill(y, idle, 0);
+  const Tensor d = masked_fill(dy, none, 0), idle = eq(ne(d, 0).sum(dims, true), 0), asked = masked_fill(y, idle, 0);
   const Tensor gated = mul(d, asked);
-  return masked_fill(sub(gated, mul(asked, sum(gated, dims, true))), none, 0);
+  return masked_fill(sub(gated, mul(asked, gated.sum(dims, true))), none, 0);
 }
 
 /// dy and the softmax y along dim to dx = y * (dy - sum(dy * y)).
@@ -66,7 +64,7 @@ auto softmax_pullback(int64_t dim) {
   return [dim](const Tensor& dy, const Tensor& out) -> Tensor {
     if (recording_backward() || out.dim() == 0) return composed_gradient(dy, out, out.dim() == 0 ? Dims() : Dims(dim));
     NoGradGuard no_grad;
-    const Tensor d = transpose(dy, dim, -1).contiguous();
+    const Tensor d = dy.transpose(dim, -1).contiguous();
     return along(softmax_op, out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
       dispatch_floating(softmax_op, to.dtype(),
                         [&]<class T>() { kernels::softmax_backward(rows, n, y_rows.data<T>(), d.data<T>(), to.data<T>()); });
@@ -77,7 +75,7 @@ auto softmax_pullback(int64_t dim) {
 /// mask in the shape of `rows`, x with dim brought to the end; each of its rows lies dense.
 Tensor mask_rows(const Tensor& mask, const Tensor& x, const Tensor& rows, int64_t dim) {
   NoGradGuard no_grad;
-  const Tensor wide = expand(mask.detach(), x.shape()), last = x.dim() == 0 ? wide.reshape(1) : transpose(wide, dim, -1);
+  const Tensor wide = mask.detach().expand(x.shape()), last = x.dim() == 0 ? wide.reshape(1) : wide.transpose(dim, -1);
   return rows.size(-1) > 1 && last.stride(-1) != 1 ? last.contiguous() : last;
 }
 
@@ -135,9 +133,9 @@ Tensor log_softmax(const Tensor& given, int64_t dim, std::optional<DType> dtype)
   return log_softmax_op.record(
       y, wrt(x, [dim](const Tensor& dy, const Tensor& out) -> Tensor {
         if (recording_backward() || out.dim() == 0)
-          return sub(dy, mul(exp(where_asked(out, dy, dim)), sum(dy, out.dim() == 0 ? Dims() : Dims(dim), true)));
+          return sub(dy, mul(exp(where_asked(out, dy, dim)), dy.sum(out.dim() == 0 ? Dims() : Dims(dim), true)));
         NoGradGuard no_grad;
-        const Tensor d = transpose(dy, dim, -1).contiguous();
+        const Tensor d = dy.transpose(dim, -1).contiguous();
         return along(log_softmax_op, out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
           dispatch_floating(log_softmax_op, to.dtype(),
                             [&]<class T>() { kernels::log_softmax_backward(rows, n, y_rows.data<T>(), d.data<T>(), to.data<T>()); });

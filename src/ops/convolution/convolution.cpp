@@ -7,8 +7,6 @@
 #include "core/dispatch.h"
 #include "gradus/autograd.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "kernels/convolution.h"
 #include "kernels/finite.h"
 
@@ -51,7 +49,7 @@ Tensor convolve(const Tensor& given, const Tensor& kernel, const Tensor& bias, c
   const auto dx = [weight = Saved(weight), c](const Tensor& dy) { return input_gradient(dy, *weight, c); };
   const auto dweight = [x = Saved(x), c](const Tensor& dy) { return weight_gradient(*x, dy, c); };
   if (!bias.defined()) return conv.record(y, wrt(x, dx), wrt(weight, dweight));
-  return conv.record(y, wrt(x, dx), wrt(weight, dweight), wrt(bias, [c](const Tensor& dy) { return sum(dy, all_but_channels(c.y)); }));
+  return conv.record(y, wrt(x, dx), wrt(weight, dweight), wrt(bias, [c](const Tensor& dy) { return dy.sum(all_but_channels(c.y)); }));
 }
 
 Tensor input_gradient(const Tensor& given, const Tensor& kernel, const Convolution& c) {
@@ -75,7 +73,7 @@ Tensor plain_weight_gradient(const Tensor& x, const Tensor& dy, const Convolutio
 Tensor without_unasked(const Tensor& x, const Tensor& dy, const Tensor& dweight, const Convolution& c) {
   NoGradGuard no_grad;
   const Tensor finite = isfinite(x.detach());
-  const Tensor terms = plain_weight_gradient(to(logical_not(finite), x.dtype()), to(ne(dy.detach(), 0), x.dtype()), c);
+  const Tensor terms = plain_weight_gradient(logical_not(finite).to(x.dtype()), ne(dy.detach(), 0).to(x.dtype()), c);
   const Tensor finite_part = plain_weight_gradient(where(finite, x.detach(), 0), dy, c);
   return where(logical_or(isfinite(dweight), gt(terms, 0)), dweight, finite_part);
 }
@@ -153,7 +151,7 @@ Tensor convolution(Op op, int64_t dims, const Tensor& x, const Tensor& weight, c
   op.check<ShapeError>(rank == dims + 1 || rank == dims + 2, "x has shape {}, expected {} dimensions, or {} without a batch", x.shape(),
                        dims + 2, dims + 1);
   if (rank == dims + 2) return batched(op, dims, x, weight, bias, stride, padding, dilation, groups);
-  return squeeze(batched(op, dims, unsqueeze(x, 0), weight, bias, stride, padding, dilation, groups), 0);
+  return batched(op, dims, x.unsqueeze(0), weight, bias, stride, padding, dilation, groups).squeeze(0);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include "autograd/op.h"
 #include "core/dispatch.h"
-#include "gradus/ops/reduction.h"
 #include "kernels/pooling.h"
 
 namespace gradus {

@@ -6,7 +6,6 @@
 #include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
-#include "gradus/ops/shape.h"
 
 namespace gradus {
 

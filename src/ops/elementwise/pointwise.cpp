@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "gradus/creation.h"
-#include "gradus/ops/shape.h"
 #include "kernels/math.h"
 #include "ops/elementwise.h"
 

@@ -8,8 +8,6 @@
 #include "core/dispatch.h"
 #include "core/layout.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "kernels/embedding.h"
 #include "kernels/strided.h"
 #include "ops/index_check.h"
@@ -51,7 +49,7 @@ struct Plan {
 
 void add_mask(Op op, Plan& plan, int64_t& dim, const Tensor& mask) {
   if (mask.dim() == 0) {
-    plan.view = unsqueeze(plan.view, dim);
+    plan.view = plan.view.unsqueeze(dim);
     plan.tensors.insert(plan.tensors.begin() + dim++,
                         mask.item<bool>() ? zeros(1, {.dtype = DType::Int64}) : zeros(0, {.dtype = DType::Int64}));
     return;
@@ -76,12 +74,12 @@ Plan make_plan(Op op, const Tensor& x, const std::vector<Index>& indices) {
   int64_t dim = 0;
   for (const Index& index : indices) {
     if (const auto* i = std::get_if<int64_t>(&index.value())) {
-      plan.view = select(plan.view, dim, *i);
+      plan.view = plan.view.select(dim, *i);
       plan.tensors.erase(plan.tensors.begin() + dim);
     } else if (const auto* s = std::get_if<Slice>(&index.value())) {
-      plan.view = slice(plan.view, dim++, s->start, s->stop, s->step);
+      plan.view = plan.view.slice(dim++, s->start, s->stop, s->step);
     } else if (std::holds_alternative<NoneType>(index.value())) {
-      plan.view = unsqueeze(plan.view, dim);
+      plan.view = plan.view.unsqueeze(dim);
       plan.tensors.insert(plan.tensors.begin() + dim++, Tensor());
     } else if (std::holds_alternative<EllipsisType>(index.value())) {
       dim += x.dim() - used;
@@ -153,7 +151,7 @@ Pick make_pick(Op op, const Plan& plan) {
   // As NumPy: index tensors that stand side by side leave their dimensions there, others put them in front.
   p.at = neighbours ? p.dims[0] : 0;
   for (int64_t d : p.dims)
-    for (int64_t i : expand(plan.tensors[static_cast<size_t>(d)], p.joint).to_vector<int64_t>())
+    for (int64_t i : plan.tensors[static_cast<size_t>(d)].expand(p.joint).to_vector<int64_t>())
       p.places.push_back(i < 0 ? i + p.whole[d] : i);
   return p;
 }
@@ -181,7 +179,7 @@ void for_each_picked(const Tensor& x, const Pick& p, T* rows, F f) {
 /// Writes `values`, in the order of the result, to the places of x, or adds them there. Nothing is recorded.
 void write_picked(Op op, const Tensor& x, const Pick& p, const Tensor& values, bool accumulate) {
   NoGradGuard no_grad;
-  const Tensor rows = permute(values.detach(), p.inverse_order()).contiguous();
+  const Tensor rows = values.detach().permute(p.inverse_order()).contiguous();
   op.check<DTypeError>(!accumulate || x.dtype() != DType::Bool, "bool holds no sums; convert with .to(gradus::int64)");
   if (accumulate && x.dtype() == DType::Float32 && p.joint.numel() > kernels::most_terms_in_own_type) {
     const Tensor wide = x.to(DType::Float64);  // many may meet in one place
@@ -212,7 +210,7 @@ Tensor read_picked(const Tensor& x, const Pick& p) {
     NoGradGuard no_grad;
     const Tensor rows = op.empty(p.joined(), x.dtype());
     dispatch(x.dtype(), [&]<class T>() { for_each_picked(x, p, rows.data<T>(), [](T from, T& to) { to = from; }); });
-    y = permute(rows, p.order()).contiguous().detach();
+    y = rows.permute(p.order()).contiguous().detach();
   }
   return op.record(y, wrt(x, [p](const Tensor& dy) { return spread_picked(dy, p); }));
 }
@@ -223,13 +221,13 @@ Tensor last_writers(const Pick& p, DType dtype) {
   const Tensor number = arange(p.result().numel()).reshape(p.result());
   const Tensor last = zeros(p.whole, {.dtype = DType::Int64});
   write_picked(Op("index_put_"), last, p, number, false);
-  return eq(read_picked(last, p), number).to(dtype);
+  return read_picked(last, p).eq(number).to(dtype);
 }
 
 /// x with `values` at the picked places, or added there.
 Tensor with_picked(const Tensor& x, const Pick& p, const Tensor& values, bool accumulate) {
   constexpr Op op("index_put_");
-  Tensor y = clone(x.detach());
+  Tensor y = x.detach().clone();
   write_picked(op, y, p, values, accumulate);
   return op.record(y,
                    wrt(x,
@@ -239,7 +237,7 @@ Tensor with_picked(const Tensor& x, const Pick& p, const Tensor& values, bool ac
                        }),
                    wrt(values, [p, accumulate](const Tensor& dy) {
                      const Tensor dv = read_picked(dy, p);
-                     return accumulate ? dv : mul(dv, last_writers(p, dv.dtype()));
+                     return accumulate ? dv : dv * last_writers(p, dv.dtype());
                    }));
 }
 
@@ -255,8 +253,8 @@ Tensor fitted(const Tensor& x, const Tensor& value, const Shape& shape) {
   for (int64_t d = 1; fits && d <= trimmed.size(); ++d)
     fits = trimmed[trimmed.size() - d] == 1 || trimmed[trimmed.size() - d] == shape[shape.size() - d];
   op.check<ShapeError>(fits, "a value of shape {} does not broadcast to {}, the shape of what is indexed", value.shape(), shape);
-  const Tensor converted = to(value, x.dtype());
-  return expand(trimmed == value.shape() ? converted : reshape(converted, trimmed), shape);
+  const Tensor converted = value.to(x.dtype());
+  return (trimmed == value.shape() ? converted : converted.reshape(trimmed)).expand(shape);
 }
 
 }  // namespace
@@ -297,7 +295,7 @@ Tensor index_put(const Tensor& x, const std::vector<Index>& indices, const Tenso
   constexpr Op op("index_put");
   op.check<DTypeError>(impl_of(op, values).dtype == impl_of(op, x).dtype, "values are {}, x is {}; convert one of them with .to()",
                        name(values.dtype()), name(x.dtype()));
-  return clone(x).index_put_(indices, values, accumulate);
+  return x.clone().index_put_(indices, values, accumulate);
 }
 
 const Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value, bool accumulate) const {

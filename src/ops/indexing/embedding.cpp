@@ -6,9 +6,6 @@
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "kernels/embedding.h"
 #include "ops/index_check.h"
 #include "ops/indexing/row_terms.h"
@@ -19,9 +16,9 @@ namespace {
 
 /// Row i of the result adds to row at[i] of the weight, but for those of padding_idx.
 RowTerms lookup_terms(const Tensor& at, std::optional<int64_t> padding_idx, bool by_frequency, DType dtype) {
-  RowTerms terms{reshape(at, {at.numel()}), {}, {}, at.numel()};
+  RowTerms terms{at.reshape({at.numel()}), {}, {}, at.numel()};
   if (padding_idx) {
-    terms.from = reshape(nonzero(ne(terms.to, *padding_idx)), {-1});
+    terms.from = nonzero(terms.to.ne(*padding_idx)).reshape({-1});
     terms.to = index_select(terms.to, 0, terms.from);
     terms.n = terms.to.numel();
   }
@@ -48,7 +45,7 @@ Tensor embedding(const Tensor& indices, const Tensor& weight, const EmbeddingOpt
   dispatch(op, weight.dtype(), [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
   return op.record(y, wrt(weight, [at = Saved(at), rows, width, padding_idx, options](const Tensor& dy) {
                      const RowTerms terms = lookup_terms(*at, padding_idx, options.scale_grad_by_freq, dy.dtype());
-                     return table_gradient(reshape(dy, {at->numel(), width}), terms, rows, options.sparse);
+                     return table_gradient(dy.reshape({at->numel(), width}), terms, rows, options.sparse);
                    }));
 }
 
@@ -60,7 +57,7 @@ Tensor one_hot(const Tensor& indices, int64_t num_classes) {
   const Tensor at = indices.contiguous();
   if (num_classes == -1) {
     op.check<ValueError>(at.numel() > 0, "without an index, say how many classes there are");
-    num_classes = max(at).item<int64_t>() + 1;
+    num_classes = at.max().item<int64_t>() + 1;
   }
   check_indices(op, at, 0, std::max<int64_t>(num_classes, 0), "classes");
   Shape shape = indices.shape();

@@ -6,9 +6,6 @@
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "kernels/embedding.h"
 #include "ops/index_check.h"
 #include "ops/indexing/row_terms.h"
@@ -85,8 +82,8 @@ Tensor largest(const Tensor& weight, const Bags& bags) {
                       winner.data<int64_t>());
   });
   return op.record(y, wrt(weight, [winner, rows, width](const Tensor& dy) {
-                     const Tensor kept = masked_fill(dy, lt(winner, 0), 0);
-                     return scatter_add(zeros({rows, width}, {.dtype = dy.dtype()}), 0, clamp(winner, 0), kept);
+                     const Tensor kept = dy.masked_fill(winner.lt(0), 0);
+                     return scatter_add(zeros({rows, width}, {.dtype = dy.dtype()}), 0, winner.clamp(0), kept);
                    }));
 }
 
@@ -105,7 +102,7 @@ Tensor divided_by_size(const Tensor& sums, const Bags& bags) {
   std::vector<double> sizes;
   for (size_t b = 1; b < bags.starts.size(); ++b)
     sizes.push_back(static_cast<double>(std::max<int64_t>(bags.starts[b] - bags.starts[b - 1], 1)));
-  return div(sums, from_vector(sizes, {bags.count(), 1}, {.dtype = sums.dtype()}));
+  return sums / from_vector(sizes, {bags.count(), 1}, {.dtype = sums.dtype()});
 }
 
 /// The gradients of weighted sums: y[bag[i]] += w[i] weight[index[i]], w per_sample_weights at the entries' places.
@@ -115,16 +112,16 @@ struct Weighted {
   bool by_frequency, sparse;
 
   Tensor of_weight(const Tensor& dy) const {
-    const Tensor w = index_select(reshape(*samples, {-1}), 0, bags.place);
-    const Tensor scale = by_frequency ? mul(w, inverse_frequency(bags.index, dy.dtype())) : w;
+    const Tensor w = index_select(samples->reshape({-1}), 0, bags.place);
+    const Tensor scale = by_frequency ? w * inverse_frequency(bags.index, dy.dtype()) : w;
     const int64_t rows = weight->size(0), n = bags.index.numel();
     if (!recording_backward()) return table_gradient(dy, {bags.index, bags.bag, scale, n}, rows, sparse);
-    return sum_of_rows(mul(index_select(dy, 0, bags.bag), unsqueeze(scale, 1)), {bags.index, {}, {}, n}, rows);
+    return sum_of_rows(index_select(dy, 0, bags.bag) * scale.unsqueeze(1), {bags.index, {}, {}, n}, rows);
   }
 
   Tensor of_samples(const Tensor& dy) const {
-    const Tensor products = mul(index_select(dy, 0, bags.bag), index_select(*weight, 0, bags.index));
-    return reshape(index_add(zeros({samples->numel()}, {.dtype = dy.dtype()}), 0, bags.place, sum(products, {1})), samples->shape());
+    const Tensor products = index_select(dy, 0, bags.bag) * index_select(*weight, 0, bags.index);
+    return index_add(zeros({samples->numel()}, {.dtype = dy.dtype()}), 0, bags.place, products.sum({1})).reshape(samples->shape());
   }
 };
 
@@ -133,7 +130,7 @@ Tensor weighted_sum(const Tensor& weight, const Tensor& samples, const Bags& bag
   Tensor y;
   {
     NoGradGuard no_grad;
-    const Tensor scale = index_select(reshape(samples, {-1}), 0, bags.place);
+    const Tensor scale = index_select(samples.reshape({-1}), 0, bags.place);
     y = sum_of_rows(weight, {bags.bag, bags.index, scale, bags.index.numel()}, bags.count());
   }
   const Weighted gradient{bags, Saved(weight), Saved(samples), options.scale_grad_by_freq, options.sparse};
@@ -155,7 +152,7 @@ Tensor sum_or_mean(const Tensor& weight, const Bags& bags, const EmbeddingBagOpt
                      if (mean) scale = shares(bags, dy.dtype());
                      if (options.scale_grad_by_freq) {
                        const Tensor frequency = inverse_frequency(bags.index, dy.dtype());
-                       scale = mean ? mul(scale, frequency) : frequency;
+                       scale = mean ? scale * frequency : frequency;
                      }
                      return table_gradient(dy, {bags.index, bags.bag, scale, bags.index.numel()}, rows, options.sparse);
                    }));

@@ -8,7 +8,6 @@
 #include "core/layout.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "kernels/embedding.h"
 #include "ops/index_check.h"
 #include "ops/promote.h"
@@ -126,7 +125,7 @@ Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor
   op.check<DTypeError>(source.dtype() == x.dtype(), "x is {} and source {}; they must agree", name(x.dtype()), name(source.dtype()));
   op.check<DTypeError>(x.dtype() == DType::Bool || kind(alpha.dtype()) <= kind(x.dtype()),
                        "alpha is a floating-point number, but x is {}; convert x first", name(x.dtype()));
-  Tensor y = clone(x.detach());
+  Tensor y = x.detach().clone();
   add_along(y, dim, at, source, alpha);
   return op.record(y, wrt(x, [](const Tensor& dy) { return dy; }),
                    wrt(source, [at = Saved(at), dim, alpha](const Tensor& dy) { return mul(index_select(dy, dim, *at), alpha); }));
@@ -137,8 +136,8 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   const Shape& shape = impl_of(op, x).layout.shape;
   dim = wrap_dim(op, dim, shape.size());
   const Tensor at = dense_index(op, index);
-  if (shape.empty() && at.dim() == 1) return gather(reshape(x, 1), 0, at);
-  if (at.dim() == 0 && shape.size() == 1) return reshape(gather(x, 0, reshape(at, 1)), {});
+  if (shape.empty() && at.dim() == 1) return gather(x.reshape(1), 0, at);
+  if (at.dim() == 0 && shape.size() == 1) return gather(x, 0, at.reshape(1)).reshape({});
   check_scatter(op, shape, at, dim);
   const Tensor dense = x.detach().contiguous();
   Tensor y = op.empty(at.shape(), x.dtype());
@@ -160,7 +159,7 @@ Tensor corner(Op op, const Tensor& source, const Tensor& index) {
   op.check<ShapeError>(covers, "source has shape {}, but index {}; it must not be smaller in any dimension", shape, index.shape());
   Tensor part = source;
   for (int64_t d = 0; d < shape.size(); ++d)
-    if (index.shape()[d] != shape[d]) part = narrow(part, d, 0, index.shape()[d]);
+    if (index.shape()[d] != shape[d]) part = part.narrow(d, 0, index.shape()[d]);
   return part;
 }
 
@@ -169,7 +168,7 @@ template <class F>
 Tensor scattered(Op op, const Tensor& x, int64_t dim, const Tensor& at, const Tensor& source, F f) {
   op.check<DTypeError>(source.dtype() == x.dtype(), "x is {} and source {}; they must agree", name(x.dtype()), name(source.dtype()));
   const Tensor from = source.detach().contiguous();
-  Tensor y = clone(x.detach());
+  Tensor y = x.detach().clone();
   dispatch(op, x.dtype(), [&]<class T>() {
     for_each_gathered(x.shape(), at, dim,
                       [values = from.data<T>(), to = y.data<T>(), f](int64_t in_x, int64_t i) { to[in_x] = f(to[in_x], values[i]); });
@@ -212,7 +211,7 @@ Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tens
   constexpr Op op("scatter_add");
   dim = wrap_dim(op, dim, impl_of(op, x).layout.rank());
   const Tensor at = scatter_index(op, x, dim, index);
-  if (at.numel() == 0) return clone(x);
+  if (at.numel() == 0) return x.clone();
   const Tensor part = corner(op, source, at);
   return op.record(summed(op, x, dim, at, part), wrt(x, [](const Tensor& dy) { return dy; }),
                    wrt(part, [at = Saved(at), dim](const Tensor& dy) { return gather(dy, dim, *at); }));
@@ -222,7 +221,7 @@ Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& 
   constexpr Op op("scatter");
   dim = wrap_dim(op, dim, impl_of(op, x).layout.rank());
   const Tensor at = scatter_index(op, x, dim, index);
-  if (at.numel() == 0) return clone(x);
+  if (at.numel() == 0) return x.clone();
   const Tensor part = corner(op, source, at);
   return op.record(scattered(op, x, dim, at, part, [](auto, auto b) { return b; }),
                    wrt(x, [at = Saved(at), dim](const Tensor& dy) { return scatter(dy, dim, *at, 0); }),
@@ -243,7 +242,7 @@ Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& 
   if (reduce == "add") return scatter_add(x, dim, index, source);
   dim = wrap_dim(op, dim, impl_of(op, x).layout.rank());
   const Tensor at = scatter_index(op, x, dim, index);
-  if (at.numel() == 0) return clone(x);
+  if (at.numel() == 0) return x.clone();
   op.check<AutogradError>(!is_grad_enabled() || (!x.requires_grad() && !source.requires_grad()),
                           "reduce \"multiply\" has no gradient; detach the tensors, or multiply gathered elements");
   return scattered(op, x, dim, at, corner(op, source, at), [](auto a, auto b) { return static_cast<decltype(a)>(a * b); });
@@ -263,10 +262,10 @@ Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Tenso
   Shape expected = shape;
   if (!shape.empty()) expected[dim] = at.numel();
   op.check<ShapeError>(impl_of(op, source).layout.shape == expected, "source has shape {}, expected {}", source.shape(), expected);
-  if (shape.empty()) return scatter(reshape(x, 1), 0, reshape(at, 1), reshape(source, 1)).reshape({});
+  if (shape.empty()) return scatter(x.reshape(1), 0, at.reshape(1), source.reshape(1)).reshape({});
   Shape column = Shape::filled(shape.size(), 1);
   column[dim] = at.numel();
-  return scatter(x, dim, expand(reshape(at, column), expected), source);
+  return scatter(x, dim, at.reshape(column).expand(expected), source);
 }
 
 Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, Scalar value) {
@@ -274,23 +273,23 @@ Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, Scalar valu
   const Shape& shape = impl_of(op, x).layout.shape;
   dim = wrap_dim(op, dim, shape.size());
   const Tensor at = index_along(op, shape, dim, index);
-  Tensor mask = index_add(zeros(shape.empty() ? Shape(1) : Shape(shape[dim])), 0, reshape(at, -1), ones(at.numel())).gt(0);
-  if (shape.empty()) return masked_fill(x, reshape(mask, {}), value);
+  Tensor mask = index_add(zeros(shape.empty() ? Shape(1) : Shape(shape[dim])), 0, at.reshape(-1), ones(at.numel())).gt(0);
+  if (shape.empty()) return masked_fill(x, mask.reshape({}), value);
   Shape column = Shape::filled(shape.size(), 1);
   column[dim] = shape[dim];
-  return masked_fill(x, reshape(mask, column), value);
+  return masked_fill(x, mask.reshape(column), value);
 }
 
 Tensor take_along_dim(const Tensor& x, const Tensor& index, std::optional<int64_t> dim) {
   constexpr Op op("take_along_dim");
   op.takes(x, index);
-  if (!dim) return gather(reshape(x, -1), 0, reshape(index, -1));
+  if (!dim) return gather(x.reshape(-1), 0, index.reshape(-1));
   op.check<ShapeError>(x.dim() == index.dim(), "x has shape {} and index {}; they must have as many dimensions", x.shape(), index.shape());
   const int64_t d = wrap_dim(op, *dim, x.dim());
   Shape source = x.shape(), places = index.shape();
   for (int64_t i = 0; i < source.size(); ++i)
     if (i != d) source[i] = places[i] = source[i] == 1 ? places[i] : places[i] == 1 ? source[i] : places[i];
-  return gather(expand(x, source), d, expand(index, places));
+  return gather(x.expand(source), d, index.expand(places));
 }
 
 Tensor nonzero(const Tensor& x) {
@@ -312,8 +311,8 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
   constexpr Op op("masked_select");
   op.check<DTypeError>(impl_of(op, mask).dtype == DType::Bool, "the mask must be bool, got {}; compare, as in x > 0", name(mask.dtype()));
   const Shape shape = broadcast_shapes(op, impl_of(op, x).layout.shape, mask.shape());
-  const Tensor places = reshape(nonzero(reshape(expand(mask, shape), -1)), -1);
-  return index_select(reshape(expand(x, shape), -1), 0, places);
+  const Tensor places = nonzero(mask.expand(shape).reshape(-1)).reshape(-1);
+  return index_select(x.expand(shape).reshape(-1), 0, places);
 }
 
 }  // namespace gradus

@@ -9,7 +9,6 @@
 #include "gradus/creation.h"
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "kernels/embedding.h"
 
 namespace gradus {
@@ -28,10 +27,10 @@ Tensor sum_of_rows(const Tensor& x, const RowTerms& terms, int64_t rows) {
 
 Tensor table_gradient(const Tensor& dy, const RowTerms& terms, int64_t rows, bool sparse) {
   if (!sparse || recording_backward()) return sum_of_rows(dy, terms, rows);
-  const Tensor values = terms.from.defined() ? index_select(dy, 0, terms.from) : clone(dy);
-  if (terms.scale.defined()) values.mul_(unsqueeze(terms.scale, 1));
+  const Tensor values = terms.from.defined() ? index_select(dy, 0, terms.from) : dy.clone();
+  if (terms.scale.defined()) values.mul_(terms.scale.unsqueeze(1));
   // Copies, as the caller may go on to use the memory of dy and of the indices.
-  return row_sparse({clone(terms.to), values, false}, {rows, dy.size(1)});
+  return row_sparse({terms.to.clone(), values, false}, {rows, dy.size(1)});
 }
 
 Tensor inverse_frequency(const Tensor& indices, DType dtype) {

@@ -5,7 +5,6 @@
 #include "gradus/ops/activation.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "ops/index_check.h"
 #include "ops/loss/pair_loss.h"
 
@@ -18,7 +17,7 @@ Tensor weighted(Op op, const Tensor& losses, const Tensor& weight, Reduction red
   if (!weight.defined()) return reduced_loss(losses, reduction);
   op.check<ShapeError>(broadcast_shapes(op, losses.shape(), weight.shape()) == losses.shape(),
                        "weight has shape {}, which does not broadcast to that of the input, {}", weight.shape(), losses.shape());
-  return reduced_loss(to(mul(losses, weight.detach()), losses.dtype()), reduction);
+  return reduced_loss(mul(losses, weight.detach()).to(losses.dtype()), reduction);
 }
 
 void check_probabilities(const Tensor& x) {
@@ -64,7 +63,7 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   check_real(op, input);
   check_real(op, target);
   const DType dtype = result_type(input, target);
-  const Tensor x = to(input, dtype), t = to(target, dtype);
+  const Tensor x = input.to(dtype), t = target.to(dtype);
   const bool plain = !options.weight.defined() && !options.pos_weight.defined();
   const Reduction first = plain ? options.reduction : Reduction::None;
   Tensor losses;
@@ -83,7 +82,7 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
         op, x, t, first, []<class T>(T v, T y) { return (1 - y) * v + softplus_of<T>(-v); },
         [](const auto& v, const auto& y) { return sigmoid_of(v) - y; }, []<class T>(const T& v, const T&) -> T { return -v; });
   }
-  return to(plain ? losses : weighted(op, losses, options.weight, options.reduction), target.dtype());
+  return (plain ? losses : weighted(op, losses, options.weight, options.reduction)).to(target.dtype());
 }
 
 namespace {
@@ -142,7 +141,7 @@ Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor
     op.check<ShapeError>(!shape.empty() && (var.shape() == one || var.shape() == without),
                          "var has shape {}; for input of shape {} give the same, or {} or {}, one variance a row", var.shape(), shape, one,
                          without);
-    if (var.shape() == without) spread = unsqueeze(var, -1);
+    if (var.shape() == without) spread = var.unsqueeze(-1);
   }
   const Tensor number = spread.detach();
   op.check<ValueError>(!any(lt(number, 0)).item<bool>(), "var has a negative element; a variance is 0 or more");

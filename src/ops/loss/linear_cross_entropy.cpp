@@ -12,7 +12,6 @@
 #include "gradus/creation.h"
 #include "gradus/ops/product.h"
 #include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "kernels/blas.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/reduce.h"
@@ -183,12 +182,12 @@ kernels::LogSumExp<T>* lse_of(const Tensor& lse) {
 /// Gradients by way of the whole logits, themselves recorded.
 void pull_recorded(const Tape& tape, const Tensor& dy, InputGradients dx) {
   const Tensor &input = *tape.inputs[0], &weight = *tape.inputs[1], &bias = *tape.inputs[2], &target = *tape.target;
-  const Tensor x = reshape(input, {target.numel(), weight.size(1)}), logits = linear(x, weight, bias);
-  const Tensor loss = cross_entropy(logits, reshape(target, -1), tape.options);
-  const Tensor given = tape.options.reduction == Reduction::None ? reshape(dy, -1) : dy;
+  const Tensor x = input.reshape({target.numel(), weight.size(1)}), logits = linear(x, weight, bias);
+  const Tensor loss = cross_entropy(logits, target.reshape(-1), tape.options);
+  const Tensor given = tape.options.reduction == Reduction::None ? dy.reshape(-1) : dy;
   const Tensor d = autograd::grad({loss}, {logits}, {given}, {.create_graph = true})[0];
-  if (dx.needs(0)) dx[0] = reshape(matmul(d, weight), input.shape());
-  if (dx.needs(1)) dx[1] = matmul(t(d), x);
+  if (dx.needs(0)) dx[0] = matmul(d, weight).reshape(input.shape());
+  if (dx.needs(1)) dx[1] = matmul(d.t(), x);
   if (dx.needs(2)) dx[2] = sum(d, 0);
 }
 

@@ -7,7 +7,6 @@
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "ops/loss/class_targets.h"
 
 namespace gradus {
@@ -64,7 +63,7 @@ Tensor nll_loss(const Tensor& x, const Tensor& target, const NLLLossOptions& opt
   if (classes == 0) return options.reduction == Reduction::None ? zeros(expected, {.dtype = x.dtype()}) : sum(x);
 
   const Factors f = dispatch_floating(op, x.dtype(), [&]<class T>() { return factors_of<T>(labels, options); });
-  Tensor chosen = squeeze(gather(x, class_dim, unsqueeze(f.index, class_dim)), class_dim);
+  Tensor chosen = gather(x, class_dim, f.index.unsqueeze(class_dim)).squeeze(class_dim);
   if (f.ignored.defined()) chosen = masked_fill(chosen, f.ignored, 0);  // it may be infinite
   const Tensor losses = mul(chosen, f.factor);
   if (options.reduction == Reduction::None) return losses;

@@ -3,9 +3,7 @@
 #include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/loss.h"
-#include "gradus/ops/reduction.h"
 #include "kernels/pair_loss.h"
 #include "ops/elementwise.h"
 #include "ops/number_or_tensor.h"
@@ -15,7 +13,7 @@ namespace gradus {
 
 inline Tensor reduced_loss(const Tensor& losses, Reduction reduction) {
   if (reduction == Reduction::None) return losses;
-  return reduction == Reduction::Sum ? sum(losses) : mean(losses);
+  return reduction == Reduction::Sum ? losses.sum() : losses.mean();
 }
 
 /// Throws ShapeError unless a prediction and its target have one shape.
@@ -46,7 +44,7 @@ Tensor pair_loss(Op op, const Tensor& x, const Tensor& target, Reduction reducti
   });
   const auto pullback = [=](auto derivative) {
     return [=, a = Saved(a), b = Saved(b)](const Tensor& dy) -> Tensor {
-      if (recording_backward()) return mul(mul(dy, scale), derivative(*a, *b));
+      if (recording_backward()) return dy * scale * derivative(*a, *b);
       Tensor gradient = op.empty(a->shape(), a->dtype());
       const Tensor d = dy.contiguous();
       dispatch_floating(op, a->dtype(), [&]<class T>() {

@@ -1,7 +1,5 @@
 #include "gradus/ops/loss.h"
 
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/loss/pair_loss.h"
 
 /// Losses that measure how far a prediction is from a number.
@@ -18,7 +16,7 @@ Pair promoted(Op op, const Tensor& x, const Tensor& target) {
   const DType dtype = result_type(x, target);
   op.check<DTypeError>(is_floating_point(dtype), "one of input and target must be float32 or float64, got {} and {}", name(x.dtype()),
                        name(target.dtype()));
-  return {to(x, dtype), to(target, dtype)};
+  return {x.to(dtype), target.to(dtype)};
 }
 
 /// The slope of smooth_l1_loss at difference d: -1 below -beta, 1 above beta, d / beta between, where with beta 0 only 0 and NaN are left.
@@ -41,7 +39,7 @@ Tensor mse_loss(const Tensor& input, const Tensor& target, const LossOptions& op
 
 Tensor l1_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
   check_same_shape(Op("l1_loss"), input, target);
-  return reduced_loss(abs(sub(input, target)), options.reduction);
+  return reduced_loss((input - target).abs(), options.reduction);
 }
 
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const SmoothL1LossOptions& options) {
@@ -65,7 +63,7 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOpti
   op.check<ValueError>(options.delta > 0, "delta is {}, but must be positive", options.delta);
   const double delta = options.delta;
   return pair_loss(
-      op, input, to(target, input.dtype()), options.reduction,
+      op, input, target.to(input.dtype()), options.reduction,
       [delta]<class T>(T x, T t) {
         const T b = static_cast<T>(delta), d = x - t, size = d < 0 ? -d : d;
         return size < b ? d * d / 2 : b * (size - b / 2);

@@ -8,7 +8,6 @@
 #include "core/dispatch.h"
 #include "core/random.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
 
 namespace gradus {
 
@@ -18,7 +17,7 @@ Tensor dropout(const Tensor& x, double p, bool training) {
   op.check<ValueError>(p >= 0 && p <= 1, "p {} is not a probability; give 0 to 1", p);
   op.check<DTypeError>(is_floating_point(x.dtype()), "takes float32 or float64, got {}", name(x.dtype()));
   if (!training || p == 0 || x.numel() == 0) return x;
-  if (p == 1) return mul(x, zeros_like(x));
+  if (p == 1) return x * zeros_like(x);
   // 0 or 1 / (1 - p), one draw an element in row-major order, as PyTorch's bernoulli_ draws.
   Tensor scale = op.empty(x.shape(), x.dtype());
   {
@@ -34,7 +33,7 @@ Tensor dropout(const Tensor& x, double p, bool training) {
       }
     });
   }
-  return mul(x, scale);
+  return x * scale;
 }
 
 }  // namespace gradus

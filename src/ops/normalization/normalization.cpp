@@ -6,7 +6,6 @@
 #include "core/dispatch.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "kernels/layer_norm.h"
 #include "ops/finite.h"
 
@@ -148,7 +147,7 @@ namespace {
 Tensor by_channel(const Tensor& p, int64_t rank) {
   Shape shape = Shape::filled(rank, 1);
   shape[1] = p.numel();
-  return reshape(p, shape);
+  return p.reshape(shape);
 }
 
 /// The dimensions that a channel's numbers are taken over.
@@ -205,7 +204,7 @@ void update_running(const Tensor& x, const Tensor& running_mean, const Tensor& r
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias,
                   bool training, double momentum, double eps) {
   const Shape& shape = impl_of(batch_norm_op, x).layout.shape;
-  if (shape == Shape(0)) return clone(x);  // nothing, without channels: PyTorch takes it
+  if (shape == Shape(0)) return x.clone();  // nothing, without channels: PyTorch takes it
   batch_norm_op.check<ShapeError>(shape.size() >= 2, "x has shape {}, expected (batch, channels, …)", shape);
   check_floating(batch_norm_op, x);
   const int64_t channels = shape[1];
@@ -241,7 +240,7 @@ Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight, con
   check_parameter(group_norm_op, "bias", bias, shape[1], x.dtype());
   const int64_t numbers = x.numel() / std::max<int64_t>(shape[0] * num_groups, 1);  // of a group
   group_norm_op.check<ValueError>(shape[0] * numbers != 1, "x of shape {} has one value a group, which has no variance", shape);
-  Tensor y = reshape(layer_norm(reshape(x, {shape[0], num_groups, numbers}), numbers, {}, {}, eps), shape);
+  Tensor y = layer_norm(x.reshape({shape[0], num_groups, numbers}), numbers, {}, {}, eps).reshape(shape);
   if (weight.defined()) y = mul(y, by_channel(weight, shape.size()));
   return bias.defined() ? add(y, by_channel(bias, shape.size())) : y;
 }

@@ -4,8 +4,6 @@
 
 #include "autograd/op.h"
 #include "core/layout.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/promote.h"
 
 namespace gradus {
@@ -28,10 +26,10 @@ Tensor bilinear(const Tensor& x1, const Tensor& x2, const Tensor& weight, const 
   op.check<ShapeError>(!bias.defined() || bias.shape() == Shape(w[0]), "bias has shape {}, expected [{}], one number an output",
                        bias.defined() ? bias.shape() : Shape(), w[0]);
   const int64_t rows = y.numel() / std::max<int64_t>(w[0], 1);
-  const Tensor rotated = reshape(permute(weight, {1, 0, 2}), {w[1], w[0] * w[2]});                 // (I, O J)
-  const Tensor partial = reshape(matmul(reshape(x1, {rows, w[1]}), rotated), {rows, w[0], w[2]});  // x1 W
-  const Tensor result = reshape(matmul(partial, reshape(x2, {rows, w[2], 1})), y);
-  return bias.defined() ? add(result, bias) : result;
+  const Tensor rotated = weight.permute({1, 0, 2}).reshape({w[1], w[0] * w[2]});                 // (I, O J)
+  const Tensor partial = matmul(x1.reshape({rows, w[1]}), rotated).reshape({rows, w[0], w[2]});  // x1 W
+  const Tensor result = matmul(partial, x2.reshape({rows, w[2], 1})).reshape(y);
+  return bias.defined() ? result + bias : result;
 }
 
 }  // namespace gradus

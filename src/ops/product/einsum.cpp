@@ -6,7 +6,6 @@
 
 #include "autograd/op.h"
 #include "core/layout.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 
 /// Einstein's summation as permutations, batched products and sums: two operands at a time, from the left.
@@ -104,7 +103,7 @@ Labelled summed_over(Labelled x, const std::string& wanted) {
     if (has(wanted, x.labels[i])) left += x.labels[i];
     else gone.push_back(static_cast<int64_t>(i));
   }
-  return {gone.empty() ? x.tensor : sum(x.tensor, gone), left};
+  return {gone.empty() ? x.tensor : x.tensor.sum(gone), left};
 }
 
 /// The product of two operands, summed over the labels that nobody wants any more.

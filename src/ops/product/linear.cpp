@@ -6,9 +6,6 @@
 
 #include "core/dispatch.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "kernels/blas.h"
 #include "kernels/linear.h"
 #include "ops/matrix_product.h"
@@ -35,8 +32,8 @@ struct LinearPullback {
     const Tensor& dy = dys[0];
     if (!recording_backward() && dy.numel() >= large && dy.size(1) > 1 && by_blocks(dy.contiguous(), dx)) return;
     if (wants_x) dx[0] = matrix_product(dy, *weight, {true, false});
-    if (wants_weight) dx[1] = matrix_product(t(dy), *x, {true, false});
-    if (wants_bias) dx[2] = sum(dy, {0});
+    if (wants_weight) dx[1] = matrix_product(dy.t(), *x, {true, false});
+    if (wants_bias) dx[2] = dy.sum({0});
   }
 
  private:
@@ -89,14 +86,14 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_operands(x, weight, bias);
   const int64_t outputs = weight.size(0), inputs = weight.size(1);
   if (outputs == 0 || inputs == 0 || !is_floating_point(x.dtype())) {
-    Tensor y = matmul(x, t(weight));
+    Tensor y = matmul(x, weight.t());
     return bias.defined() ? y + bias : y;
   }
   Shape shape = x.shape();
   shape[shape.size() - 1] = outputs;
-  const Tensor flat = reshape(x, {shape.numel() / outputs, inputs}), y = product(flat, weight, bias);
+  const Tensor flat = x.reshape({shape.numel() / outputs, inputs}), y = product(flat, weight, bias);
   (bias.defined() ? with_bias : op).record_joint(std::span(&y, 1), std::array{flat, weight, bias}, LinearPullback(flat, weight, bias));
-  return x.dim() == 2 ? y : view(y, shape);
+  return x.dim() == 2 ? y : y.view(shape);
 }
 
 }  // namespace gradus

@@ -7,7 +7,6 @@
 #include "core/dispatch.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "kernels/product.h"
 #include "ops/finite.h"

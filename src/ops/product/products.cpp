@@ -2,8 +2,6 @@
 
 #include "autograd/op.h"
 #include "core/layout.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/promote.h"
 
 namespace gradus {
@@ -24,10 +22,10 @@ Tensor combined(Op op, const Tensor& x, const Tensor& y, Scalar beta, Scalar alp
   op.check<DTypeError>(x.dtype() == y.dtype(), "x is {} and the product {}; convert one with .to()", name(x.dtype()), name(y.dtype()));
   beta = in_kind_of(y, beta);
   alpha = in_kind_of(y, alpha);
-  const Tensor stretched = expand(x, y.shape());
-  const Tensor product = alpha.to<double>() == 1 ? y : mul(y, alpha);
+  const Tensor stretched = x.expand(y.shape());
+  const Tensor product = alpha.to<double>() == 1 ? y : y * alpha;
   if (beta.to<double>() == 0) return product;
-  return add(product, beta.to<double>() == 1 ? stretched : mul(stretched, beta));
+  return product + (beta.to<double>() == 1 ? stretched : stretched * beta);
 }
 
 }  // namespace
@@ -61,7 +59,7 @@ Tensor dot(const Tensor& a, const Tensor& b) {
 Tensor outer(const Tensor& a, const Tensor& b) {
   constexpr Op op("outer");
   check_ranks(op, a, b, 1, 1);
-  return mul(unsqueeze(a, 1), b);
+  return a.unsqueeze(1) * b;
 }
 
 Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {

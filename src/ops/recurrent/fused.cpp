@@ -4,7 +4,6 @@
 #include "core/dispatch.h"
 #include "gradus/autograd.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/recurrent/layer.h"
 
 namespace gradus {
@@ -58,7 +57,7 @@ kernels::RecurrentSaved<T> pointers(const SavedArrays& saved) {
 /// Room for what forward leaves. The states (T, B, H) have room for those before the first step next to them.
 SavedArrays room_for(const Op& op, RecurrentKind kind, const RecurrentSizes& s, DType dtype) {
   const bool is_gru = kind == RecurrentKind::Gru || kind == RecurrentKind::GruResetBefore, is_lstm = kind == RecurrentKind::Lstm;
-  const auto states = [&] { return narrow(op.empty({s.T + 1, s.B, s.H}, dtype), 0, s.reverse ? 0 : 1, s.T); };
+  const auto states = [&] { return op.empty({s.T + 1, s.B, s.H}, dtype).narrow(0, s.reverse ? 0 : 1, s.T); };
   SavedArrays saved;
   saved.h = states();
   if (is_lstm) saved.c = states();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "gradus/ops/shape.h"
 #include "ops/recurrent/layer.h"
 
 namespace gradus {
@@ -57,7 +56,7 @@ Tensor checked_lengths(const Op& op, const Tensor& lengths, const RecurrentSizes
   op.check<DTypeError>(lengths.dtype() == DType::Int64, "lengths are {}; convert them with .to(gradus::int64)", name(lengths.dtype()));
   op.check<ShapeError>(lengths.shape() == Shape{s.B}, "lengths have shape {}, expected {}, one for each row of the batch", lengths.shape(),
                        Shape{s.B});
-  const Tensor own = clone(lengths);
+  const Tensor own = lengths.clone();
   const int64_t* values = own.data<int64_t>();
   for (int64_t i = 0; i < s.B; ++i)
     op.check<ValueError>(values[i] >= 0 && values[i] <= s.T, "length {} at [{}] is not in 0 to {}, the number of steps", values[i], i, s.T);
@@ -90,7 +89,7 @@ Tensor gru_cell(const Tensor& x, const Tensor& h, const RecurrentWeights& weight
   constexpr Op op("gru_cell");
   LayerInputs in{x, h, {}, weights};
   const RecurrentSizes s = checked_sizes(op, in, 3, true);
-  in.x = unsqueeze(x, 0);
+  in.x = x.unsqueeze(0);
   return fused_layer(gru_kind(reset_after), in, {}, s).h_n;
 }
 

@@ -5,8 +5,6 @@
 #include "autograd/op.h"
 #include "core/check.h"
 #include "core/layout.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/promote.h"
 
 namespace gradus {
@@ -16,7 +14,7 @@ namespace {
 /// max(||x||, eps) along dim, with the gradient of ||x||.
 Tensor bounded_norm(const Tensor& x, int64_t dim, double eps) {
   const Tensor length = norm(x, 2, dim, true), number = length.detach();
-  return add(length, sub(clamp(number, eps), number));
+  return length + (number.clamp(eps) - number);
 }
 
 }  // namespace
@@ -27,15 +25,15 @@ Tensor cosine_similarity(const Tensor& x, const Tensor& y, int64_t dim, double e
   op.check<DTypeError>(is_floating_point(dtype), "takes float32 or float64, got {} and {}; convert with .to(gradus::float32)",
                        name(x.dtype()), name(y.dtype()));
   const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
-  const Tensor a = expand(to(x, dtype), shape), b = expand(to(y, dtype), shape);
-  return sum(mul(div(a, bounded_norm(a, dim, eps)), div(b, bounded_norm(b, dim, eps))), dim);
+  const Tensor a = x.to(dtype).expand(shape), b = y.to(dtype).expand(shape);
+  return sum(a / bounded_norm(a, dim, eps) * (b / bounded_norm(b, dim, eps)), dim);
 }
 
 Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
   constexpr Op op("pairwise_distance");
   op.takes(x1, x2);
   const int64_t last = std::max(x1.dim(), x2.dim()) - 1;
-  return norm(add(sub(x1, x2), eps), p, last, keepdim);
+  return norm(x1 - x2 + eps, p, last, keepdim);
 }
 
 }  // namespace gradus

@@ -7,7 +7,6 @@
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/indexing.h"
-#include "gradus/ops/shape.h"
 #include "kernels/reduce.h"
 #include "ops/reduction/reduction.h"
 
@@ -48,9 +47,9 @@ ValuesIndices extremum_along(Op op, const Tensor& x, int64_t dim, bool keepdim) 
   ValuesIndices y = extremum<Better>(op, x, dim, keepdim);
   if (!is_floating_point(x.dtype())) return y;
   y.values = op.record(y.values, wrt(x, [indices = Saved(y.indices), shape = x.shape(), dim, keepdim](const Tensor& dy) {
-                         if (shape.empty()) return reshape(dy, {});
-                         const Tensor at = keepdim ? *indices : unsqueeze(*indices, dim < 0 ? dim + shape.size() : dim);
-                         return scatter_add(zeros(shape, {.dtype = dy.dtype()}), dim, at, reshape(dy, at.shape()));
+                         if (shape.empty()) return dy.reshape({});
+                         const Tensor at = keepdim ? *indices : indices->unsqueeze(dim < 0 ? dim + shape.size() : dim);
+                         return scatter_add(zeros(shape, {.dtype = dy.dtype()}), dim, at, dy.reshape(at.shape()));
                        }));
   return y;
 }
@@ -80,10 +79,10 @@ Tensor shared_extremum(Op op, const Tensor& x, const Dims& dims, bool keepdim) {
                      Tensor share;
                      {
                        NoGradGuard no_grad;
-                       const Tensor equals = eq(*x, reshape(out, r.keep)).to(x->dtype());
-                       share = div(equals, reshape(sum(equals, r.dims, true), r.keep));
+                       const Tensor equals = eq(*x, out.reshape(r.keep)).to(x->dtype());
+                       share = div(equals, sum(equals, r.dims, true).reshape(r.keep));
                      }
-                     return mul(reshape(dy, r.keep), share);
+                     return mul(dy.reshape(r.keep), share);
                    }));
 }
 

@@ -5,7 +5,6 @@
 #include "autograd/op.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/reduction/reduction.h"
 
 namespace gradus {
@@ -27,16 +26,16 @@ Tensor softmax_share(const Tensor& x, const Tensor& dy, const Tensor& total) {
 Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {
   constexpr Op op("logsumexp");
   const Reduced r = reduced(op, x, dims);
-  const Tensor v = is_floating_point(x.dtype()) ? x : to(x, DType::Float32);
+  const Tensor v = is_floating_point(x.dtype()) ? x : x.to(DType::Float32);
   Tensor y;
   if (r.count == 0) y = full(keepdim ? r.keep : r.squeezed, -std::numeric_limits<double>::infinity(), {.dtype = v.dtype()});
   else {
     NoGradGuard no_grad;
     const Tensor top = amax(v, dims, true), shift = where(isfinite(top), top, 0.0);
-    y = reshape(add(log(sum(exp(sub(v, shift)), dims, true)), shift), keepdim ? r.keep : r.squeezed);
+    y = add(log(sum(exp(sub(v, shift)), dims, true)), shift).reshape(keepdim ? r.keep : r.squeezed);
   }
   return op.record(y, wrt(v, [v = Saved(v), keep = r.keep](const Tensor& dy, const Tensor& out) {
-                     return softmax_share(*v, reshape(dy, keep), reshape(out, keep));
+                     return softmax_share(*v, dy.reshape(keep), out.reshape(keep));
                    }));
 }
 

@@ -1,8 +1,6 @@
 #include "gradus/ops/reduction.h"
 
 #include "core/check.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/reduction/reduction.h"
 
 namespace gradus {
@@ -21,12 +19,12 @@ Distances distances(Op op, const Tensor& x, const Dims& dims, int64_t correction
                        name(x.dtype()));
   d.n = std::max<double>(0, static_cast<double>(d.r.count - correction));
   NoGradGuard no_grad;
-  d.from_mean = sub(x, mean(x, dims, true));
+  d.from_mean = x - mean(x, dims, true);
   return d;
 }
 
 Tensor variance_gradient(const Tensor& x, const Tensor& dy, const Reduced& r, double n) {
-  return mul(mul(sub(x, mean(x, r.dims, true)), 2 / n), reshape(dy, r.keep));
+  return (x - mean(x, r.dims, true)) * (2 / n) * dy.reshape(r.keep);
 }
 
 }  // namespace
@@ -44,7 +42,7 @@ Tensor std(const Tensor& x, const Dims& dims, int64_t correction, bool keepdim) 
   const Distances d = distances(op, x, dims, correction);
   return op.record(root_of_squares(op, d.from_mean, d.r, keepdim, d.n),
                    wrt(x, [x = Saved(x), r = d.r, n = d.n](const Tensor& dy, const Tensor& out) {
-                     const Tensor half = masked_fill(div(div(dy, out), 2), eq(out, 0), 0);
+                     const Tensor half = (dy / out / 2).masked_fill(out.eq(0), 0);
                      return variance_gradient(*x, half, r, n);
                    }));
 }

@@ -3,7 +3,6 @@
 #include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/shape.h"
 #include "kernels/scan.h"
 #include "ops/reduction/reduction.h"
@@ -18,11 +17,11 @@ Tensor products_of_others(const Tensor& x, int64_t dim) {
   Tensor before = ones_like(xs[0]), after = before;
   for (size_t i = 0; i < xs.size(); ++i) {
     others[i] = before;
-    before = mul(before, xs[i]);
+    before = before * xs[i];
   }
   for (size_t i = xs.size(); i-- > 0;) {
-    others[i] = mul(others[i], after);
-    after = mul(after, xs[i]);
+    others[i] = others[i] * after;
+    after = after * xs[i];
   }
   return stack(others, dim);
 }
@@ -37,8 +36,8 @@ Tensor product(const Tensor& x, int64_t dim, bool keepdim) {
   return op.record(totals, wrt(x, [dim, keep = r.keep, x = Saved(x)](const Tensor& dy, const Tensor& y) {
                      if (x->numel() == 0) return zeros_like(*x);
                      const Tensor d = reshape(dy, keep);
-                     if (any(eq(x->detach(), 0)).item<bool>()) return mul(d, products_of_others(*x, dim));
-                     return mul(d, div(reshape(y, keep), *x));
+                     if (any(x->detach().eq(0)).item<bool>()) return d * products_of_others(*x, dim);
+                     return d * (reshape(y, keep) / *x);
                    }));
 }
 

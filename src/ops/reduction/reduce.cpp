@@ -8,8 +8,6 @@
 #include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "kernels/scan.h"
 #include "ops/elementwise.h"
 #include "ops/reduction/reduction.h"
@@ -32,10 +30,10 @@ Tensor sum(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType>
   const Reduced r = reduced(op, x, dims);
   const DType out = dtype.value_or(is_floating_point(x.dtype()) ? x.dtype() : DType::Int64);
   op.check<DTypeError>(out != DType::Bool, "bool holds no sums; use any, or dtype int64");
-  const Tensor v = x.dtype() == out ? x : to(x, out);
+  const Tensor v = x.dtype() == out ? x : x.to(out);
   Tensor y = dispatch(op, out, [&]<class T>() { return sum_of<T>(op, v, r, keepdim); });
   return (dims.empty() ? op : op.as("sum_1")).record(y, wrt(v, [keep = r.keep, shape = v.shape()](const Tensor& dy) {
-                                                       return expand(reshape(dy, keep), shape);
+                                                       return dy.reshape(keep).expand(shape);
                                                      }));
 }
 
@@ -45,7 +43,7 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType
   const DType out = dtype.value_or(x.dtype());
   op.check<DTypeError>(is_floating_point(out), "{} has no mean of its own kind; convert with .to(gradus::float32) or give a dtype",
                        name(out));
-  const Tensor v = x.dtype() == out ? x : to(x, out);
+  const Tensor v = x.dtype() == out ? x : x.to(out);
   Tensor y = dispatch_floating(op, out, [&]<class T>() {
     Tensor total = sum_of<T>(op, v, r, keepdim);
     T* values = total.data<T>();
@@ -63,7 +61,7 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType
                      op, v, r, keepdim, [n = static_cast<double>(r.count)](double e) { return e / n; }, [](double s) { return s; });
   });
   return (dims.empty() ? op : op.as("mean_1")).record(y, wrt(v, [keep = r.keep, shape = v.shape(), n = r.count](const Tensor& dy) {
-                                                        return expand(reshape(div(dy, n), keep), shape);
+                                                        return (dy / n).reshape(keep).expand(shape);
                                                       }));
 }
 
@@ -78,7 +76,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
     op.check<ShapeError>(goes || x.shape()[d] == shape[d - lead], "shape {} is no broadcast of {}", x.shape(), shape);
     if (goes) dims.push_back(d);
   }
-  return reshape(dims.empty() ? x : sum(x, dims, true), shape);
+  return (dims.empty() ? x : sum(x, dims, true)).reshape(shape);
 }
 
 namespace {
@@ -86,7 +84,7 @@ namespace {
 /// Over bool: whether one of the elements that meet, each seen as "is not zero", has the value `wanted`.
 Tensor has(Op op, const Tensor& x, const Dims& dims, bool keepdim, bool wanted) {
   const Reduced r = reduced(op, x, dims);
-  const Tensor set = wanted ? ne(x.detach(), false) : eq(x.detach(), false);
+  const Tensor set = wanted ? x.detach().ne(false) : x.detach().eq(false);
   Tensor y = op.empty(keepdim ? r.keep : r.squeezed, DType::Bool);
   const Folded a = fold(set, r);
   kernels::holds_true(a.outer, a.length, a.inner, a.dense.data<bool>(), y.data<bool>());
@@ -98,9 +96,9 @@ Tensor has(Op op, const Tensor& x, const Dims& dims, bool keepdim, bool wanted) 
 
 Tensor any(const Tensor& x, const Dims& dims, bool keepdim) { return has(Op("any"), x, dims, keepdim, true); }
 Tensor all(const Tensor& x, const Dims& dims, bool keepdim) { return has(Op("all"), x, dims, keepdim, false); }
-Tensor count_nonzero(const Tensor& x, const Dims& dims) { return sum(ne(x, false), dims); }
+Tensor count_nonzero(const Tensor& x, const Dims& dims) { return sum(x.ne(false), dims); }
 
-bool equal(const Tensor& x, const Tensor& y) { return x.shape() == y.shape() && all(eq(x, y)).item<bool>(); }
+bool equal(const Tensor& x, const Tensor& y) { return x.shape() == y.shape() && all(x.eq(y)).item<bool>(); }
 
 bool allclose(const Tensor& x, const Tensor& y, double rtol, double atol, bool equal_nan) {
   constexpr Op op("allclose");

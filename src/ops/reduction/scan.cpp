@@ -3,7 +3,6 @@
 #include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/shape.h"
 #include "kernels/scan.h"
 #include "ops/reduction/reduction.h"
@@ -41,11 +40,11 @@ Tensor cumprod_gradient(const Tensor& x, const Tensor& dy, int64_t dim) {
   const std::vector<Tensor> xs = unbind(x, dim), ds = unbind(dy, dim);
   std::vector<Tensor> dx(xs.size());
   Tensor s;
-  for (size_t i = xs.size(); i-- > 0;) dx[i] = s = i + 1 < xs.size() ? add(ds[i], mul(xs[i + 1], s)) : ds[i];
+  for (size_t i = xs.size(); i-- > 0;) dx[i] = s = i + 1 < xs.size() ? ds[i] + xs[i + 1] * s : ds[i];
   Tensor before;
   for (size_t i = 0; i < xs.size(); ++i) {
-    if (before.defined()) dx[i] = mul(dx[i], before);
-    before = before.defined() ? mul(before, xs[i]) : xs[i];
+    if (before.defined()) dx[i] = dx[i] * before;
+    before = before.defined() ? before * xs[i] : xs[i];
   }
   return stack(dx, dim);
 }

@@ -4,7 +4,6 @@
 #include "core/dispatch.h"
 #include "gradus/creation.h"
 #include "gradus/ops/indexing.h"
-#include "gradus/ops/shape.h"
 #include "kernels/scan.h"
 #include "ops/reduction/reduction.h"
 
@@ -27,7 +26,7 @@ ValuesIndices picked(Op op, const Tensor& x, int64_t dim, const Tensor& places) 
   Tensor values;
   {
     NoGradGuard no_grad;
-    values = x.dim() == 0 ? clone(x) : gather(x, dim, places);
+    values = x.dim() == 0 ? x.clone() : gather(x, dim, places);
   }
   values = op.record(values, wrt(x, [dim, at = Saved(places), shape = x.shape()](const Tensor& dy) {
                        return shape.empty() ? dy : scatter(zeros(shape, {.dtype = dy.dtype()}), dim, *at, dy);

@@ -7,7 +7,6 @@
 #include "core/dispatch.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "kernels/reduce.h"
 #include "ops/reduction/reduction.h"
 
@@ -28,9 +27,9 @@ Tensor norm_of(const Tensor& x, double p, const Dims& dims, const Reduced& r, bo
   }
   op.check<ValueError>(r.count > 0 || p >= 0, "shape {} has no element, and so no norm of order {}", x.shape(), p);
   // Other orders are rare: they are made of public operations, in double, so that the library has no loops for them.
-  const Tensor terms = p == 0 ? to(ne(x, 0), DType::Float64) : pow(abs(to(x, DType::Float64)), p);
+  const Tensor terms = p == 0 ? ne(x, 0).to(DType::Float64) : pow(abs(x.to(DType::Float64)), p);
   const Tensor total = sum(terms, r.dims, keepdim);
-  return to(p == 0 ? total : pow(total, 1 / p), x.dtype());
+  return (p == 0 ? total : pow(total, 1 / p)).to(x.dtype());
 }
 
 /// |x|^e with x's sign, 0 at 0.
@@ -45,7 +44,7 @@ Tensor norm_gradient(const Tensor& x, double p, const Tensor& dy, const Tensor& 
     {
       NoGradGuard no_grad;
       const Tensor equals = logical_or(eq(abs(x), y), isnan(x)).to(x.dtype());
-      share = mul(sign(x), div(equals, reshape(sum(equals, r.dims, true), r.keep)));
+      share = mul(sign(x), div(equals, sum(equals, r.dims, true).reshape(r.keep)));
     }
     return mul(dy, share);
   }
@@ -63,13 +62,13 @@ Tensor root_of_squares(Op op, const Tensor& x, const Reduced& r, bool keepdim, d
   if (x.dtype() == DType::Float32 || r.count == 0) return y;
   // Squares of float64 can be too large, or too small, for float64; those of numbers brought near 1 are not.
   constexpr double large = 1e150, small = 1e-140;
-  const Tensor shape_kept = reshape(y, r.keep);
+  const Tensor shape_kept = y.reshape(r.keep);
   if (all(logical_and(lt(shape_kept, large), gt(shape_kept, small))).item<bool>()) return y;
   const Tensor largest = amax(abs(x), r.dims, true);
   const Tensor scale = where(logical_and(isfinite(largest), gt(largest, 0)), largest, 1.0);
   const Tensor scaled = summed(
       op, div(x, scale), r, keepdim, [](double v) { return v * v; }, root);
-  return mul(scaled, reshape(scale, scaled.shape()));
+  return mul(scaled, scale.reshape(scaled.shape()));
 }
 
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
@@ -77,10 +76,10 @@ Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim, std::opti
   const DType out = dtype.value_or(impl_of(op, x).dtype);
   op.check<DTypeError>(is_floating_point(out), "{} has no norm of its own kind; convert with .to(gradus::float32) or give a dtype",
                        name(out));
-  const Tensor v = to(x, out);
+  const Tensor v = x.to(out);
   const Reduced r = reduced(op, v, dims);
   return op.record(norm_of(v, p, dims, r, keepdim), wrt(v, [p, v = Saved(v), r](const Tensor& dy, const Tensor& y) {
-                     return norm_gradient(*v, p, reshape(dy, r.keep), reshape(y, r.keep), r);
+                     return norm_gradient(*v, p, dy.reshape(r.keep), y.reshape(r.keep), r);
                    }));
 }
 

@@ -9,9 +9,7 @@
 #include "core/checked.h"
 #include "core/layout.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/indexing.h"
-#include "gradus/ops/reduction.h"
 
 namespace gradus {
 namespace {

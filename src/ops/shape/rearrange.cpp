@@ -9,9 +9,7 @@
 #include "core/checked.h"
 #include "core/layout.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/indexing.h"
-#include "gradus/ops/reduction.h"
 #include "ops/shape/part.h"
 
 namespace gradus {
@@ -172,8 +170,8 @@ namespace {
 /// True outside the part that tril (below) or triu keeps: (rows, columns)
 Tensor outside_triangle(Op op, const Tensor& x, int64_t diagonal, bool below) {
   op.check<ShapeError>(impl_of(op, x).layout.rank() >= 2, "shape {} has no matrices; it needs two dimensions", x.shape());
-  const Tensor distance = sub(arange(x.size(-1)), unsqueeze(arange(x.size(-2)), 1));
-  return below ? gt(distance, diagonal) : lt(distance, diagonal);
+  const Tensor distance = arange(x.size(-1)) - unsqueeze(arange(x.size(-2)), 1);
+  return below ? distance.gt(diagonal) : distance.lt(diagonal);
 }
 
 Tensor triangle(Op op, const Tensor& x, int64_t diagonal, bool below) {
@@ -181,9 +179,9 @@ Tensor triangle(Op op, const Tensor& x, int64_t diagonal, bool below) {
   Tensor y;
   {
     NoGradGuard no_grad;
-    y = masked_fill(x, outside, x.dtype() == DType::Bool ? Scalar(false) : Scalar(0));
+    y = x.masked_fill(outside, x.dtype() == DType::Bool ? Scalar(false) : Scalar(0));
   }
-  return op.record(y, wrt(x, [outside](const Tensor& dy) { return masked_fill(dy, outside, 0); }));
+  return op.record(y, wrt(x, [outside](const Tensor& dy) { return dy.masked_fill(outside, 0); }));
 }
 
 }  // namespace
@@ -197,15 +195,15 @@ Tensor diag(const Tensor& x, int64_t offset) {
   op.check<ShapeError>(rank == 1 || rank == 2, "shape {} is neither a vector nor a matrix", x.shape());
   if (rank == 2) return clone(diagonal(x, offset));
   const int64_t n = x.size(0) + std::abs(offset);
-  const Tensor places = arange(x.size(0)), rows = offset < 0 ? add(places, -offset) : places;
-  const Tensor columns = offset > 0 ? add(places, offset) : places;
-  return reshape(index_add(zeros(n * n, {.dtype = x.dtype()}), 0, add(mul(rows, n), columns), x), {n, n});
+  const Tensor places = arange(x.size(0)), rows = offset < 0 ? places - offset : places;
+  const Tensor columns = offset > 0 ? places + offset : places;
+  return reshape(index_add(zeros(n * n, {.dtype = x.dtype()}), 0, rows * n + columns, x), {n, n});
 }
 
 Tensor trace(const Tensor& x) {
   constexpr Op op("trace");
   op.check<ShapeError>(impl_of(op, x).layout.rank() == 2, "shape {} is not a matrix", x.shape());
-  return sum(diagonal(x));
+  return diagonal(x).sum();
 }
 
 std::vector<Tensor> meshgrid(const std::vector<Tensor>& xs, std::string_view indexing) {

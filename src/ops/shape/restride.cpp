@@ -6,8 +6,6 @@
 #include "autograd/record.h"
 #include "core/check.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "kernels/copy.h"
 

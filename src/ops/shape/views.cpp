@@ -7,8 +7,6 @@
 #include "core/check.h"
 #include "core/layout.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
 #include "ops/shape/part.h"
 
 namespace gradus {

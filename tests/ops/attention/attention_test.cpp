@@ -6,7 +6,6 @@
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/product.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "ops/op_test.h"
 
@@ -37,7 +36,7 @@ TEST_CASE("masked_softmax runs along any dimension, with masks that broadcast an
   for (const Tensor& mask : {strided, strided.slice(0, 0, 1), strided.select(0, 0), strided.slice(2, 0, 1), strided.slice(1, 0, 1)})
     for (int64_t d = -3; d < 3; ++d) {
       const Tensor expected = gradus::softmax(x.masked_fill(gradus::logical_not(mask), -kInf), d);
-      CHECK(gradus::allclose(gradus::masked_softmax(x, mask, d), expected, 1e-15, 0));
+      CHECK(gradus::masked_softmax(x, mask, d).allclose(expected, 1e-15, 0));
     }
 }
 
@@ -89,8 +88,8 @@ TEST_CASE("attention is softmax(q k^T / sqrt(E)) v") {
   const gradus::Options f64{.dtype = gradus::float64};
   const Tensor q = gradus::randn({2, 3, 4, 5}, f64), k = gradus::randn({2, 3, 6, 5}, f64), v = gradus::randn({2, 3, 6, 2}, f64);
   const Tensor weights = gradus::softmax(gradus::matmul(q, k.transpose(-2, -1)) / std::sqrt(5.0), -1);
-  CHECK(gradus::allclose(gradus::attention_weights(q, k), weights, 1e-13, 1e-15));
-  CHECK(gradus::allclose(gradus::scaled_dot_product_attention(q, k, v), gradus::matmul(weights, v), 1e-13, 1e-15));
+  CHECK(gradus::attention_weights(q, k).allclose(weights, 1e-13, 1e-15));
+  CHECK(gradus::scaled_dot_product_attention(q, k, v).allclose(gradus::matmul(weights, v), 1e-13, 1e-15));
   CHECK(
       gradus::scaled_dot_product_attention(q.select(0, 0).select(0, 0), k.select(0, 0).select(0, 0), v.select(0, 0).select(0, 0)).shape() ==
       Shape{4, 2});
@@ -157,10 +156,10 @@ void check_unseen(const AttentionSizes& s, int64_t asked, int64_t first_bad, con
       CAPTURE(bad);
       const AttentionResult ours = attended(s, dtype, asked, first_bad, bad, attend);
       const double close = dtype == gradus::float32 ? 1e-5 : 1e-12;
-      CHECK(gradus::allclose(ours.y, right.y, close, close));
-      CHECK(gradus::allclose(ours.dq, right.dq, close, close));
-      CHECK(gradus::allclose(ours.dk, right.dk, close, close));
-      CHECK(gradus::allclose(ours.dv, right.dv, close, close));
+      CHECK(ours.y.allclose(right.y, close, close));
+      CHECK(ours.dq.allclose(right.dq, close, close));
+      CHECK(ours.dk.allclose(right.dk, close, close));
+      CHECK(ours.dv.allclose(right.dv, close, close));
     }
   }
 }
@@ -228,7 +227,7 @@ TEST_CASE("what a mask keeps out makes no difference to second derivatives eithe
     return all;
   };
   const Tensors right = second(0), ours = second(kNan);
-  for (size_t i = 0; i < right.size(); ++i) CHECK(gradus::allclose(ours[i].detach(), right[i].detach(), 1e-12, 1e-12));
+  for (size_t i = 0; i < right.size(); ++i) CHECK(ours[i].detach().allclose(right[i].detach(), 1e-12, 1e-12));
 }
 
 TEST_CASE("attention names what does not fit") {

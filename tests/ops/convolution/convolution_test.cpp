@@ -1,7 +1,6 @@
 #include "gradus/ops/convolution.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/parallel.h"
 #include "ops/op_test.h"
 
@@ -36,10 +35,10 @@ TEST_CASE("a convolution of many images gives each of them what it gets alone, a
   Tensor dweight = gradus::zeros({16, 8, 5});
   for (int64_t i = 0; i < 20; ++i) {
     const auto alone = gradus::autograd::grad({gradus::conv1d(x[i], weight)}, {x, weight}, {dy[i]});
-    CHECK(gradus::allclose(whole[0][i], alone[0][i], 1e-5, 1e-5));
+    CHECK(whole[0][i].allclose(alone[0][i], 1e-5, 1e-5));
     dweight += alone[1];
   }
-  CHECK(gradus::allclose(whole[1], dweight, 1e-4, 1e-4));
+  CHECK(whole[1].allclose(dweight, 1e-4, 1e-4));
 }
 
 TEST_CASE("convolutions have the same bits for any number of threads") {

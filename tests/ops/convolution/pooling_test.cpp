@@ -1,6 +1,5 @@
 #include "gradus/creation.h"
 #include "gradus/ops/convolution.h"
-#include "gradus/ops/reduction.h"
 #include "ops/op_test.h"
 
 using namespace op_test;

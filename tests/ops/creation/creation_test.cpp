@@ -7,8 +7,6 @@
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/error.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
 #include "ops/op_test.h"
 
 using namespace gradus;

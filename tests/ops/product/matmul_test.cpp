@@ -8,8 +8,6 @@
 #include "gradus/error.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/product.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "gradus/parallel.h"
 #include "gradus/random.h"
 #include "ops/op_test.h"
@@ -81,9 +79,9 @@ TEST_CASE("matmul of all ranks from 1 to 4 is the sum over the inner dimension")
       for (const Tensor& y : {b, turned(b)}) {
         const Tensor z = matmul(x, y);
         CHECK(z.shape().str() == expected.shape().str());
-        CHECK(allclose(z, expected, 1e-12, 1e-12));
+        CHECK(z.allclose(expected, 1e-12, 1e-12));
       }
-    CHECK(allclose(a.matmul(b).to(float32), matmul(a.to(float32), b.to(float32)), 1e-5, 1e-5));
+    CHECK(a.matmul(b).to(float32).allclose(matmul(a.to(float32), b.to(float32)), 1e-5, 1e-5));
   }
 }
 
@@ -91,8 +89,8 @@ TEST_CASE("matmul of integers is exact") {
   for (const Pair& p : kPairs) {
     CAPTURE(name_of(p));
     const Tensor a = randint(-50, 50, p.a), b = randint(-50, 50, p.b);
-    CHECK(equal(matmul(a, b), naive(a, b)));
-    CHECK(equal(matmul(turned(a), turned(b)), naive(a, b)));
+    CHECK(matmul(a, b).equal(naive(a, b)));
+    CHECK(matmul(turned(a), turned(b)).equal(naive(a, b)));
   }
   const int64_t large = (int64_t{1} << 53) + 1;
   CHECK(matmul(tensor({large}), tensor({1})).item<int64_t>() == large);
@@ -104,7 +102,7 @@ TEST_CASE("matmul over nothing is 0, and of nothing is empty") {
     const Tensor a = zeros(p.a, {.requires_grad = true}), b = zeros(p.b, {.requires_grad = true});
     const Tensor z = matmul(a, b);
     CHECK(z.shape().str() == naive(a, b).shape().str());
-    CHECK(equal(z, zeros(z.shape())));
+    CHECK(z.equal(zeros(z.shape())));
     z.sum().backward();
     CHECK(a.grad().shape() == p.a);
     CHECK(b.grad().shape() == p.b);
@@ -121,10 +119,10 @@ TEST_CASE("matmul of all ranks passes gradcheck and gradgradcheck") {
 TEST_CASE("matmul takes windows with gaps, expanded tensors and one tensor twice") {
   const Tensor x = randn({6, 8}, {.dtype = float64});
   const Tensor window = x.slice(0, 0, 6, 2).narrow(1, 2, 3), every_second = x.slice(1, 0, 8, 3);
-  CHECK(allclose(matmul(window, window.t()), naive(window, window.t())));
-  CHECK(allclose(matmul(every_second.t(), every_second), naive(every_second.t(), every_second)));
+  CHECK(matmul(window, window.t()).allclose(naive(window, window.t())));
+  CHECK(matmul(every_second.t(), every_second).allclose(naive(every_second.t(), every_second)));
   const Tensor row = randn({1, 5}, {.dtype = float64}).expand({4, 5});
-  CHECK(allclose(matmul(row, row.t()), naive(row, row.t())));
+  CHECK(matmul(row, row.t()).allclose(naive(row, row.t())));
   const Tensor y = op_test::input({3, 3});
   op_test::check_gradients([](const Tensors& in) { return matmul(in[0], in[0]); }, {y});
 }
@@ -173,13 +171,13 @@ TEST_CASE("linear is x W^T + b, for any number of leading dimensions") {
   for (const Shape& shape : {Shape{3}, Shape{2, 3}, Shape{4, 2, 3}, Shape{0, 3}, Shape{2, 1, 2, 3}}) {
     CAPTURE(shape.str());
     const Tensor x = op_test::input(shape), w = op_test::input({5, 3}), b = op_test::input({5});
-    CHECK(allclose(linear(x, w, b), matmul(x, w.t()) + b, 1e-12, 1e-12));
-    CHECK(allclose(linear(x, w), matmul(x, w.t()), 1e-12, 1e-12));
-    CHECK(allclose(linear(x, turned(w), b), matmul(x, w.t()) + b, 1e-12, 1e-12));
+    CHECK(linear(x, w, b).allclose(matmul(x, w.t()) + b, 1e-12, 1e-12));
+    CHECK(linear(x, w).allclose(matmul(x, w.t()), 1e-12, 1e-12));
+    CHECK(linear(x, turned(w), b).allclose(matmul(x, w.t()) + b, 1e-12, 1e-12));
     if (shape.numel() > 0) op_test::check_gradients([](const Tensors& in) { return linear(in[0], in[1], in[2]); }, {x, w, b});
   }
   CHECK(linear(zeros({2, 3}), zeros({0, 3})).shape().str() == "[2, 0]");
-  CHECK(equal(linear(zeros({2, 0}), zeros({4, 0}), ones({4})), ones({2, 4})));
+  CHECK(linear(zeros({2, 0}), zeros({4, 0}), ones({4})).equal(ones({2, 4})));
 }
 
 TEST_CASE("a linear layer with more results than the caches hold has the same gradients, of what is wanted") {
@@ -189,7 +187,7 @@ TEST_CASE("a linear layer with more results than the caches hold has the same gr
     CAPTURE(wanted);
     const auto gradients = [&](auto&& f) {
       Tensors in;
-      for (int i = 0; i < 3; ++i) in.push_back(clone(at[i]).requires_grad_((wanted >> i & 1) != 0));
+      for (int i = 0; i < 3; ++i) in.push_back(at[i].clone().requires_grad_((wanted >> i & 1) != 0));
       f(in).backward(dy);
       Tensors found;
       for (const Tensor& x : in) found.push_back(x.grad());
@@ -199,7 +197,7 @@ TEST_CASE("a linear layer with more results than the caches hold has the same gr
     const Tensors plain = gradients([](const Tensors& in) { return matmul(in[0], in[1].t()) + in[2]; });
     for (size_t i = 0; i < 3; ++i) {
       REQUIRE(ours[i].defined() == plain[i].defined());
-      if (ours[i].defined()) CHECK(allclose(ours[i], plain[i], 1e-11, 1e-11));
+      if (ours[i].defined()) CHECK(ours[i].allclose(plain[i], 1e-11, 1e-11));
     }
   }
 }

@@ -6,8 +6,6 @@
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/error.h"
-#include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "ops/op_test.h"
 
@@ -112,8 +110,8 @@ TEST_CASE("pieces cover the whole in order") {
   CHECK(sizes(zeros({0, 2}).chunk(3), 0) == Ints{0, 0, 0});
   CHECK(sizes(zeros({0, 2}).split(3), 0) == Ints{0});
   CHECK(zeros({0, 2}).unbind().empty());
-  CHECK(equal(cat(x.split(3)), x));
-  CHECK(equal(stack(x.unbind(1), 1), x));
+  CHECK(cat(x.split(3)).equal(x));
+  CHECK(stack(x.unbind(1), 1).equal(x));
 }
 
 TEST_CASE("expand shows one place many times, and cannot be written to") {
@@ -166,13 +164,13 @@ TEST_CASE("clone copies, contiguous copies only what is not, to only what has an
   const Tensor copy = x.clone();
   CHECK(!copy.shares_storage_with(x));
   CHECK(copy.is_contiguous());
-  CHECK(equal(copy, x));
+  CHECK(copy.equal(x));
   CHECK(x.contiguous().is_contiguous());
   CHECK(!x.contiguous().shares_storage_with(x));
   CHECK(copy.contiguous().is_same(copy));
   CHECK(x.to(int64).is_same(x));
   CHECK(x.to(float64).dtype() == float64);
-  CHECK(equal(x.to(float64).to(int64), x));
+  CHECK(x.to(float64).to(int64).equal(x));
 }
 
 TEST_CASE("views of views stay windows onto one storage") {
@@ -194,7 +192,7 @@ TEST_CASE("gradients go through every view, and through clone, contiguous, to an
   const Tensor single = ones({2}, {.requires_grad = true});
   single.to(float64).sum().backward();
   CHECK(single.grad().dtype() == float32);
-  CHECK(equal(single.grad(), ones({2})));
+  CHECK(single.grad().equal(ones({2})));
 }
 
 TEST_CASE("a view that does not fit is refused with operation, shape and rule") {
