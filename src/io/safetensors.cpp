@@ -9,7 +9,7 @@
 
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
-#include "gradus/io.h"
+#include "gradus/io/safetensors.h"
 #include "io/file.h"
 
 namespace gradus::io {
