@@ -7,13 +7,25 @@
 
 #include "core/fork.h"
 #include "core/isa.h"
-#include "gradus/random.h"
 
 namespace gradus {
 
 // N, M, the matrix and the tempering are those of Matsumoto & Nishimura, "Mersenne Twister", ACM TOMACS 8(1), 1998.
 static constexpr int N = 624;
 static constexpr int M = 397;
+static_assert(N == Generator::word_count);
+
+static inline uint32_t tempered(uint32_t y) {
+  y ^= y >> 11;
+  y ^= (y << 7) & 0x9D2C5680U;
+  y ^= (y << 15) & 0xEFC60000U;
+  return y ^ (y >> 18);
+}
+
+Generator::Generator(const State& state) noexcept
+    : seed_(state.seed), state_(state.words), next_(state.next), second_normal_(state.second_normal) {
+  std::transform(state_.begin(), state_.end(), drawn_.begin(), tempered);
+}
 
 void Generator::reseed(uint64_t seed) noexcept {
   seed_ = seed;
@@ -35,13 +47,7 @@ void Generator::draw() noexcept {
     GRADUS_INDEPENDENT
     for (int i = N - M; i < N - 1; ++i) s[i] = next(s[i], s[i + 1], s[i + M - N]);
     s[N - 1] = next(s[N - 1], s[0], s[M - 1]);
-    for (int i = 0; i < N; ++i) {
-      uint32_t y = s[i];
-      y ^= y >> 11;
-      y ^= (y << 7) & 0x9D2C5680U;
-      y ^= (y << 15) & 0xEFC60000U;
-      out[i] = y ^ (y >> 18);
-    }
+    for (int i = 0; i < N; ++i) out[i] = tempered(s[i]);
   });
   next_ = 0;
 }
@@ -87,9 +93,5 @@ Shared& shared() {
 }  // namespace
 
 LockedGenerator::LockedGenerator() : generator_(shared().generator), lock_(shared().mutex) {}
-
-void manual_seed(uint64_t seed) { LockedGenerator()->reseed(seed); }
-
-uint64_t initial_seed() { return LockedGenerator()->seed(); }
 
 }  // namespace gradus

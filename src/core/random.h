@@ -36,15 +36,26 @@ class Generator {
   /// Standard normal, one at a time: Box–Muller in float64, whose second value is kept for the next call.
   double normal() noexcept;
 
+  static constexpr size_t word_count = 624;
+  /// All that the numbers to come depend on.
+  struct State {
+    uint64_t seed = 0;
+    uint64_t next = word_count;  ///< how many numbers have been given that were made of the words
+    std::optional<double> second_normal = {};
+    std::array<uint32_t, word_count> words{};
+  };
+  State state() const noexcept { return {seed_, next_, second_normal_, state_}; }
+  explicit Generator(const State& state) noexcept;
+
  private:
   static double to_double(uint64_t bits) noexcept { return static_cast<double>(bits & ((uint64_t{1} << 53) - 1)) * 0x1p-53; }
   /// Makes the next 624 numbers.
   void draw() noexcept;
 
   uint64_t seed_ = 0;
-  std::array<uint32_t, 624> state_{};
-  std::array<uint32_t, 624> drawn_{};
-  size_t next_ = 624;  // of drawn_
+  std::array<uint32_t, word_count> state_{};
+  std::array<uint32_t, word_count> drawn_{};
+  size_t next_ = word_count;  // of drawn_
   std::optional<double> second_normal_;
 };
 
