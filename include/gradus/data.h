@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "gradus/state_dict.h"
 #include "gradus/tensor.h"
 
 /// Data in batches: a Dataset of examples, a DataLoader that gathers them, and what brings sequences to one length.
@@ -63,6 +64,12 @@ struct LoaderOptions {
   bool drop_last = false;
 };
 
+/// How far a DataLoader has come: `batch` batches of epoch `epoch` have been given.
+struct EpochPlace {
+  int64_t epoch = 0;
+  int64_t batch = 0;
+};
+
 /// The order of the examples, epoch by epoch: what a DataLoader draws its batches from. One that was moved from has no examples.
 class GRADUS_API BatchSampler {
  public:
@@ -84,7 +91,16 @@ class GRADUS_API BatchSampler {
   /// The examples of one batch. Throws IndexError when there is no such batch, ValueError when `order` has another number of examples.
   std::vector<int64_t> batch(const std::vector<int64_t>& order, int64_t i) const;
 
+  /// `epoch` and `batch`, the place, and what the orders depend on: `seed`, when shuffling, `examples`, `batch_size`, `shuffle` and
+  /// `drop_last`.
+  StateDict state_dict(const EpochPlace& place) const;
+  /// Checks a state_dict; the function that it gives takes the seed over and returns the place. Throws ValueError that lists what is
+  /// missing, unexpected, or unlike this sampler: with another number of examples or another batch size the place would be another one.
+  std::function<EpochPlace()> prepare_load_state_dict(const StateDict& state);
+
  private:
+  std::vector<std::pair<const char*, int64_t>> fixed() const;
+
   int64_t examples_;
   LoaderOptions options_;
 };
@@ -99,8 +115,10 @@ class GRADUS_API BatchSampler {
 ///
 ///     data::DataLoader loader(pairs, {.batch_size = 64}, [](const std::vector<Pair>& pairs) { return Batch{...}; });
 ///
-/// Each `begin()` starts an epoch, with an order of its own when shuffling: the same seed gives the same orders, epoch for epoch.
-/// The dataset is kept by value. An empty dataset gives no batches, and so does a loader that was moved from.
+/// Each `begin()` starts an epoch, with an order of its own when shuffling: the same seed gives the same orders, epoch for epoch. A batch
+/// counts as given once the loop has it, so a state_dict taken in the loop's body leads on to the batch after it; the first `begin()` after
+/// load_state_dict goes on there, in the middle of an epoch, and does not gather the batches before. Of several loops the last one begun
+/// counts. The dataset is kept by value. An empty dataset gives no batches, and so does a loader that was moved from.
 template <Dataset D, class Collate = DefaultCollate>
 requires std::invocable < const Collate&, const std::vector<Example<D>>
 & > class DataLoader {
@@ -118,7 +136,6 @@ requires std::invocable < const Collate&, const std::vector<Example<D>>
     using value_type = Batch;
     using difference_type = std::ptrdiff_t;
 
-    Iterator(const DataLoader& loader, int64_t epoch) : loader_(&loader), order_(loader.sampler_.order(epoch)) { load(); }
     Batch& operator*() const noexcept { return *batch_; }
     Batch* operator->() const noexcept { return &*batch_; }
     Iterator& operator++() {
@@ -130,36 +147,87 @@ requires std::invocable < const Collate&, const std::vector<Example<D>>
     friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept { return it.next_ >= it.loader_->size(); }
 
    private:
+    friend class DataLoader;
+    Iterator(DataLoader& loader, const EpochPlace& from)
+        : loader_(&loader), loop_(loader.loop_.begin()), epoch_(from.epoch), order_(loader.sampler_.order(from.epoch)), next_(from.batch) {
+      load();
+    }
     void load() {
       batch_.reset();
-      if (next_ >= loader_->size()) return;
+      if (next_ >= loader_->size()) return arrive({.epoch = epoch_ + 1});
       Examples examples;
       for (int64_t i : loader_->sampler_.batch(order_, next_)) examples.push_back(loader_->dataset_.get(i));
       batch_.emplace(loader_->collate_(examples));
+      arrive({.epoch = epoch_, .batch = next_ + 1});
+    }
+    /// Tells the loader, if this is its loop.
+    void arrive(const EpochPlace& place) {
+      if (loader_->loop_.is(loop_)) loader_->place_ = place;
     }
 
-    const DataLoader* loader_;
+    DataLoader* loader_;
+    uint64_t loop_;
+    int64_t epoch_;
     std::vector<int64_t> order_;
-    int64_t next_ = 0;
+    int64_t next_;
     mutable std::optional<Batch> batch_;
   };
 
-  /// Starts the next epoch.
-  Iterator begin() { return Iterator(*this, epoch_++); }
+  /// Starts the next epoch, or goes on in the one that load_state_dict led to.
+  Iterator begin() {
+    const EpochPlace from{.epoch = epoch_++, .batch = std::exchange(first_batch_, 0)};
+    place_ = from;
+    return Iterator(*this, from);
+  }
   std::default_sentinel_t end() const noexcept { return {}; }
 
   /// The number of batches in an epoch.
   int64_t size() const noexcept { return sampler_.size(); }
   const D& dataset() const noexcept { return dataset_; }
-  /// The number of epochs begun. set_epoch chooses the order that the next one has, to go on after a restart.
+  /// The number of the epoch that the next begin() is about: how many were begun, but for one in whose middle load_state_dict led.
+  /// set_epoch chooses it, and its first batch.
   int64_t epoch() const noexcept { return epoch_; }
-  void set_epoch(int64_t epoch) noexcept { epoch_ = epoch; }
+  void set_epoch(int64_t epoch) noexcept { move_to({.epoch = epoch}); }
+
+  /// What a later training needs to go on with the next batch: the place in the data (`epoch`, `batch`), the `seed` of the orders, and what
+  /// else they depend on (`examples`, `batch_size`, `shuffle`, `drop_last`).
+  StateDict state_dict() const { return sampler_.state_dict(place_); }
+  /// Takes over a state_dict. A loop that is under way goes on as it was, and the next one begins at the place. Throws ValueError that
+  /// lists what is missing, unexpected or unlike this loader, as another number of examples; then nothing was changed.
+  void load_state_dict(const StateDict& state) { prepare_load_state_dict(state)(); }
+  /// The first half of load_state_dict: throws what it would throw. The function that it gives is the second half, and does not throw.
+  [[nodiscard]] std::function<void()> prepare_load_state_dict(const StateDict& state) {
+    return [this, take_over = sampler_.prepare_load_state_dict(state)] { move_to(take_over()); };
+  }
 
  private:
+  /// The loop that the loader's place follows. A copy of a loader has none.
+  class Loop {
+   public:
+    Loop() = default;
+    Loop(const Loop&) noexcept {}
+    Loop& operator=(const Loop&) noexcept { return begin(), *this; }
+    uint64_t begin() noexcept { return ++number_; }
+    bool is(uint64_t number) const noexcept { return number == number_; }
+
+   private:
+    uint64_t number_ = 0;
+  };
+
+  void move_to(const EpochPlace& place) noexcept {
+    loop_.begin();
+    place_ = place;
+    epoch_ = place.epoch;
+    first_batch_ = place.batch;
+  }
+
   D dataset_;
   BatchSampler sampler_;
   Collate collate_;
-  int64_t epoch_ = 0;
+  int64_t epoch_ = 0;        // that the next begin() is about
+  int64_t first_batch_ = 0;  // of it
+  EpochPlace place_;
+  Loop loop_;
 };
 
 }  // namespace gradus::data

@@ -1,9 +1,15 @@
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "core/array.h"
 #include "core/check.h"
 #include "core/random.h"
+#include "gradus/creation.h"
 #include "gradus/data.h"
 
 namespace gradus::data {
@@ -40,6 +46,50 @@ std::vector<int64_t> BatchSampler::order(int64_t epoch) const {
   Generator random(mix(*options_.seed, static_cast<uint64_t>(epoch)));
   for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.random64() % i]);
   return order;
+}
+
+StateDict BatchSampler::state_dict(const EpochPlace& place) const {
+  const auto whole = [](int64_t value) { return full({}, value, {.dtype = DType::Int64}); };
+  StateDict state{{"epoch", whole(place.epoch)}, {"batch", whole(place.batch)}};
+  if (options_.shuffle) state.emplace_back("seed", whole(static_cast<int64_t>(*options_.seed)));
+  for (const auto& [name, value] : fixed()) state.emplace_back(name, whole(value));
+  return state;
+}
+
+/// What the orders depend on beside the seed, and cannot be taken from a state.
+std::vector<std::pair<const char*, int64_t>> BatchSampler::fixed() const {
+  return {{"examples", examples_}, {"batch_size", options_.batch_size}, {"shuffle", options_.shuffle}, {"drop_last", options_.drop_last}};
+}
+
+std::function<EpochPlace()> BatchSampler::prepare_load_state_dict(const StateDict& state) {
+  std::vector<std::string> problems;
+  std::map<std::string_view, Tensor> left;
+  for (const auto& [name, value] : state)
+    if (!left.emplace(name, value).second) problems.push_back(name + " is there twice");
+  const auto take = [&](const char* name) -> std::optional<int64_t> {
+    const auto found = left.extract(name);
+    if (found.empty()) problems.push_back(fmt::format("{} is missing", name));
+    else if (const Tensor& x = found.mapped(); x.defined() && x.dtype() == DType::Int64 && x.dim() == 0) return x.item<int64_t>();
+    else problems.push_back(fmt::format("{} is no int64 number", name));
+    return {};
+  };
+  for (const auto& [name, value] : fixed())
+    if (const auto stored = take(name); stored && *stored != value)
+      problems.push_back(fmt::format("{} is {}, but {} here", name, *stored, value));
+  const EpochPlace place{.epoch = take("epoch").value_or(0), .batch = take("batch").value_or(0)};
+  // So that counting on stays within 64 bits.
+  if (place.epoch < 0 || place.epoch > int64_t{1} << 62) problems.push_back(fmt::format("epoch is {}", place.epoch));
+  if (place.batch < 0 || (problems.empty() && place.batch > size()))
+    problems.push_back(fmt::format("batch is {}, and an epoch has {}", place.batch, size()));
+  const std::optional<int64_t> seed = options_.shuffle ? take("seed") : std::nullopt;
+  for (const auto& [name, value] : left) problems.push_back(fmt::format("{} is unexpected", name));
+  check<ValueError>(problems.empty(),
+                    "DataLoader: load_state_dict: the state does not fit: {}; the order of the examples would be another one",
+                    fmt::join(problems, "; "));
+  return [this, place, seed] {
+    if (seed) options_.seed = static_cast<uint64_t>(*seed);
+    return place;
+  };
 }
 
 std::vector<int64_t> BatchSampler::batch(const std::vector<int64_t>& order, int64_t i) const {
