@@ -246,7 +246,9 @@ StateDict Module::state_dict() const {
   return all;
 }
 
-void Module::load_state_dict(const StateDict& given, bool strict) const {
+void Module::load_state_dict(const StateDict& given, bool strict) const { prepare_load_state_dict(given, strict)(); }
+
+std::function<void()> Module::prepare_load_state_dict(const StateDict& given, bool strict) const {
   std::unordered_map<std::string_view, Tensor> left;  // of what is given: what no parameter or buffer has taken yet
   std::string problems;
   for (const auto& [name, tensor] : given)
@@ -269,13 +271,17 @@ void Module::load_state_dict(const StateDict& given, bool strict) const {
     else if (source.shape() != tensor.shape() || source.dtype() != tensor.dtype())
       problems += fmt::format("\n  mismatched: {} is {} {}, given {} {}", name, gradus::name(tensor.dtype()), tensor.shape(),
                               gradus::name(source.dtype()), source.shape());
+    else if (source.is_sparse()) problems += fmt::format("\n  not dense: {}", name);
+    else if (overlaps(tensor.impl()->layout)) problems += fmt::format("\n  cannot be written, as its elements share memory: {}", name);
   }
   if (strict)
     for (const auto& [name, tensor] : given)
       if (left.erase(name) > 0) problems += fmt::format("\n  unexpected: {}", name);
   check<ValueError>(problems.empty(), "load_state_dict: the state does not fit {}, nothing was loaded:{}", type_name(), problems);
-  NoGradGuard no_grad;
-  for (const auto& [to, from] : copies) to.detach().copy_(from);
+  return [copies = std::move(copies)] {
+    NoGradGuard no_grad;
+    for (const auto& [to, from] : copies) to.detach().copy_(from);
+  };
 }
 
 void Module::train(bool mode) const {

@@ -19,7 +19,7 @@ void RMSpropOptions::validate() const {
 std::vector<Optimizer::Buffer> RMSprop::buffers(size_t group) const {
   std::vector<Buffer> list{{"square_avg"}};
   if (options(group).centered) list.push_back({"grad_avg"});
-  if (options(group).momentum > 0) list.push_back({"momentum_buffer"});
+  list.push_back({.name = "momentum_buffer", .of_momentum = true});
   return list;
 }
 

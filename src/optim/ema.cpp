@@ -75,6 +75,7 @@ EMA::Averaged::~Averaged() {
 }
 
 State EMA::state_dict() const {
+  check<StateError>(!swapped_, "EMA: state_dict while the parameters hold their averages; let the Averaged go first");
   NoGradGuard no_grad;
   State state{{"num_updates", whole(num_updates_)}};
   const std::vector<Tensor> averages = converted();
@@ -82,7 +83,10 @@ State EMA::state_dict() const {
   return state;
 }
 
-void EMA::load_state_dict(const State& state) {
+void EMA::load_state_dict(const State& state) { prepare_load_state_dict(state)(); }
+
+std::function<void()> EMA::prepare_load_state_dict(const State& state) {
+  check<StateError>(!swapped_, "EMA: load_state_dict while the parameters hold their averages; let the Averaged go first");
   NoGradGuard no_grad;
   StateReader reader(state);
   const int64_t updates = reader.take_whole("num_updates", 0);
@@ -90,8 +94,10 @@ void EMA::load_state_dict(const State& state) {
   for (size_t i = 0; i < shadow_.size(); ++i)
     loaded.push_back(reader.take(fmt::format("shadow_params.{}", i), shadow_[i].shape(), parameters_[i].dtype()));
   reader.finish("EMA");
-  num_updates_ = updates;
-  shadow_ = std::move(loaded);
+  return [this, updates, loaded = std::move(loaded)]() mutable {
+    num_updates_ = updates;
+    shadow_.swap(loaded);
+  };
 }
 
 }  // namespace gradus::optim

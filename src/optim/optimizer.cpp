@@ -87,15 +87,21 @@ void Optimizer::zero_grad(bool set_to_none) const {
   }
 }
 
+std::vector<Optimizer::Buffer> Optimizer::needed_buffers(size_t group) const {
+  std::vector<Buffer> list = buffers(group);
+  if (!list.empty() && list.back().of_momentum && *const_cast<Optimizer*>(this)->momentum_of(group) == 0) list.pop_back();
+  return list;
+}
+
 std::pair<Shape, DType> Optimizer::form_of(const Parameter& p, const Buffer& buffer) {
   if (buffer.scalar) return {Shape{}, DType::Float32};
   return {p.tensor.shape(), p.tensor.dtype()};
 }
 
-/// What the parameter keeps; those of the list in the dtype that it has now.
+/// What the parameter keeps, in the dtype that it has now. The list is that of all its buffers.
 std::vector<Tensor> Optimizer::buffers_of(const Parameter& p, const std::vector<Buffer>& list) {
   std::vector<Tensor> kept = p.buffers;
-  for (size_t b = 0; b < std::min(list.size(), kept.size()); ++b) kept[b] = kept[b].to(form_of(p, list[b]).second);
+  for (size_t b = 0; b < kept.size(); ++b) kept[b] = kept[b].to(form_of(p, list[b]).second);
   return kept;
 }
 
@@ -142,8 +148,8 @@ Optimizer::Turn Optimizer::turn_of(Parameter& p, Tensor grad) const {
                     name(), p.tensor.shape());
   check<DTypeError>(grad.dtype() == p.tensor.dtype(), "{}: a parameter of shape {} is {}, but its gradient {}; call zero_grad()", name(),
                     p.tensor.shape(), gradus::name(p.tensor.dtype()), gradus::name(grad.dtype()));
-  const std::vector<Buffer> wanted = buffers(p.group);
-  Turn turn{p, {p.tensor.contiguous(), {}, buffers_of(p, wanted), p.buffers.empty(), p.steps + 1}, {}, {}, {}};
+  const std::vector<Buffer> wanted = needed_buffers(p.group);
+  Turn turn{p, {p.tensor.contiguous(), {}, buffers_of(p, buffers(p.group)), p.buffers.empty(), p.steps + 1}, {}, {}, {}};
   for (size_t i = turn.update.buffers.size(); i < wanted.size(); ++i) {
     const auto [shape, dtype] = form_of(p, wanted[i]);
     turn.update.buffers.push_back(full(shape, wanted[i].start, {.dtype = dtype}));
@@ -200,8 +206,7 @@ State Optimizer::state_dict() const {
     state.emplace_back(fmt::format("state.{}.step", i), whole(p.steps));
     const std::vector<Buffer> list = buffers(p.group);
     const std::vector<Tensor> kept = buffers_of(p, list);
-    for (size_t b = 0; b < std::min(list.size(), kept.size()); ++b)
-      state.emplace_back(fmt::format("state.{}.{}", i, list[b].name), kept[b].clone());
+    for (size_t b = 0; b < kept.size(); ++b) state.emplace_back(fmt::format("state.{}.{}", i, list[b].name), kept[b].clone());
   }
   return state;
 }
@@ -232,7 +237,7 @@ Optimizer::GroupState Optimizer::read_group(StateReader& reader, size_t group) {
   return found;
 }
 
-Optimizer::Parameter Optimizer::read_parameter(StateReader& reader, size_t i) const {
+Optimizer::Parameter Optimizer::read_parameter(StateReader& reader, size_t i, const GroupState& group) const {
   Parameter p{.group = parameters_[i].group, .tensor = parameters_[i].tensor};
   const std::string prefix = fmt::format("state.{}.", i);
   const std::vector<Buffer> list = buffers(p.group);
@@ -240,29 +245,37 @@ Optimizer::Parameter Optimizer::read_parameter(StateReader& reader, size_t i) co
   for (const Buffer& buffer : list) started = started || reader.has(prefix + buffer.name);
   if (!started) return p;
   p.steps = reader.take_whole(prefix + "step", 1);
+  // The first step with a momentum may be still to come: where there is none, or this state or a scheduler has just brought it.
+  const double* const momentum = const_cast<Optimizer*>(this)->momentum_of(p.group);
+  const bool may_lack_momentum = !momentum || *momentum == 0 || *group.momentum == 0 || group.initial_lr;
   for (const Buffer& buffer : list) {
+    if (buffer.of_momentum && may_lack_momentum && !reader.has(prefix + buffer.name)) break;
     const auto [shape, dtype] = form_of(p, buffer);
     p.buffers.push_back(reader.take(prefix + buffer.name, shape, dtype));
   }
   return p;
 }
 
-void Optimizer::load_state_dict(const State& state) {
+void Optimizer::load_state_dict(const State& state) { prepare_load_state_dict(state)(); }
+
+std::function<void()> Optimizer::prepare_load_state_dict(const State& state) {
   NoGradGuard no_grad;
   StateReader reader(state);
   std::vector<GroupState> groups;
   for (size_t group = 0; group < groups_.size(); ++group) groups.push_back(read_group(reader, group));
   std::vector<Parameter> loaded;
-  for (size_t i = 0; i < parameters_.size(); ++i) loaded.push_back(read_parameter(reader, i));
+  for (size_t i = 0; i < parameters_.size(); ++i) loaded.push_back(read_parameter(reader, i, groups[parameters_[i].group]));
   reader.finish(name());
-  parameters_ = std::move(loaded);
-  for (size_t group = 0; group < groups_.size(); ++group) {
-    const GroupState& found = groups[group];
-    lr_of(group) = found.lr;
-    if (found.momentum) *momentum_of(group) = *found.momentum;
-    if (found.betas) *betas_of(group) = *found.betas;
-    groups_[group].initial_lr = found.initial_lr;
-  }
+  return [this, groups = std::move(groups), loaded = std::move(loaded)]() mutable {
+    parameters_.swap(loaded);
+    for (size_t group = 0; group < groups.size(); ++group) {
+      const GroupState& found = groups[group];
+      lr_of(group) = found.lr;
+      if (found.momentum) *momentum_of(group) = *found.momentum;
+      if (found.betas) *betas_of(group) = *found.betas;
+      groups_[group].initial_lr = found.initial_lr;
+    }
+  };
 }
 
 }  // namespace gradus::optim

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "gradus/autograd.h"
 #include "optim/schedule.h"
@@ -54,19 +55,22 @@ State Scheduler::state_dict() const {
   return state;
 }
 
-void Scheduler::load_state_dict(const State& state) {
+void Scheduler::load_state_dict(const State& state) { prepare_load_state_dict(state)(); }
+
+std::function<void()> Scheduler::prepare_load_state_dict(const State& state) {
   NoGradGuard no_grad;
   StateReader reader(state);
-  const std::function<void()> take_over = read_state(reader, "");
+  std::function<void()> take_over = read_state(reader, "");
   reader.finish(name());
-  take_over();
+  return take_over;
 }
 
 void Scheduler::write_lrs(State& state, const std::string& prefix) const { state.emplace_back(prefix + "_last_lr", numbers(last_lr_)); }
 
 std::function<void()> Scheduler::read_lrs(StateReader& reader, const std::string& prefix) {
-  return
-      [this, lrs = reader.take_numbers(prefix + "_last_lr", num_groups(), [](double v) { return std::isfinite(v); })] { last_lr_ = lrs; };
+  return [this, lrs = reader.take_numbers(prefix + "_last_lr", num_groups(), [](double v) { return std::isfinite(v); })]() mutable {
+    last_lr_.swap(lrs);
+  };
 }
 
 void EpochScheduler::start() {
@@ -108,10 +112,10 @@ void EpochScheduler::write_state(State& state, const std::string& prefix) const 
 
 std::function<void()> EpochScheduler::read_state(StateReader& reader, const std::string& prefix) {
   const int64_t last_epoch = reader.take_whole(prefix + "last_epoch", -1);
-  const auto base_lrs = reader.take_numbers(prefix + "base_lrs", base_lrs_.size(), [](double v) { return std::isfinite(v); });
-  return [=, this, take_lrs = read_lrs(reader, prefix)] {
+  auto base_lrs = reader.take_numbers(prefix + "base_lrs", base_lrs_.size(), [](double v) { return std::isfinite(v); });
+  return [=, this, base_lrs = std::move(base_lrs), take_lrs = read_lrs(reader, prefix)]() mutable {
     last_epoch_ = last_epoch;
-    base_lrs_ = base_lrs;
+    base_lrs_.swap(base_lrs);
     take_lrs();
   };
 }

@@ -17,10 +17,7 @@ void SGDOptions::validate() const {
                     "SGD: nesterov needs momentum above 0 and dampening 0, but they are {} and {}", momentum, dampening);
 }
 
-std::vector<Optimizer::Buffer> SGD::buffers(size_t group) const {
-  if (options(group).momentum == 0) return {};
-  return {{"momentum_buffer"}};
-}
+std::vector<Optimizer::Buffer> SGD::buffers(size_t) const { return {{.name = "momentum_buffer", .of_momentum = true}}; }
 
 Optimizer::RowSparseGradients SGD::row_sparse_gradients(size_t group) const noexcept {
   const SGDOptions& o = options(group);

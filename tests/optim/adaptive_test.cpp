@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/error.h"
@@ -13,6 +14,7 @@
 #include "gradus/ops/reduction.h"
 #include "gradus/optim/adam.h"
 #include "gradus/optim/adaptive.h"
+#include "gradus/optim/cycle.h"
 #include "gradus/optim/optimizer.h"
 #include "gradus/optim/sgd.h"
 #include "gradus/parallel.h"
@@ -158,6 +160,38 @@ TEST_CASE("a momentum that comes later starts from the gradient, as at the first
   run(late, p, 4, 4);
   run(plain, q, 4, 4);
   CHECK_FALSE(gradus::equal(p.detach(), q.detach()));
+}
+
+TEST_CASE("a state has the momentum's buffer also while a scheduler has the momentum at 0, and goes on with it when it is back") {
+  // From 0.9 to 0 in two steps and back again.
+  const optim::CyclicOptions cycle{.step_size_up = 2, .base_momentum = 0.0, .max_momentum = 0.9};
+  const auto run_with = [&](const auto& make, int64_t stop) {
+    const Tensor p = parameter(2), q = parameter(2);
+    auto whole = make(p);
+    optim::CyclicLR schedule(*whole, 0.1, 0.2, cycle);
+    const auto go = [](auto& optimizer, auto& scheduler, const Tensor& x, int64_t from, int64_t to) {
+      for (int64_t i = from; i < to; ++i) {
+        run(*optimizer, x, static_cast<int>(i + 1), static_cast<int>(i + 1));
+        scheduler.step();
+      }
+    };
+    go(whole, schedule, p, 0, stop);
+    gradus::NoGradGuard no_grad;
+    q.copy_(p);
+    auto rest = make(q);
+    optim::CyclicLR other(*rest, 0.1, 0.2, cycle);
+    rest->load_state_dict(whole->state_dict());
+    other.load_state_dict(schedule.state_dict());
+    go(whole, schedule, p, stop, 8);
+    go(rest, other, q, stop, 8);
+    CHECK(gradus::equal(p.detach(), q.detach()));
+  };
+  for (int64_t stop = 1; stop < 8; ++stop) {
+    CAPTURE(stop);
+    run_with([](const Tensor& p) { return std::make_unique<optim::SGD>(Tensors{p}, optim::SGDOptions{.momentum = 0.5, .dampening = 0.2}); },
+             stop);
+    run_with([](const Tensor& p) { return std::make_unique<optim::RMSprop>(Tensors{p}, optim::RMSpropOptions{.momentum = 0.5}); }, stop);
+  }
 }
 
 TEST_CASE("momentum is the option of that name, else the first beta, else nothing") {

@@ -85,6 +85,21 @@ TEST_CASE("an EMA goes on from its state, and refuses one that does not fit") {
   CHECK(small.shadow_params()[0].to_vector<double>() == Values{0});
 }
 
+TEST_CASE("a state is neither taken nor loaded while the parameters hold their averages, which would get into it or be put in its place") {
+  const Tensor p = parameter({1, 2});
+  EMA ema({p});
+  set(p, 3);
+  ema.update();
+  const auto state = ema.state_dict();
+  {
+    const auto averaged = ema.average_parameters();
+    CHECK_THROWS_AS(ema.state_dict(), gradus::StateError);
+    CHECK_THROWS_AS(ema.load_state_dict(state), gradus::StateError);
+  }
+  ema.load_state_dict(state);
+  CHECK(p.to_vector<double>() == Values{3, 3});
+}
+
 TEST_CASE("EMA refuses what it cannot average") {
   CHECK_THROWS_AS(EMA({parameter({1})}, {.decay = 1.5}), gradus::ValueError);
   CHECK_THROWS_AS(EMA({parameter({1})}, {.decay = -0.1}), gradus::ValueError);

@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "gradus/nn/parameter.h"
+#include "gradus/state_dict.h"
 #include "gradus/tensor.h"
 
 /// Modules: layers and models with named parameters.
 namespace gradus::nn {
 
-/// Names and tensors, in the order of registration: what `state_dict` gives and `load_state_dict` takes.
-using StateDict = std::vector<std::pair<std::string, Tensor>>;
+using gradus::StateDict;
 
 class Module;
 
@@ -77,6 +77,8 @@ class GRADUS_API Module {
   /// repeated name and every tensor of another shape or dtype; then nothing was changed. With strict = false, missing and unexpected names
   /// are passed over. A tensor that is shared may be given under any of its names. Unlike PyTorch it does not convert: see `to`.
   void load_state_dict(const StateDict& state, bool strict = true) const;
+  /// The first half of load_state_dict: throws what it would throw. The function that it gives is the second half, and does not throw.
+  [[nodiscard]] std::function<void()> prepare_load_state_dict(const StateDict& state, bool strict = true) const;
 
   /// Sets whether dropout and the like are at work, here and inside.
   void train(bool mode = true) const;

@@ -49,10 +49,14 @@ class GRADUS_API EMA {
   /// For an evaluation: `{ auto averaged = ema.average_parameters(); … }`. Throws StateError while another one lives.
   [[nodiscard]] Averaged average_parameters() { return Averaged(*this); }
 
-  /// `num_updates` and `shadow_params.I`, copies; io::save_safetensors writes them. The options are given to the constructor.
+  /// `num_updates` and `shadow_params.I`, copies; io::save_safetensors writes them. The options are given to the constructor. Throws
+  /// StateError while an Averaged lives: a state of the model taken beside it would hold the averages.
   State state_dict() const;
-  /// Takes over a state_dict. Throws ValueError that lists every missing, unexpected and mismatched entry; then nothing was changed.
+  /// Takes over a state_dict. Throws ValueError that lists every missing, unexpected and mismatched entry, and StateError while an Averaged
+  /// lives, which would put the weights from before in the place of loaded ones; then nothing was changed.
   void load_state_dict(const State& state);
+  /// The first half of load_state_dict: throws what it would throw. The function that it gives is the second half, and does not throw.
+  [[nodiscard]] std::function<void()> prepare_load_state_dict(const State& state);
 
  private:
   std::vector<Tensor> converted() const;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "gradus/state_dict.h"
 #include "gradus/tensor.h"
 
 namespace gradus::optim {
@@ -13,8 +15,8 @@ namespace gradus::optim {
 class Scheduler;
 class StateReader;
 
-/// Tensors by name, in order: the state of an optimizer or a scheduler, as io::save_safetensors writes it.
-using State = std::vector<std::pair<std::string, Tensor>>;
+/// The state of an optimizer or a scheduler.
+using State = StateDict;
 
 /// Parameters that share options; those of the optimizer when `options` is left out.
 template <class Options>
@@ -62,6 +64,8 @@ class GRADUS_API Optimizer {
   State state_dict() const;
   /// Takes over a state_dict. Throws ValueError that lists every missing, unexpected and mismatched entry; then nothing was changed.
   void load_state_dict(const State& state);
+  /// The first half of load_state_dict: throws what it would throw. The function that it gives is the second half, and does not throw.
+  [[nodiscard]] std::function<void()> prepare_load_state_dict(const State& state);
 
  protected:
   /// What a parameter keeps between steps: a tensor of its shape and dtype, or a number (float32, as PyTorch keeps it).
@@ -69,6 +73,8 @@ class GRADUS_API Optimizer {
     const char* name;
     double start = 0;     ///< what it is filled with before the first step
     bool scalar = false;  ///< a number
+    /// It is needed only while the group's momentum, which a scheduler may change, is above 0; once there, it stays.
+    bool of_momentum = false;
   };
   /// One parameter's turn: tensors are contiguous, of one dtype (float32 or float64), and share no elements.
   struct Update {
@@ -89,7 +95,7 @@ class GRADUS_API Optimizer {
 
   /// The class, as errors name it.
   virtual const char* name() const noexcept = 0;
-  /// The buffers of each parameter of the group; those that an option may bring later stand last.
+  /// The buffers of each parameter of the group; those of the momentum stand last.
   virtual std::vector<Buffer> buffers(size_t group) const = 0;
   /// Where the group keeps its learning rate; its momentum and its betas, or null.
   virtual double& lr_of(size_t group) = 0;
@@ -116,10 +122,12 @@ class GRADUS_API Optimizer {
   struct GroupState;
   struct Turn;
   Turn turn_of(Parameter& p, Tensor grad) const;
+  /// The buffers that an update needs now.
+  std::vector<Buffer> needed_buffers(size_t group) const;
   static std::pair<Shape, DType> form_of(const Parameter& p, const Buffer& buffer);
   static std::vector<Tensor> buffers_of(const Parameter& p, const std::vector<Buffer>& list);
   GroupState read_group(StateReader& reader, size_t group);
-  Parameter read_parameter(StateReader& reader, size_t i) const;
+  Parameter read_parameter(StateReader& reader, size_t i, const GroupState& group) const;
 
   std::vector<Group> groups_;
   std::vector<Parameter> parameters_;

@@ -53,6 +53,8 @@ class GRADUS_API Scheduler {
   /// Takes over a state_dict; load the optimizer's too. Throws ValueError that lists every missing, unexpected and mismatched entry; then
   /// nothing was changed.
   void load_state_dict(const State& state);
+  /// The first half of load_state_dict: throws what it would throw. The function that it gives is the second half, and does not throw.
+  [[nodiscard]] std::function<void()> prepare_load_state_dict(const State& state);
 
  protected:
   /// Throws StateError when the optimizer has no parameters, as one that was moved from.
