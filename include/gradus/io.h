@@ -1,3 +1,4 @@
 #pragma once
 
+#include "gradus/io/checkpoint.h"
 #include "gradus/io/safetensors.h"

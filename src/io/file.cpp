@@ -55,18 +55,31 @@ std::string temporary_stem(const fs::path& target) {
   return name + '.';
 }
 
-/// The process that writes the temporary of this name, STEM.PROCESS.NUMBER.part; nothing when it is no temporary.
-std::optional<pid_t> writer_of(std::string_view name, std::string_view stem) {
-  if (!name.starts_with(stem) || !name.ends_with(kTemporaryEnd) || name.size() < stem.size() + kTemporaryEnd.size()) return {};
-  name = name.substr(stem.size(), name.size() - stem.size() - kTemporaryEnd.size());
-  pid_t process = 0;
-  unsigned number = 0;
+/// The last part of a name that ends in a dot and a number, which is cut off with its dot.
+template <class Number>
+std::optional<Number> cut_number(std::string_view& name) {
+  const size_t dot = name.rfind('.');
+  if (dot == name.npos) return {};
+  Number number = 0;
   const char* const end = name.data() + name.size();
-  const auto first = std::from_chars(name.data(), end, process);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.' || process <= 0) return {};
-  const auto second = std::from_chars(first.ptr + 1, end, number);
-  if (second.ec != std::errc() || second.ptr != end) return {};
-  return process;
+  const auto read = std::from_chars(name.data() + dot + 1, end, number);
+  if (read.ec != std::errc() || read.ptr != end) return {};
+  name = name.substr(0, dot);
+  return number;
+}
+
+/// What a temporary's name says: STEM PROCESS.NUMBER.part, where the stem ends in a dot.
+struct Temporary {
+  std::string_view stem;
+  pid_t process;
+};
+std::optional<Temporary> temporary_of(std::string_view name) {
+  if (!name.ends_with(kTemporaryEnd)) return {};
+  std::string_view rest = name.substr(0, name.size() - kTemporaryEnd.size());
+  if (!cut_number<unsigned>(rest)) return {};
+  const auto process = cut_number<pid_t>(rest);
+  if (!process || *process <= 0) return {};
+  return Temporary{name.substr(0, rest.size() + 1), *process};
 }
 
 /// Removes the temporary unless its writer lives: another process that there is, or whoever holds its lock, maybe out of our sight in
@@ -81,14 +94,18 @@ void remove_if_abandoned(const fs::path& temporary, pid_t writer) {
   ::close(fd);
 }
 
-void remove_abandoned(const fs::path& target) {
-  const std::string stem = temporary_stem(target);
-  const fs::path folder = target.has_parent_path() ? target.parent_path() : ".";
+/// Removes the abandoned temporaries in a folder whose stems are meant.
+void remove_abandoned_in(const fs::path& folder, auto is_meant) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (const auto writer = writer_of(name, stem)) remove_if_abandoned(it->path(), *writer);
+    if (const auto found = temporary_of(name); found && is_meant(found->stem)) remove_if_abandoned(it->path(), found->process);
   }
+}
+
+void remove_abandoned_of(const fs::path& target) {
+  remove_abandoned_in(target.has_parent_path() ? target.parent_path() : ".",
+                      [own = temporary_stem(target)](std::string_view stem) { return stem == own; });
 }
 
 /// Flushes the folder's entry for a renamed file. A file system that cannot do it has its own way of keeping entries safe.
@@ -136,7 +153,7 @@ AtomicFile::AtomicFile(const char* op, const std::string& path) : op_(op), path_
   // A name that is too long would be found out only when the temporary takes its place.
   struct stat link {};
   if (::lstat(target_.c_str(), &link) != 0 && errno != ENOENT) fail_with_errno("cannot be written");
-  remove_abandoned(target_);
+  remove_abandoned_of(target_);
   create_temporary();
   // The old file's permissions stay; where they cannot be set, those of a new file do.
   if (exists && ::fchmod(fd_, old.st_mode & 07777) != 0) errno = 0;
@@ -182,12 +199,28 @@ void AtomicFile::write(const void* from, size_t bytes) {
   }
 }
 
+void AtomicFile::overwrite(uint64_t offset, const void* from, size_t bytes) {
+  const auto* at = static_cast<const char*>(from);
+  while (bytes > 0) {
+    const ssize_t put = ::pwrite(fd_, at, std::min(bytes, kMostBytesPerCall), static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail_with_errno("cannot be written");
+    at += put;
+    offset += static_cast<uint64_t>(put);
+    bytes -= static_cast<size_t>(put);
+  }
+}
+
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_with_errno("cannot be flushed to the disk");
   // The file stays open, and locked, until it has its name: nobody takes it for an abandoned one.
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_with_errno("cannot be replaced");
   temporary_.clear();
   sync_folder(target_);
+}
+
+void remove_abandoned(const std::string& folder, bool (*is_target)(std::string_view name)) {
+  remove_abandoned_in(folder, [&](std::string_view stem) { return is_target(stem.substr(0, stem.size() - 1)); });
 }
 
 }  // namespace gradus::io

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace gradus::io {
 
@@ -35,6 +36,8 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(const void* from, size_t bytes);
+  /// Other bytes in a place that has been written.
+  void overwrite(uint64_t offset, const void* from, size_t bytes);
   void commit();
 
  private:
@@ -47,5 +50,8 @@ class AtomicFile {
   std::string temporary_;
   int fd_ = -1;
 };
+
+/// Removes from a folder what writers that were killed left of files of which `is_target` says that they are meant.
+void remove_abandoned(const std::string& folder, bool (*is_target)(std::string_view name));
 
 }  // namespace gradus::io

@@ -9,17 +9,17 @@
 
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
-#include "gradus/io/safetensors.h"
-#include "io/file.h"
+#include "io/checksum.h"
+#include "io/safetensors_file.h"
 
 namespace gradus::io {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
-constexpr const char* kLoad = "load_safetensors";
-constexpr const char* kSave = "save_safetensors";
 constexpr const char* kMetadata = "__metadata__";
+constexpr const char* kChecksum = "xxh64";
+constexpr std::string_view kNoChecksum = "0000000000000000";  // what stands in its place while it is computed
 constexpr uint64_t kPrefixBytes = 8;
 constexpr uint64_t kMostHeaderBytes = 100'000'000;  // the reference implementation's limit
 constexpr size_t kMostNamesInMessage = 20;
@@ -87,18 +87,23 @@ const Format& format_of(DType dtype) {
   return *std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format& f) { return f.dtype == dtype && !f.convert; });
 }
 
-/// What the header says about one tensor.
-struct Entry {
+}  // namespace
+
+struct SafeTensorsEntry {
   std::string name;
   const Format* format = nullptr;
   std::optional<Shape> shape = {};
   std::optional<std::pair<uint64_t, uint64_t>> offsets = {};  // from begin up to end, counted from the end of the header
 };
 
+namespace {
+
+using Entry = SafeTensorsEntry;
+
 /// Reads the header while it is parsed, so that a file which is not of the form costs no memory.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit HeaderReader(const std::string& path) : path_(path) {}
+  HeaderReader(const char* op, const std::string& path) : op_(op), path_(path) {}
 
   std::vector<Entry> entries;
   std::map<std::string, std::string> metadata;
@@ -191,7 +196,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool) override { misplaced("a boolean"); }
   bool binary(nlohmann::json::binary_t&) override { misplaced("binary data"); }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
-    fail<IoError>("{}: {}: the header is not valid JSON at its byte {}", kLoad, path_, position);
+    fail<IoError>("{}: {}: the header is not valid JSON at its byte {}", op_, path_, position);
   }
 
  private:
@@ -210,12 +215,13 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     End
   };
 
-  [[noreturn]] void bad(const std::string& what) const { fail<IoError>("{}: {}: in the header, {}", kLoad, path_, what); }
+  [[noreturn]] void bad(const std::string& what) const { fail<IoError>("{}: {}: in the header, {}", op_, path_, what); }
   [[noreturn]] void misplaced(const std::string& what) const {
     const bool in_tensor = place_ >= Place::Tensor && place_ != Place::End;
     bad(fmt::format("{} stands where it does not belong{}", what, in_tensor ? fmt::format(" (tensor \"{}\")", entries.back().name) : ""));
   }
 
+  const char* op_;
   const std::string& path_;
   Place place_ = Place::Start;
   bool in_metadata_ = false;
@@ -236,30 +242,30 @@ std::optional<uint64_t> bytes_of(const Shape& shape, size_t element) {
 }
 
 /// Offsets must agree with shapes and cover the data from first to last byte, once.
-void check_offsets(const std::string& path, const std::vector<Entry>& entries, uint64_t data_bytes) {
+void check_offsets(const char* op, const std::string& path, const std::vector<Entry>& entries, uint64_t data_bytes) {
   std::vector<const Entry*> order;
   for (const Entry& e : entries) {
     const std::optional<uint64_t> needed = bytes_of(*e.shape, e.format->bytes);
     const auto [begin, end] = *e.offsets;
     check<IoError>(needed && end - begin == *needed,
-                   "{}: {}: tensor \"{}\" of shape {} ({}) has {} bytes of data, which do not fit its shape", kLoad, path, e.name,
+                   "{}: {}: tensor \"{}\" of shape {} ({}) has {} bytes of data, which do not fit its shape", op, path, e.name,
                    e.shape->str(), e.format->name, end - begin);
     check<IoError>(end <= data_bytes, "{}: {}: tensor \"{}\" ends at byte {} of the data, but the file has {}; it is cut short or damaged",
-                   kLoad, path, e.name, end, data_bytes);
+                   op, path, e.name, end, data_bytes);
     order.push_back(&e);
   }
   std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) { return *a->offsets < *b->offsets; });
   uint64_t covered = 0;
   for (const Entry* e : order) {
-    check<IoError>(e->offsets->first == covered, "{}: {}: the data of tensor \"{}\" begins at byte {}, but {} was expected: tensors {}",
-                   kLoad, path, e->name, e->offsets->first, covered, e->offsets->first < covered ? "overlap" : "leave a hole");
+    check<IoError>(e->offsets->first == covered, "{}: {}: the data of tensor \"{}\" begins at byte {}, but {} was expected: tensors {}", op,
+                   path, e->name, e->offsets->first, covered, e->offsets->first < covered ? "overlap" : "leave a hole");
     covered = e->offsets->second;
   }
-  check<IoError>(covered == data_bytes, "{}: {}: {} bytes at the end belong to no tensor", kLoad, path, data_bytes - covered);
+  check<IoError>(covered == data_bytes, "{}: {}: {} bytes at the end belong to no tensor", op, path, data_bytes - covered);
 }
 
-Tensor read_tensor(const InputFile& file, const std::string& path, const Entry& e, uint64_t data_begin) {
-  const Tensor y = new_tensor(kLoad, *e.shape, e.format->dtype);
+Tensor read_tensor(const char* op, const InputFile& file, const std::string& path, const Entry& e, uint64_t data_begin) {
+  const Tensor y = new_tensor(op, *e.shape, e.format->dtype);
   const uint64_t begin = data_begin + e.offsets->first;
   const auto bytes = static_cast<size_t>(e.offsets->second - e.offsets->first);
   void* target = y.impl()->storage->data();
@@ -273,26 +279,26 @@ Tensor read_tensor(const InputFile& file, const std::string& path, const Entry& 
   if (e.format->dtype == DType::Bool) {
     const auto* values = static_cast<const unsigned char*>(target);
     for (size_t i = 0; i < bytes; ++i)
-      check<IoError>(values[i] <= 1, "{}: {}: tensor \"{}\" (BOOL) holds the byte {} at element {}; only 0 and 1 are booleans", kLoad, path,
+      check<IoError>(values[i] <= 1, "{}: {}: tensor \"{}\" (BOOL) holds the byte {} at element {}; only 0 and 1 are booleans", op, path,
                      e.name, values[i], i);
   }
   return y;
 }
 
 /// Booleans as bytes of 0 and 1. Whoever writes into the memory behind a tensor may leave another byte, which counts as true.
-void write_booleans(AtomicFile& file, const void* elements, size_t count) {
+void write_booleans(const auto& write, const void* elements, size_t count) {
   constexpr size_t piece = 1 << 14;
   const auto* from = static_cast<const unsigned char*>(elements);
   unsigned char dense[piece];
   for (size_t begin = 0; begin < count; begin += piece) {
     const size_t n = std::min(piece, count - begin);
     for (size_t i = 0; i < n; ++i) dense[i] = from[begin + i] != 0;
-    file.write(dense, n);
+    write(dense, n);
   }
 }
 
 /// The header for tensors whose data stand in the file in the order given, padded so that the data are aligned.
-std::string make_header(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
+std::string make_header(const char* op, const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
                         const std::vector<size_t>& data_order, const std::map<std::string, std::string>& metadata) {
   std::vector<std::pair<uint64_t, uint64_t>> offsets(tensors.size());
   uint64_t end = 0;
@@ -315,10 +321,10 @@ std::string make_header(const std::string& path, const std::vector<std::pair<std
   try {
     text = header.dump();
   } catch (const nlohmann::json::exception&) {
-    fail<ValueError>("{}: {}: a name or an entry of the metadata is not valid UTF-8", kSave, path);
+    fail<ValueError>("{}: {}: a name or an entry of the metadata is not valid UTF-8", op, path);
   }
   text.resize((text.size() + kPrefixBytes - 1) / kPrefixBytes * kPrefixBytes, ' ');
-  check<ValueError>(text.size() <= kMostHeaderBytes, "{}: {}: names and metadata take {} bytes, but at most {} are allowed", kSave, path,
+  check<ValueError>(text.size() <= kMostHeaderBytes, "{}: {}: names and metadata take {} bytes, but at most {} are allowed", op, path,
                     text.size(), kMostHeaderBytes);
   return text;
 }
@@ -339,64 +345,114 @@ const Tensor& SafeTensors::at(std::string_view name) const {
   fail<ValueError>("at: no tensor is called \"{}\"; there are {}: {}", name, tensors.size(), names);
 }
 
-SafeTensors load_safetensors(const std::string& path) {
-  const InputFile file(kLoad, path);
-  check<IoError>(file.size() >= kPrefixBytes, "{}: {}: has {} bytes, too few for a safetensors file", kLoad, path, file.size());
+SafeTensorsFile::SafeTensorsFile(const char* op, const std::string& path) : op_(op), path_(path), file_(op, path) {
+  check<IoError>(file_.size() >= kPrefixBytes, "{}: {}: has {} bytes, too few for a safetensors file", op, path, file_.size());
   uint64_t header_bytes = 0;
-  file.read_at(0, &header_bytes, kPrefixBytes);
+  file_.read_at(0, &header_bytes, kPrefixBytes);
   check<IoError>(header_bytes <= kMostHeaderBytes,
-                 "{}: {}: claims a header of {} bytes, more than the {} allowed; is it a safetensors file?", kLoad, path, header_bytes,
+                 "{}: {}: claims a header of {} bytes, more than the {} allowed; is it a safetensors file?", op, path, header_bytes,
                  kMostHeaderBytes);
-  check<IoError>(header_bytes <= file.size() - kPrefixBytes, "{}: {}: claims a header of {} bytes, but only {} follow; it is cut short",
-                 kLoad, path, header_bytes, file.size() - kPrefixBytes);
-  std::string text(static_cast<size_t>(header_bytes), '\0');
-  file.read_at(kPrefixBytes, text.data(), text.size());
-  check<IoError>(text.starts_with('{'), "{}: {}: the header does not begin with {{; is it a safetensors file?", kLoad, path);
-  const size_t nul = text.find('\0');  // the parser would take it for the end
-  check<IoError>(nul == text.npos,
-                 "{}: {}: the header has a NUL byte, its byte {} of {}; it is damaged, or padded with something else than spaces", kLoad,
-                 path, nul + 1, header_bytes);
+  check<IoError>(header_bytes <= file_.size() - kPrefixBytes, "{}: {}: claims a header of {} bytes, but only {} follow; it is cut short",
+                 op, path, header_bytes, file_.size() - kPrefixBytes);
+  header_.resize(static_cast<size_t>(header_bytes));
+  file_.read_at(kPrefixBytes, header_.data(), header_.size());
+  check<IoError>(header_.starts_with('{'), "{}: {}: the header does not begin with {{; is it a safetensors file?", op, path);
+  const size_t nul = header_.find('\0');  // the parser would take it for the end
+  check<IoError>(nul == header_.npos,
+                 "{}: {}: the header has a NUL byte, its byte {} of {}; it is damaged, or padded with something else than spaces", op, path,
+                 nul + 1, header_bytes);
+  HeaderReader reader(op, path);
+  nlohmann::json::sax_parse(header_, &reader);
+  entries_ = std::move(reader.entries);
+  metadata_ = std::move(reader.metadata);
+  check_offsets(op, path, entries_, file_.size() - kPrefixBytes - header_bytes);
+}
 
-  HeaderReader header(path);
-  nlohmann::json::sax_parse(text, &header);
-  const uint64_t data_begin = kPrefixBytes + header_bytes;
-  check_offsets(path, header.entries, file.size() - data_begin);
-  SafeTensors result;
-  result.metadata = std::move(header.metadata);
-  for (Entry& e : header.entries) {
-    Tensor x = read_tensor(file, path, e, data_begin);
-    result.tensors.emplace_back(std::move(e.name), std::move(x));
+SafeTensorsFile::~SafeTensorsFile() = default;
+
+std::vector<std::pair<std::string, Tensor>> SafeTensorsFile::read_tensors(std::string_view prefix) const {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const Entry& e : entries_)
+    if (e.name.starts_with(prefix)) tensors.emplace_back(e.name, read_tensor(op_, file_, path_, e, kPrefixBytes + header_.size()));
+  return tensors;
+}
+
+namespace {
+
+/// Where in a header the digits of the checksum stand; npos when it has none.
+size_t place_of_checksum(std::string_view header) {
+  const std::string entry = fmt::format("\"{}\":\"", kChecksum);
+  const size_t at = header.find(entry);
+  return at == header.npos || header.size() - at < entry.size() + kNoChecksum.size() ? header.npos : at + entry.size();
+}
+
+}  // namespace
+
+bool SafeTensorsFile::check_sum() const {
+  const size_t place = place_of_checksum(header_);
+  if (place == header_.npos) return false;
+  const std::string expected = header_.substr(place, kNoChecksum.size());
+  std::string header = header_;
+  header.replace(place, kNoChecksum.size(), kNoChecksum);
+  const uint64_t header_bytes = header.size();
+  Checksum sum;
+  sum.add(&header_bytes, kPrefixBytes);
+  sum.add(header.data(), header.size());
+  constexpr uint64_t piece = 1 << 18;
+  const auto bytes = std::make_unique_for_overwrite<std::byte[]>(piece);
+  for (uint64_t at = kPrefixBytes + header_bytes; at < file_.size(); at += piece) {
+    const auto count = static_cast<size_t>(std::min(piece, file_.size() - at));
+    file_.read_at(at, bytes.get(), count);
+    sum.add(bytes.get(), count);
   }
-  return result;
+  check<IoError>(sum.str() == expected, "{}: {}: is damaged: its checksum is {}, that of its bytes {}", op_, path_, expected, sum.str());
+  return true;
+}
+
+SafeTensors load_safetensors(const std::string& path) {
+  const SafeTensorsFile file("load_safetensors", path);
+  return {file.read_tensors(), file.metadata()};
 }
 
 void save_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
                       const std::map<std::string, std::string>& metadata) {
+  write_safetensors("save_safetensors", path, tensors, metadata, WithChecksum::No);
+}
+
+void write_safetensors(const char* op, const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
+                       std::map<std::string, std::string> metadata, WithChecksum with_checksum) {
   std::set<std::string_view> names;
   for (const auto& [name, x] : tensors) {
-    check<StateError>(x.defined(), "{}: {}: tensor \"{}\" is undefined", kSave, path, name);
-    check<ValueError>(name != kMetadata, "{}: {}: a tensor cannot be called {}", kSave, path, kMetadata);
-    check<ValueError>(names.insert(name).second, "{}: {}: two tensors are called \"{}\"", kSave, path, name);
+    check<StateError>(x.defined(), "{}: {}: tensor \"{}\" is undefined", op, path, name);
+    check<ValueError>(name != kMetadata, "{}: {}: a tensor cannot be called {}", op, path, kMetadata);
+    check<ValueError>(names.insert(name).second, "{}: {}: two tensors are called \"{}\"", op, path, name);
   }
   // Large elements first, so that every tensor is aligned to its element size.
   std::vector<size_t> order(tensors.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return element_size(tensors[a].second.dtype()) > element_size(tensors[b].second.dtype()); });
-  const std::string header = make_header(path, tensors, order, metadata);
+  if (with_checksum == WithChecksum::Yes) metadata[kChecksum] = kNoChecksum;
+  const std::string header = make_header(op, path, tensors, order, metadata);
   const uint64_t header_bytes = header.size();
 
-  AtomicFile file(kSave, path);
-  file.write(&header_bytes, kPrefixBytes);
-  file.write(header.data(), header.size());
+  AtomicFile file(op, path);
+  Checksum sum;
+  const auto write = [&](const void* from, size_t bytes) {
+    file.write(from, bytes);
+    if (with_checksum == WithChecksum::Yes) sum.add(from, bytes);
+  };
+  write(&header_bytes, kPrefixBytes);
+  write(header.data(), header.size());
   for (size_t i : order) {
     const Tensor x = tensors[i].second.detach().contiguous();
     const size_t element = element_size(x.dtype()), count = static_cast<size_t>(x.numel());
     const std::byte* elements =
         static_cast<const std::byte*>(x.impl()->storage->data()) + static_cast<size_t>(x.storage_offset()) * element;
-    if (x.dtype() == DType::Bool) write_booleans(file, elements, count);
-    else file.write(elements, count * element);
+    if (x.dtype() == DType::Bool) write_booleans(write, elements, count);
+    else write(elements, count * element);
   }
+  if (with_checksum == WithChecksum::Yes) file.overwrite(kPrefixBytes + place_of_checksum(header), sum.str().data(), kNoChecksum.size());
   file.commit();
 }
 

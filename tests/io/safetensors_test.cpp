@@ -20,6 +20,7 @@
 #include "gradus/dtype.h"
 #include "gradus/error.h"
 #include "gradus/io.h"
+#include "io/folder.h"
 
 namespace {
 
@@ -27,30 +28,6 @@ using gradus::Tensor;
 using gradus::io::load_safetensors;
 using gradus::io::save_safetensors;
 namespace fs = std::filesystem;
-
-/// A folder of its own that goes with the test.
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "gradus-io-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(const char* name) const { return (path / name).string(); }
-  size_t files() const { return static_cast<size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator())); }
-};
-
-std::string read_bytes(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
-void write_bytes(const std::string& path, const std::string& bytes) {
-  std::ofstream out(path, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
 
 /// A file of the given header and data.
 std::string file_of(const std::string& header, const std::string& data) {
