@@ -1,4 +1,5 @@
 #pragma once
 
 #include "gradus/io/checkpoint.h"
+#include "gradus/io/npy.h"
 #include "gradus/io/safetensors.h"

@@ -122,11 +122,11 @@ void sync_folder(const std::string& file) {
 InputFile::InputFile(const char* op, const std::string& path) : op_(op), path_(path) {
   // Without O_NONBLOCK, opening a named pipe would wait for a writer.
   fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  check<IoError>(fd_ >= 0, "{}: {}: cannot be opened: {}", op, path, reason());
+  check(fd_ >= 0, "cannot be opened: {}", reason());
   struct stat info {};
   if (::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd_);
-    fail<IoError>("{}: {}: is not a regular file", op, path);
+    fail("is not a regular file");
   }
   size_ = static_cast<uint64_t>(info.st_size);
 }
@@ -138,8 +138,8 @@ void InputFile::read_at(uint64_t offset, void* to, size_t bytes) const {
   while (bytes > 0) {
     const ssize_t got = ::pread(fd_, at, std::min(bytes, kMostBytesPerCall), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    check<IoError>(got >= 0, "{}: {}: cannot be read at byte {}: {}", op_, path_, offset, reason());
-    check<IoError>(got > 0, "{}: {}: ended at byte {} while it was read; was it changed meanwhile?", op_, path_, offset);
+    check(got >= 0, "cannot be read at byte {}: {}", offset, reason());
+    check(got > 0, "ended at byte {} while it was read; was it changed meanwhile?", offset);
     at += got;
     offset += static_cast<uint64_t>(got);
     bytes -= static_cast<size_t>(got);

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "core/check.h"
 
 namespace gradus::io {
 
@@ -18,6 +21,21 @@ class InputFile {
   uint64_t size() const noexcept { return size_; }
   /// Reads exactly `bytes` bytes from place `offset`.
   void read_at(uint64_t offset, void* to, size_t bytes) const;
+
+  const char* op() const noexcept { return op_; }
+  const std::string& path() const noexcept { return path_; }
+
+  /// Throws IoError with the formatted text behind `op: path: `.
+  template <class... Args>
+  [[noreturn]] __attribute__((cold, noinline)) void fail(fmt::format_string<Args...> text, Args&&... args) const {
+    throw IoError(fmt::format("{}: {}: {}", op_, path_, fmt::format(text, std::forward<Args>(args)...)));
+  }
+  /// The same unless `condition` holds. The text is formatted only then.
+  template <class... Args>
+  void check(bool condition, fmt::format_string<Args...> text, Args&&... args) const {
+    if (!condition) [[unlikely]]
+      fail(text, std::forward<Args>(args)...);
+  }
 
  private:
   const char* op_;

@@ -1,21 +1,18 @@
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
-#include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "io/checksum.h"
+#include "io/contents.h"
+#include "io/elements.h"
 #include "io/safetensors_file.h"
 
 namespace gradus::io {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 constexpr const char* kMetadata = "__metadata__";
 constexpr const char* kChecksum = "xxh64";
@@ -24,74 +21,11 @@ constexpr uint64_t kPrefixBytes = 8;
 constexpr uint64_t kMostHeaderBytes = 100'000'000;  // the reference implementation's limit
 constexpr size_t kMostNamesInMessage = 20;
 
-/// float16: sign, 5 exponent bits with bias 15, 10 fraction bits (IEEE 754 binary16).
-float from_half(uint16_t bits) {
-  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000U) << 16;
-  const uint32_t exponent = (bits >> 10) & 0x1FU, fraction = bits & 0x3FFU;
-  if (exponent == 0) {
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
-    return sign ? -magnitude : magnitude;
-  }
-  const uint32_t wide_exponent = exponent == 31 ? 255 : exponent + (127 - 15);
-  return std::bit_cast<float>(sign | wide_exponent << 23 | fraction << 13);
-}
-
-/// bfloat16: the upper half of a float32.
-float from_bfloat(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-
-/// How a dtype of the format is stored and what it becomes.
-struct Format {
-  const char* name;
-  size_t bytes;
-  DType dtype;
-  /// Converts n elements; null where the bytes are taken as they are.
-  void (*convert)(const std::byte* from, int64_t n, void* to);
-};
-
-template <class From>
-void widen(const std::byte* from, int64_t n, void* to) {
-  auto* y = static_cast<int64_t*>(to);
-  for (int64_t i = 0; i < n; ++i) {
-    From value;
-    std::memcpy(&value, from + static_cast<size_t>(i) * sizeof(From), sizeof(From));
-    y[i] = value;
-  }
-}
-
-template <float (*decode)(uint16_t)>
-void widen_floats(const std::byte* from, int64_t n, void* to) {
-  auto* y = static_cast<float*>(to);
-  for (int64_t i = 0; i < n; ++i) {
-    uint16_t bits;
-    std::memcpy(&bits, from + static_cast<size_t>(i) * sizeof(bits), sizeof(bits));
-    y[i] = decode(bits);
-  }
-}
-
-constexpr Format kFormats[] = {
-    {"F32", 4, DType::Float32, nullptr},
-    {"F64", 8, DType::Float64, nullptr},
-    {"I64", 8, DType::Int64, nullptr},
-    {"BOOL", 1, DType::Bool, nullptr},
-    {"F16", 2, DType::Float32, widen_floats<from_half>},
-    {"BF16", 2, DType::Float32, widen_floats<from_bfloat>},
-    {"I32", 4, DType::Int64, widen<int32_t>},
-    {"I16", 2, DType::Int64, widen<int16_t>},
-    {"I8", 1, DType::Int64, widen<int8_t>},
-    {"U32", 4, DType::Int64, widen<uint32_t>},
-    {"U16", 2, DType::Int64, widen<uint16_t>},
-    {"U8", 1, DType::Int64, widen<uint8_t>},
-};
-
-const Format& format_of(DType dtype) {
-  return *std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format& f) { return f.dtype == dtype && !f.convert; });
-}
-
 }  // namespace
 
 struct SafeTensorsEntry {
   std::string name;
-  const Format* format = nullptr;
+  const ElementFormat* format = nullptr;
   std::optional<Shape> shape = {};
   std::optional<std::pair<uint64_t, uint64_t>> offsets = {};  // from begin up to end, counted from the end of the header
 };
@@ -171,8 +105,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (place_ != Place::DTypeValue) misplaced("a string");
-    const auto* found = std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format& f) { return text == f.name; });
-    if (found == std::end(kFormats))
+    const ElementFormat* const found = find_element_format(&ElementFormat::safetensors, text);
+    if (!found)
       bad(fmt::format("tensor \"{}\" has dtype \"{}\", which has no counterpart here; convert it to F32, F64, I64 or BOOL",
                       entries.back().name, text));
     entries.back().format = found;
@@ -230,26 +164,15 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::vector<int64_t> numbers_;
 };
 
-/// The bytes that elements of `element` bytes take; no value when the sizes, empty ones apart, have no product in 64 bits.
-std::optional<uint64_t> bytes_of(const Shape& shape, size_t element) {
-  auto bytes = static_cast<int64_t>(element);
-  bool empty = false;
-  for (int64_t size : shape) {
-    if (size == 0) empty = true;
-    else if (__builtin_mul_overflow(bytes, size, &bytes)) return {};
-  }
-  return empty ? 0 : static_cast<uint64_t>(bytes);
-}
-
 /// Offsets must agree with shapes and cover the data from first to last byte, once.
 void check_offsets(const char* op, const std::string& path, const std::vector<Entry>& entries, uint64_t data_bytes) {
   std::vector<const Entry*> order;
   for (const Entry& e : entries) {
-    const std::optional<uint64_t> needed = bytes_of(*e.shape, e.format->bytes);
+    const std::optional<uint64_t> needed = dense_bytes(*e.shape, e.format->bytes);
     const auto [begin, end] = *e.offsets;
     check<IoError>(needed && end - begin == *needed,
                    "{}: {}: tensor \"{}\" of shape {} ({}) has {} bytes of data, which do not fit its shape", op, path, e.name,
-                   e.shape->str(), e.format->name, end - begin);
+                   e.shape->str(), e.format->safetensors, end - begin);
     check<IoError>(end <= data_bytes, "{}: {}: tensor \"{}\" ends at byte {} of the data, but the file has {}; it is cut short or damaged",
                    op, path, e.name, end, data_bytes);
     order.push_back(&e);
@@ -265,36 +188,12 @@ void check_offsets(const char* op, const std::string& path, const std::vector<En
 }
 
 Tensor read_tensor(const char* op, const InputFile& file, const std::string& path, const Entry& e, uint64_t data_begin) {
-  const Tensor y = new_tensor(op, *e.shape, e.format->dtype);
-  const uint64_t begin = data_begin + e.offsets->first;
-  const auto bytes = static_cast<size_t>(e.offsets->second - e.offsets->first);
-  void* target = y.impl()->storage->data();
-  if (e.format->convert) {
-    const auto raw = std::make_unique_for_overwrite<std::byte[]>(bytes);
-    file.read_at(begin, raw.get(), bytes);
-    e.format->convert(raw.get(), y.numel(), target);
-    return y;
-  }
-  file.read_at(begin, target, bytes);
-  if (e.format->dtype == DType::Bool) {
-    const auto* values = static_cast<const unsigned char*>(target);
-    for (size_t i = 0; i < bytes; ++i)
-      check<IoError>(values[i] <= 1, "{}: {}: tensor \"{}\" (BOOL) holds the byte {} at element {}; only 0 and 1 are booleans", op, path,
-                     e.name, values[i], i);
-  }
-  return y;
-}
-
-/// Booleans as bytes of 0 and 1. Whoever writes into the memory behind a tensor may leave another byte, which counts as true.
-void write_booleans(const auto& write, const void* elements, size_t count) {
-  constexpr size_t piece = 1 << 14;
-  const auto* from = static_cast<const unsigned char*>(elements);
-  unsigned char dense[piece];
-  for (size_t begin = 0; begin < count; begin += piece) {
-    const size_t n = std::min(piece, count - begin);
-    for (size_t i = 0; i < n; ++i) dense[i] = from[begin + i] != 0;
-    write(dense, n);
-  }
+  uint64_t at = data_begin + e.offsets->first;
+  const auto read = [&](void* to, size_t bytes) {
+    file.read_at(at, to, bytes);
+    at += bytes;
+  };
+  return read_tensor(op, *e.format, *e.shape, read, fmt::format("{}: {}: tensor \"{}\" ({})", op, path, e.name, e.format->safetensors));
 }
 
 /// The header for tensors whose data stand in the file in the order given, padded so that the data are aligned.
@@ -313,7 +212,7 @@ std::string make_header(const char* op, const std::string& path, const std::vect
   for (size_t i = 0; i < tensors.size(); ++i) {
     const auto& [name, x] = tensors[i];
     header.push_back({name,
-                      {{"dtype", format_of(x.dtype()).name},
+                      {{"dtype", element_format_of(x.dtype()).safetensors},
                        {"shape", std::vector<int64_t>(x.shape().begin(), x.shape().end())},
                        {"data_offsets", {offsets[i].first, offsets[i].second}}}});
   }
@@ -377,6 +276,12 @@ std::vector<std::pair<std::string, Tensor>> SafeTensorsFile::read_tensors(std::s
   return tensors;
 }
 
+std::vector<const ElementFormat*> SafeTensorsFile::formats() const {
+  std::vector<const ElementFormat*> formats;
+  for (const Entry& e : entries_) formats.push_back(e.format);
+  return formats;
+}
+
 namespace {
 
 /// Where in a header the digits of the checksum stand; npos when it has none.
@@ -407,6 +312,15 @@ bool SafeTensorsFile::check_sum() const {
   }
   check<IoError>(sum.str() == expected, "{}: {}: is damaged: its checksum is {}, that of its bytes {}", op_, path_, expected, sum.str());
   return true;
+}
+
+Contents read_safetensors(const char* op, const std::string& path) {
+  const SafeTensorsFile file(op, path);
+  Contents contents{.kind = "safetensors"};
+  if (file.check_sum()) contents.checksum = "XXH64";
+  contents.file = {file.read_tensors(), file.metadata()};
+  contents.formats = file.formats();
+  return contents;
 }
 
 SafeTensors load_safetensors(const std::string& path) {
@@ -444,14 +358,7 @@ void write_safetensors(const char* op, const std::string& path, const std::vecto
   };
   write(&header_bytes, kPrefixBytes);
   write(header.data(), header.size());
-  for (size_t i : order) {
-    const Tensor x = tensors[i].second.detach().contiguous();
-    const size_t element = element_size(x.dtype()), count = static_cast<size_t>(x.numel());
-    const std::byte* elements =
-        static_cast<const std::byte*>(x.impl()->storage->data()) + static_cast<size_t>(x.storage_offset()) * element;
-    if (x.dtype() == DType::Bool) write_booleans(write, elements, count);
-    else write(elements, count * element);
-  }
+  for (size_t i : order) write_elements(tensors[i].second, write);
   if (with_checksum == WithChecksum::Yes) file.overwrite(kPrefixBytes + place_of_checksum(header), sum.str().data(), kNoChecksum.size());
   file.commit();
 }

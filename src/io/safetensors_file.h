@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gradus/io/safetensors.h"
+#include "io/elements.h"
 #include "io/file.h"
 
 namespace gradus::io {
@@ -25,6 +26,9 @@ class SafeTensorsFile {
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
   /// The tensors, or those whose names begin so.
   std::vector<std::pair<std::string, Tensor>> read_tensors(std::string_view prefix = "") const;
+
+  /// How each tensor is stored.
+  std::vector<const ElementFormat*> formats() const;
 
   /// Throws unless the file's checksum is that of its bytes; nothing when it has none.
   bool check_sum() const;
