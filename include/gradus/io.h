@@ -2,4 +2,5 @@
 
 #include "gradus/io/checkpoint.h"
 #include "gradus/io/npy.h"
+#include "gradus/io/pytorch.h"
 #include "gradus/io/safetensors.h"
