@@ -85,6 +85,7 @@ class StateDictReader {
     take_name(name);
     std::string value;
     if (v.is(Kind::Text)) value = pickle_.text(v);
+    else if (v.is(Kind::Name)) value = StateDictPickle::name_text(v);
     else append_json(pickle_, v, most_text_ - text_, value);
     text_ += value.size();
     pickle_.file().check(text_ <= most_text_, "holds more than {} bytes of text", most_text_);

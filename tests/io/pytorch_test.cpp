@@ -125,7 +125,7 @@ TEST_CASE("dicts and lists in others give dotted names, and what holds no tensor
   const std::vector<std::pair<std::string, std::string>> expected{{"amp", "true"},
                                                                   {"best", "Infinity"},
                                                                   {"device", "cuda:0"},
-                                                                  {"dtype", "\"torch.float16\""},
+                                                                  {"dtype", "torch.float16"},
                                                                   {"epoch", "3"},
                                                                   {"list.1", "-5"},
                                                                   {"note", "a \"text\""},
