@@ -23,7 +23,7 @@ bool begins_with(const InputFile& file, std::string_view begin) {
 const InputFile& checked_beginning(const InputFile& file) {
   if (is_old_pytorch(file))
     file.fail("is in the format that PyTorch had before 1.6; load it there and save it again: torch.save(torch.load(path), new_path)");
-  file.check(begins_with(file, kZipBegin), "is no zip archive, as files of PyTorch are; is it one?");
+  file.check(begins_with(file, kZipBegin), "is no zip archive, as files of PyTorch are");
   return file;
 }
 
