@@ -10,8 +10,9 @@
 namespace gradus::io {
 namespace {
 
-constexpr size_t kMostValues = size_t{1} << 21;
-constexpr size_t kMostContainers = size_t{1} << 19;
+/// So much is read of any file, and more of one that is large by its tensors.
+constexpr size_t kValues = size_t{1} << 20, kBytesPerValue = 16;
+constexpr size_t kContainers = size_t{1} << 18, kBytesPerContainer = 64;
 
 /// The opcodes that tensors, texts, numbers and what holds them are written with.
 enum Opcode : unsigned char {
@@ -59,7 +60,11 @@ enum Opcode : unsigned char {
 
 double PickleValue::real() const noexcept { return std::bit_cast<double>(payload); }
 
-Unpickler::Unpickler(const InputFile& file, std::string bytes) : file_(file), bytes_(std::move(bytes)) {}
+Unpickler::Unpickler(const InputFile& file, std::string bytes)
+    : file_(file),
+      bytes_(std::move(bytes)),
+      most_values_(kValues + static_cast<size_t>(file.size()) / kBytesPerValue),
+      most_containers_(kContainers + static_cast<size_t>(file.size()) / kBytesPerContainer) {}
 
 void Unpickler::damaged(const char* what) const { file_.fail("the pickle is damaged: {} at its byte {}", what, at_); }
 
@@ -70,7 +75,10 @@ PickleValue Unpickler::read() {
     step(code);
   }
   if (stack_.size() != 1 || !marks_.empty()) damaged("it does not end with one value");
-  return pop();
+  const PickleValue root = pop();
+  stack_ = {};
+  memo_ = {};
+  return root;
 }
 
 void Unpickler::step(unsigned char code) {
@@ -228,8 +236,8 @@ void Unpickler::push_text(uint64_t length) {
 }
 
 void Unpickler::count_values(size_t more) {
-  file_.check(more <= kMostValues - pushed_,
-              "the pickle has more than {} values; save the tensors alone: torch.save(model.state_dict(), path)", kMostValues);
+  file_.check(more <= most_values_ - pushed_,
+              "the pickle has more than {} values; save the tensors alone: torch.save(model.state_dict(), path)", most_values_);
   pushed_ += more;
 }
 
@@ -279,7 +287,7 @@ void Unpickler::remember(uint64_t index) {
     memo_[static_cast<size_t>(index)] = stack_.back();
     return;
   }
-  file_.check(memo_.size() < kMostValues, "the pickle has more than {} values", kMostValues);
+  file_.check(memo_.size() < most_values_, "the pickle has more than {} values", most_values_);
   memo_.push_back(stack_.back());
 }
 
@@ -289,9 +297,9 @@ void Unpickler::recall(uint64_t index) {
 }
 
 PickleValue Unpickler::new_container(Kind kind, Items values) {
-  file_.check(containers_.size() < kMostContainers,
+  file_.check(containers_.size() < most_containers_,
               "the pickle has more than {} lists, tuples and dicts; save the tensors alone: torch.save(model.state_dict(), path)",
-              kMostContainers);
+              most_containers_);
   containers_.push_back(std::move(values));
   return {kind, 0, containers_.size() - 1};
 }

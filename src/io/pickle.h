@@ -98,6 +98,7 @@ class Unpickler {
 
   const InputFile& file_;
   std::string bytes_;
+  size_t most_values_, most_containers_;
   size_t at_ = 0;
   size_t pushed_ = 0;
   std::vector<PickleValue> stack_;

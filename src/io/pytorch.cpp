@@ -19,14 +19,14 @@ namespace {
 
 constexpr int64_t kMostSharedElements = int64_t{1} << 22;
 constexpr int64_t kMostSharing = 16;
-constexpr size_t kMostText = size_t{16} << 20;
-constexpr size_t kMostNames = size_t{1} << 17;
+constexpr size_t kText = size_t{8} << 20;                        // and four times the pickle
+constexpr size_t kNames = size_t{1} << 17, kBytesPerName = 512;  // more of a file that is large
 
 /// Gives everything in a pickle its dotted name.
 class StateDictReader {
  public:
   StateDictReader(PytorchArchive& archive, const StateDictPickle& pickle)
-      : archive_(archive), pickle_(pickle), most_text_(kMostText + 4 * pickle.bytes()), holds_(pickle.containers(), Holds::Unknown) {}
+      : archive_(archive), pickle_(pickle), most_text_(kText + 4 * pickle.bytes()), holds_(pickle.containers(), Holds::Unknown) {}
 
   Contents read(const PickleValue& root) {
     pickle_.file().check(root.is_container() || root.is(Kind::Tensor), "holds neither a dict nor a list of tensors, nor a tensor");
@@ -74,9 +74,10 @@ class StateDictReader {
 
   void take_name(const std::string& name) {
     const InputFile& file = pickle_.file();
-    text_ += name.size();
-    file.check(names_.size() < kMostNames && text_ <= most_text_,
-               "holds more than {} names, or {} bytes of text; save the tensors alone: torch.save(model.state_dict(), path)", kMostNames,
+    text_ += 2 * name.size();  // it stands in two lists
+    const size_t most = kNames + static_cast<size_t>(file.size()) / kBytesPerName;
+    file.check(names_.size() < most && text_ <= most_text_,
+               "holds more than {} names, or {} bytes of text; save the tensors alone: torch.save(model.state_dict(), path)", most,
                most_text_);
     file.check(names_.insert(name).second, "holds two things that would be called {}; rename one of them before torch.save", quoted(name));
   }

@@ -10,7 +10,8 @@
 namespace gradus::io {
 namespace {
 
-constexpr size_t kMostTensors = size_t{1} << 17;
+/// So many are read of any file, and more of one that is large.
+constexpr size_t kTensors = size_t{1} << 16, kBytesPerTensor = 1024;
 
 enum class Known : uint8_t {
   OrderedDict,
@@ -227,7 +228,8 @@ PickleValue StateDictPickle::rebuild_tensor(const PickleValue& function, const P
                  "the pickle is damaged: a tensor of shape {}, strides {} and offset {} leaves its storage {} of {} elements",
                  x.layout.shape, x.layout.strides, x.layout.offset, quoted(storage.key), storage.numel);
   }
-  file().check(tensors_.size() < kMostTensors, "holds more than {} tensors", kMostTensors);
+  const size_t most = kTensors + static_cast<size_t>(file().size()) / kBytesPerTensor;
+  file().check(tensors_.size() < most, "holds more than {} tensors", most);
   tensors_.push_back(x);
   return {Kind::Tensor, 0, tensors_.size() - 1};
 }

@@ -12,9 +12,9 @@ namespace gradus::io {
 ///
 /// The tensors have the names of the state dict, in its order, and `model.load_state_dict(load_pytorch(path).tensors)` takes them. Dicts
 /// and lists in others give dotted names: of `{"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}` the tensors
-/// are "model.0.weight", "optimizer.state.0.exp_avg" and so on. What holds no tensors is metadata under its dotted name: a text, a dtype or a device as it
-/// is, all else as Python's json.dumps writes it, "epoch" as "3" and "optimizer.param_groups" as "[{\"lr\": 0.001, …}]". A file of one tensor
-/// calls it "tensor".
+/// are "model.0.weight", "optimizer.state.0.exp_avg" and so on. What holds no tensors is metadata under its dotted name: a text, a dtype or
+/// a device as it is, all else as Python's json.dumps writes it, "epoch" as "3" and "optimizer.param_groups" as "[{\"lr\": 0.001, …}]". A
+/// file of one tensor calls it "tensor".
 ///
 /// float64, float32, int64 and bool keep their dtype; float16 and bfloat16 become float32, and int32, int16, int8, uint64, uint32, uint16
 /// and uint8 int64, all without loss. As in PyTorch, tensors that shared their elements when they were saved share them, and strided ones
