@@ -59,8 +59,11 @@ struct RefusedName {
 constexpr RefusedName kRefused[] = {
     {"torch._utils", "_rebuild_sparse_tensor", "a sparse tensor; save its to_dense()"},
     {"torch._utils", "_rebuild_qtensor", "a quantized tensor; save its dequantize()"},
+    {"torch._utils", "_rebuild_nested_tensor", "a nested tensor; save its to_padded_tensor(0)"},
+    {"torch._utils", "_rebuild_meta_tensor_no_storage", "a tensor on the device meta, which has no elements; leave it out"},
     {"numpy.core.multiarray", nullptr, "a number or array of NumPy; save float(x) or torch.from_numpy(x)"},
     {"numpy._core.multiarray", nullptr, "a number or array of NumPy; save float(x) or torch.from_numpy(x)"},
+    {"_codecs", "encode", "bytes; save a text"},
     {"argparse", "Namespace", "arguments of a program; save vars(arguments)"},
     {"builtins", "set", "a set; save a list"},
     {"__builtin__", "set", "a set; save a list"},
