@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -21,6 +22,8 @@ struct ClassLoss {
   T weight_at(int64_t c) const { return weight ? weight[c] : T(1); }
   T own(int64_t t) const { return (1 - smoothing) * weight_at(t); }
   T spread() const { return smoothing / static_cast<T>(C); }
+  /// Whether a row of class t counts at all. One that doesn't asks nothing of its logits, which may be anything.
+  bool counts(int64_t t) const { return smoothing != 0 || weight_at(t) != 0; }
 };
 
 /// lse = top + log(total), in the parts that keep small differences.
@@ -37,6 +40,7 @@ LogSumExp<T> log_sum_exp(int64_t C, const T* x) {
 
 template <class T>
 T row_loss(const ClassLoss<T>& all, const T* x, int64_t t, LogSumExp<T> lse) {
+  if (!all.counts(t)) return 0;
   const T rest = std::log(lse.total);
   T loss = all.own(t) * (rest - (x[t] - lse.top));
   if (all.smoothing > 0) {
@@ -47,9 +51,10 @@ T row_loss(const ClassLoss<T>& all, const T* x, int64_t t, LogSumExp<T> lse) {
 }
 
 /// d[c] = scale * (softmax[c] * mass - (1 - e) w_t [c = t] - e / C w_c), mass = (1 - e) w_t + e / C sum w, for the n classes from `first`
-/// on, whose logits are x. d may be x.
+/// on, whose logits are x. d may be x. A row that does not count, or whose scale is 0, has a gradient of 0 whatever x is.
 template <class T>
 void row_gradient(const ClassLoss<T>& all, int64_t first, int64_t n, const T* x, int64_t t, LogSumExp<T> lse, T scale, T* d) {
+  if (scale == 0 || !all.counts(t)) return static_cast<void>(std::fill_n(d, n, T(0)));
   const T own = all.own(t), factor = scale * (own + all.spread() * all.weight_sum) / lse.total, shift = scale * all.spread();
   GRADUS_INDEPENDENT
   for (int64_t c = 0; c < n; ++c) d[c] = vexp(x[c] - lse.top) * factor;
@@ -79,6 +84,7 @@ struct PartialLoss {
   }
 
   T loss(const ClassLoss<T>& all, int64_t t) const {
+    if (!all.counts(t)) return 0;
     const double rest = std::log(total);
     const double smoothed = static_cast<double>(all.spread()) * (static_cast<double>(all.weight_sum) * rest - spread);
     return static_cast<T>(static_cast<double>(all.own(t)) * (rest - static_cast<double>(picked - top)) +

@@ -235,6 +235,11 @@ bool zero_or_equal(const Mismatch& m) {
   return all(logical_or(logical_or(eq(ours, 0), eq(ours, m.theirs)), both_nan)).item<bool>();
 }
 
+bool number_for_nan(const Mismatch& m) {
+  if (!m.ours.defined() || !m.theirs.defined() || m.ours.shape() != m.theirs.shape() || !is_floating_point(m.theirs.dtype())) return false;
+  return difference(where(isnan(m.theirs), m.theirs, m.ours.detach()), {m.theirs}).empty();
+}
+
 template <bool (*meant)(const Mismatch&)>
 bool every(const Verdict& failed) {
   return !failed.mismatches.empty() && std::all_of(failed.mismatches.begin(), failed.mismatches.end(), meant);
@@ -251,7 +256,16 @@ struct Difference {
   const char* reason;
 };
 
-const std::array<Difference, 5> differences{{
+const std::array<Difference, 7> differences{{
+    {{"nn.functional.gelu", "nn.functional.silu", "nn.functional.mish", "nn.functional.softsign", "nn.functional.hardswish", "GELU", "SiLU",
+      "Mish", "Softsign", "Hardswish"},
+     every<number_for_nan>,
+     "at infinity it is its limit, and its slope too"},
+    {{"nn.functional.binary_cross_entropy_with_logits", "nn.functional.soft_margin_loss", "nn.functional.multilabel_soft_margin_loss",
+      "nn.functional.cross_entropy", "nn.functional.nll_loss", "nn.functional.kl_div", "nn.functional.poisson_nll_loss",
+      "BCEWithLogitsLoss", "SoftMarginLoss", "MultiLabelSoftMarginLoss", "CrossEntropyLoss", "NLLLoss", "KLDivLoss", "PoissonNLLLoss"},
+     every<number_for_nan>,
+     "an infinite term that counts 0 times is 0"},
     {{"nn.functional.cross_entropy", "nn.functional.nll_loss", "CrossEntropyLoss", "NLLLoss"},
      every<zero_for_nan>,
      "the mean over no target is 0, not NaN"},

@@ -11,11 +11,25 @@
 namespace gradus {
 namespace {
 
+// Where a function has reached its limit in T, v need not be larger as a factor: infinite, it would make NaN of the 0 that it meets.
+
+/// Beyond it e^(-v^2 / 2) is 0, and 1 + tanh of what gelu takes it of is 0 or 2.
+constexpr double far_for_gelu = 40;
+/// Beyond it e^-|v| is 0.
+constexpr double far_for_exp = 800;
+/// Beyond it 1 + |v| is |v|.
+constexpr double far_for_softsign = 1e30;
+
+template <class T>
+T held(const T& v, double far) {
+  return at_most(at_least(v, -far), far);
+}
+
 Tensor gelu_exact(const Op& op, const Tensor& x) {
   return pointwise(
-      op, x, []<class T>(T v) { return v * normal_cdf_of(v, bell_of(v)); }, OfInput{[]<class T>(const T& v) {
-        const T bell = bell_of(v);
-        return normal_cdf_of(v, bell) + v * bell * factor<T>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+      op, x, []<class T>(T v) { return at_least(v, -far_for_gelu) * normal_cdf_of(v, bell_of(v)); }, OfInput{[]<class T>(const T& v) {
+        const T w = held(v, far_for_gelu), bell = bell_of(w);
+        return normal_cdf_of(w, bell) + w * bell * factor<T>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
       }});
 }
 
@@ -23,13 +37,15 @@ constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi, cubic =
 
 Tensor gelu_tanh(const Op& op, const Tensor& x) {
   return pointwise(
-      op, x, []<class T>(T v) { return T(0.5) * v * (T(1) + tanh_of(static_cast<T>(scale) * (v + static_cast<T>(cubic) * v * v * v))); },
+      op, x,
+      []<class T>(T v) {
+        const T t = tanh_of(static_cast<T>(scale) * (v + static_cast<T>(cubic) * v * v * v));
+        return T(0.5) * at_least(v, -far_for_gelu) * (T(1) + t);
+      },
       OfInput{[]<class T>(const T& v) {
-        const T t = tanh_of((v + v * v * v * factor<T>(cubic)) * factor<T>(scale));
-        // Beyond 10, where 1 - t^2 is 0, the square need not be larger: infinite, it would make that NaN.
-        const T w = at_most(at_least(v, -10), 10);
+        const T w = held(v, far_for_gelu), t = tanh_of((w + w * w * w * factor<T>(cubic)) * factor<T>(scale));
         const T slope = (w * w * factor<T>(3 * cubic) + factor<T>(1)) * factor<T>(scale);
-        return (t + factor<T>(1)) * factor<T>(0.5) + v * factor<T>(0.5) * (factor<T>(1) - t * t) * slope;
+        return (t + factor<T>(1)) * factor<T>(0.5) + w * factor<T>(0.5) * (factor<T>(1) - t * t) * slope;
       }});
 }
 
@@ -70,9 +86,9 @@ Tensor silu(const Tensor& x) {
   constexpr Op op("silu");
   check_real(op, x);
   return pointwise(
-      op, x, [](auto v) { return v * kernels::vsigmoid(v); }, OfInput{[]<class T>(const T& v) {
-        const T s = sigmoid_of(v);
-        return s * (v * (factor<T>(1) - s) + factor<T>(1));
+      op, x, [](auto v) { return at_least(v, -far_for_exp) * kernels::vsigmoid(v); }, OfInput{[]<class T>(const T& v) {
+        const T w = held(v, far_for_exp), s = sigmoid_of(w);
+        return s * (w * (factor<T>(1) - s) + factor<T>(1));
       }});
 }
 
@@ -80,9 +96,9 @@ Tensor mish(const Tensor& x) {
   constexpr Op op("mish");
   check_real(op, x);
   return pointwise(
-      op, x, [](auto v) { return v * tanh_softplus(v); }, OfInput{[]<class T>(const T& v) {
-        const T t = tanh_softplus(v);
-        return t + v * sigmoid_of(v) * (factor<T>(1) - t * t);
+      op, x, [](auto v) { return at_least(v, -far_for_exp) * tanh_softplus(v); }, OfInput{[]<class T>(const T& v) {
+        const T w = held(v, far_for_exp), t = tanh_softplus(w);
+        return t + w * sigmoid_of(w) * (factor<T>(1) - t * t);
       }});
 }
 
@@ -101,7 +117,12 @@ Tensor selu(const Tensor& x) {
 
 Tensor softsign(const Tensor& x) {
   return pointwise(
-      Op("softsign"), x, [](auto v) { return v / (1 + std::fabs(v)); }, OfInput{[]<class T>(const T& v) {
+      Op("softsign"), x,
+      []<class T>(T v) {
+        const T w = held(v, far_for_softsign);
+        return w / (1 + std::fabs(w));
+      },
+      OfInput{[]<class T>(const T& v) {
         using std::abs;
         const T d = abs(v) + factor<T>(1);
         return factor<T>(1) / (d * d);
@@ -120,8 +141,9 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
   constexpr Op op("softplus");
   check_real(op, x);
   const auto f = [beta, threshold]<class T>(T v) {
-    const T b = static_cast<T>(beta);
-    return v * b > static_cast<T>(threshold) ? v : std::log1p(std::exp(v * b)) / b;
+    const T b = static_cast<T>(beta), scaled = v * b;
+    // ln(1 + e^s) = s + ln(1 + e^-s), which does not overflow under a high threshold.
+    return scaled > static_cast<T>(threshold) ? v : (at_least(scaled, 0) + std::log1p(std::exp(-std::fabs(scaled)))) / b;
   };
   return op.record(unary<Takes::Reals>(op, x, f), wrt(x, [x = Saved(x), beta, threshold](const Tensor& dy) {
                      const Tensor scaled = *x * beta;

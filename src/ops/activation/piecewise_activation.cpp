@@ -84,7 +84,8 @@ Tensor hardswish(const Tensor& x) {
   constexpr Op op("hardswish");
   check_real(op, x);
   return pointwise(
-      op, x, []<class T>(T v) { return v >= T(3) ? v : v * at_most(at_least(v + 3, 0), 6) / 6; }, OfInput{[]<class T>(const T& v) {
+      op, x, []<class T>(T v) { return v >= T(3) ? v : at_least(v, -3) * at_most(at_least(v + 3, 0), 6) / 6; },
+      OfInput{[]<class T>(const T& v) {
         const T slope = v / factor<T>(3) + factor<T>(0.5);
         return choose<T>(v < factor<T>(-3), 0.0, choose<T>(v >= factor<T>(3), 1.0, slope));
       }});

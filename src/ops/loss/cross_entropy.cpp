@@ -13,6 +13,7 @@
 #include "gradus/ops/shape.h"
 #include "kernels/cross_entropy.h"
 #include "ops/loss/class_targets.h"
+#include "ops/loss/pair_loss.h"
 
 namespace gradus {
 namespace {
@@ -79,8 +80,8 @@ Tensor from_probabilities(const Rows& rows, const CrossEntropyOptions& o) {
   const int64_t classes = rows.logits.size(1);
   Tensor target = rows.target;
   if (e > 0) target = target * (1 - e) + e / static_cast<double>(classes);
-  Tensor terms = log_softmax(rows.logits, 1) * target;
-  if (o.weight.defined()) terms = terms * o.weight;
+  Tensor terms = share_of(target, log_softmax(rows.logits, 1));
+  if (o.weight.defined()) terms = share_of(o.weight, terms);
   const Tensor losses = reshape(neg(sum(terms, 1)), rows.losses);
   const int64_t count = std::max<int64_t>(rows.logits.size(0), 1);
   return reduce(losses, o.reduction, full({}, count, {.dtype = losses.dtype()}));
@@ -149,8 +150,8 @@ Tensor composed_gradient(const Tape& tape, const Tensor& dy) {
     if (tape.weight.defined()) goal = goal * tape.weight;
     goal = masked_fill(goal, unsqueeze(ignored, 1), 0);
   }
-  const Tensor dx = softmax(logits, 1) * sum(goal, 1, true) - goal;
-  if (tape.reduction == Reduction::None) return dx * reshape(dy, {-1, 1});
+  const Tensor dx = share_of(sum(goal, 1, true), softmax(logits, 1)) - goal;
+  if (tape.reduction == Reduction::None) return share_of(reshape(dy, {-1, 1}), dx);
   return dx * (tape.reduction == Reduction::Mean ? dy / tape.denominator : dy);
 }
 

@@ -1,5 +1,6 @@
 #include "gradus/ops/loss.h"
 
+#include <limits>
 #include <numbers>
 
 #include "gradus/ops/activation.h"
@@ -17,7 +18,7 @@ Tensor weighted(Op op, const Tensor& losses, const Tensor& weight, Reduction red
   if (!weight.defined()) return reduced_loss(losses, reduction);
   op.check<ShapeError>(broadcast_shapes(op, losses.shape(), weight.shape()) == losses.shape(),
                        "weight has shape {}, which does not broadcast to that of the input, {}", weight.shape(), losses.shape());
-  return reduced_loss(mul(losses, weight.detach()).to(losses.dtype()), reduction);
+  return reduced_loss(share_of(weight.detach(), losses).to(losses.dtype()), reduction);
 }
 
 void check_probabilities(const Tensor& x) {
@@ -33,12 +34,17 @@ void check_probabilities(const Tensor& x) {
   });
 }
 
-/// ln(1 + e^x), for all x.
+/// share * loss, where no share of an infinite loss is 0.
 template <class T>
-T softplus_of(const T& x) {
-  if constexpr (std::is_same_v<T, Tensor>) return neg(logsigmoid(neg(x)));
-  else return (x > 0 ? x : x == x ? T(0) : x) + log1p_of(exp_of(x > 0 ? -x : x));
+T part_of(T share, T loss) {
+  return share == 0 && loss > std::numeric_limits<T>::max() ? T(0) : share * loss;
 }
+
+/// -y ln s(v) - (1 - y) ln (1 - s(v)), s the sigmoid: what v says against y, and ln(1 + e^-|v|).
+constexpr auto logit_loss = []<class T>(T v, T y) {
+  const T size = v < 0 ? -v : v;
+  return part_of(v > 0 ? 1 - y : y, size) + log1p_of(exp_of(-size));
+};
 
 }  // namespace
 
@@ -69,35 +75,21 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   Tensor losses;
   if (options.pos_weight.defined()) {
     const Tensor no = pair_loss(
-        op, x, t, first, [](auto v, auto y) { return (1 - y) * softplus_of(v); },
+        op, x, t, first, [](auto v, auto y) { return part_of(1 - y, softplus_of(v)); },
         []<class T>(const T& v, const T& y) { return (factor<T>(1) - y) * sigmoid_of(v); },
         [](const auto& v, const auto&) { return -softplus_of(v); });
     const Tensor yes = pair_loss(
-        op, x, t, first, [](auto v, auto y) { return y * softplus_of(-v); },
+        op, x, t, first, [](auto v, auto y) { return part_of(y, softplus_of(-v)); },
         []<class T>(const T& v, const T& y) { return -y * sigmoid_of(-v); },
         []<class T>(const T& v, const T&) { return softplus_of<T>(-v); });
     losses = add(no, weighted(op, yes, options.pos_weight, Reduction::None));
   } else {
     losses = pair_loss(
-        op, x, t, first, []<class T>(T v, T y) { return (1 - y) * v + softplus_of<T>(-v); },
-        [](const auto& v, const auto& y) { return sigmoid_of(v) - y; }, []<class T>(const T& v, const T&) -> T { return -v; });
+        op, x, t, first, logit_loss, [](const auto& v, const auto& y) { return sigmoid_of(v) - y; },
+        []<class T>(const T& v, const T&) -> T { return -v; });
   }
   return (plain ? losses : weighted(op, losses, options.weight, options.reduction)).to(target.dtype());
 }
-
-namespace {
-
-/// count * x, where nothing of an x that is not finite is 0.
-Tensor share_of(const Tensor& count, const Tensor& x) {
-  Tensor nothing;
-  {
-    NoGradGuard no_grad;
-    nothing = logical_and(eq(count, 0), logical_not(isfinite(x)));
-  }
-  return mul(count, masked_fill(x, nothing, 0));
-}
-
-}  // namespace
 
 Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivLossOptions& options) {
   constexpr Op op("kl_div");
@@ -117,7 +109,7 @@ Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivLossOptions&
 Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, const PoissonNLLLossOptions& options) {
   constexpr Op op("poisson_nll_loss");
   op.takes(input, target);
-  Tensor losses = options.log_input ? sub(exp(input), share_of(target, input)) : sub(input, mul(target, log(add(input, options.eps))));
+  Tensor losses = options.log_input ? sub(exp(input), share_of(target, input)) : sub(input, share_of(target, log(add(input, options.eps))));
   if (options.full) {
     // Stirling's approximation of ln(target!), which counts from 2 on.
     const Tensor stirling = add(sub(mul(target, log(target)), target), mul(log(mul(target, 2 * std::numbers::pi)), 0.5));

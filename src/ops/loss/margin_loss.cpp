@@ -37,14 +37,11 @@ Tensor soft_margin_loss(const Tensor& input, const Tensor& target, const LossOpt
   op.check<ShapeError>(shape == input.shape(), "target has shape {}, which does not broadcast to that of the input, {}", target.shape(),
                        input.shape());
   return pair_loss(
-      op, input, expand(to(target, input.dtype()), shape), options.reduction, [](auto x, auto t) { return log_of(exp_of(-t * x) + 1); },
+      op, input, expand(to(target, input.dtype()), shape), options.reduction, [](auto x, auto t) { return softplus_of(-t * x); },
+      [](const auto& x, const auto& t) { return -t * sigmoid_of(-t * x); },
       []<class T>(const T& x, const T& t) {
-        const T z = exp_of(-t * x);
-        return -t * z / (z + factor<T>(1));
-      },
-      []<class T>(const T& x, const T& t) {
-        const T z = exp_of(-t * x);
-        return -x * z / (z + factor<T>(1));
+        const T s = sigmoid_of(-t * x);
+        return choose<T>(s == factor<T>(0), 0.0, -x * s);  // at infinity too
       });
 }
 
@@ -53,8 +50,8 @@ Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, co
   check_real(op, input);
   op.takes(target);
   op.check<ShapeError>(input.dim() > 0, "the input is a scalar; expected scores (…, C)");
-  Tensor losses = neg(add(mul(target, logsigmoid(input)), mul(sub(1, target), logsigmoid(neg(input)))));
-  if (options.weight.defined()) losses = mul(losses, options.weight);
+  Tensor losses = neg(add(share_of(target, logsigmoid(input)), share_of(sub(1, target), logsigmoid(neg(input)))));
+  if (options.weight.defined()) losses = share_of(options.weight, losses);
   const int64_t class_dim = input.dim() - 1;
   return reduced_loss(div(sum(losses, class_dim), static_cast<double>(input.size(class_dim))), options.reduction);
 }

@@ -8,6 +8,7 @@
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/reduction.h"
 #include "ops/loss/class_targets.h"
+#include "ops/loss/pair_loss.h"
 
 namespace gradus {
 namespace {
@@ -19,29 +20,25 @@ Shape shape_of_targets(const Tensor& x, int64_t class_dim) {
   return shape;
 }
 
-/// What each target's log-probability is multiplied by, and where none is looked at, all in the targets' shape.
+/// What each target's log-probability is multiplied by, in the targets' shape.
 struct Factors {
-  Tensor index;    // the class, 0 where the target is ignored
-  Tensor factor;   // -weight, 0 where it is ignored
-  Tensor ignored;  // bool; undefined where no target is ignored
+  Tensor index;   // the class, 0 where the target is ignored
+  Tensor factor;  // -weight, 0 where it is ignored
 };
 
 template <class T>
 Factors factors_of(const Tensor& target, const NLLLossOptions& o) {
   const Tensor weight = o.weight.defined() ? o.weight.detach().contiguous() : Tensor();
-  Factors f{empty(target.shape(), {.dtype = DType::Int64}), empty(target.shape(), {.dtype = dtype_of<T>}), {}};
+  Factors f{empty(target.shape(), {.dtype = DType::Int64}), empty(target.shape(), {.dtype = dtype_of<T>})};
   const T* w = weight.defined() ? weight.data<T>() : nullptr;
   const int64_t* t = target.data<int64_t>();
   int64_t* index = f.index.data<int64_t>();
   T* factor = f.factor.data<T>();
-  bool any = false;
   for (int64_t i = 0; i < target.numel(); ++i) {
     const bool ignored = t[i] == o.ignore_index;
-    any = any || ignored;
     index[i] = ignored ? 0 : t[i];
     factor[i] = ignored ? T(0) : w ? -w[t[i]] : T(-1);
   }
-  if (any) f.ignored = eq(target, o.ignore_index);
   return f;
 }
 
@@ -63,9 +60,8 @@ Tensor nll_loss(const Tensor& x, const Tensor& target, const NLLLossOptions& opt
   if (classes == 0) return options.reduction == Reduction::None ? zeros(expected, {.dtype = x.dtype()}) : sum(x);
 
   const Factors f = dispatch_floating(op, x.dtype(), [&]<class T>() { return factors_of<T>(labels, options); });
-  Tensor chosen = gather(x, class_dim, f.index.unsqueeze(class_dim)).squeeze(class_dim);
-  if (f.ignored.defined()) chosen = masked_fill(chosen, f.ignored, 0);  // it may be infinite
-  const Tensor losses = mul(chosen, f.factor);
+  const Tensor chosen = gather(x, class_dim, f.index.unsqueeze(class_dim)).squeeze(class_dim);
+  const Tensor losses = share_of(f.factor, chosen);
   if (options.reduction == Reduction::None) return losses;
   const Tensor total = sum(losses);
   return options.reduction == Reduction::Sum ? total : div(total, weight_of_targets(labels, options.weight, options.ignore_index));

@@ -3,9 +3,12 @@
 #include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
+#include "gradus/ops/activation.h"
+#include "gradus/ops/elementwise.h"
 #include "gradus/ops/loss.h"
 #include "kernels/pair_loss.h"
 #include "ops/elementwise.h"
+#include "ops/finite.h"
 #include "ops/number_or_tensor.h"
 
 /// What losses share: the reduction, and losses that compare element with element.
@@ -26,6 +29,24 @@ inline void check_same_shape(Op op, const Tensor& x, const Tensor& target) {
 /// Throws DTypeError unless a class weight or a target has the dtype of the input.
 inline void check_same_dtype(Op op, const Tensor& x, const char* what, const Tensor& other) {
   op.check<DTypeError>(other.dtype() == x.dtype(), "input is {} and {} {}; they must agree", name(x.dtype()), what, name(other.dtype()));
+}
+
+/// ln(1 + e^x), for all x.
+template <class T>
+T softplus_of(const T& x) {
+  if constexpr (std::is_same_v<T, Tensor>) return neg(logsigmoid(neg(x)));
+  else return (x > 0 ? x : x == x ? T(0) : x) + log1p_of(exp_of(x > 0 ? -x : x));
+}
+
+/// share * x, where a share of 0 asks nothing of an x that is not finite, nor of its gradient.
+inline Tensor share_of(const Tensor& share, const Tensor& x) {
+  if (!is_floating_point(x.dtype()) || all_finite(x)) return mul(share, x);
+  Tensor nothing;
+  {
+    NoGradGuard no_grad;
+    nothing = (share == 0) & ~isfinite(x);
+  }
+  return mul(share, where(nothing, 0.0, x));
 }
 
 /// f(x, target) of each pair of elements, reduced. x and target have one shape and one floating-point dtype. f and its derivatives by x

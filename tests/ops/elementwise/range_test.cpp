@@ -92,6 +92,7 @@ const std::vector<Case>& cases() {
        [](Real x) { return 1 / ((1 + std::fabs(x)) * (1 + std::fabs(x))); }},
       {"softplus", [](const Tensor& x) { return softplus(x); }, [](Real x) { return x > 20 ? x : softplus_l(x); },
        [](Real x) { return x > 20 ? 1 : sigmoid_l(x); }, -kInf, true},
+      {"softplus without a threshold", [](const Tensor& x) { return softplus(x, 1, kInf); }, softplus_l, sigmoid_l, -kInf, true},
       {"softplus of 2x", [](const Tensor& x) { return softplus(x, 2, 60); }, [](Real x) { return softplus_l(2 * x) / 2; },
        [](Real x) { return sigmoid_l(2 * x); }, -kInf, true},
       {"logsigmoid", [](const Tensor& x) { return logsigmoid(x); }, [](Real x) { return -softplus_l(-x); },
@@ -133,6 +134,14 @@ std::vector<double> points() {
   return all;
 }
 
+/// f(x). Where the formula has no value at infinity, its limit, if double holds one: what it is at two numbers far beyond double.
+Real value_at(const Function& f, Real x) {
+  const Real value = f(x);
+  if (!std::isnan(value) || !std::isinf(x)) return value;
+  const Real far = f(std::copysign(1e1000L, x)), farther = f(std::copysign(1e1001L, x));
+  return static_cast<double>(far) == static_cast<double>(farther) ? far : value;
+}
+
 /// got is `want` as T holds it, up to a few roundings, in terms of size 1 if `absolute`. What no normal number holds may be 0, and where
 /// the mathematics has no value, anything will do.
 template <class T>
@@ -149,7 +158,7 @@ template <class T>
 void check_case(const Case& c) {
   std::vector<double> at;
   for (double x : points<T>())
-    if (x > c.from || (x == c.from && !std::signbit(x))) at.push_back(x);
+    if (x > c.from || (x == c.from && (std::isinf(x) || !std::signbit(x)))) at.push_back(x);
   const Tensor x = from_vector(at, {static_cast<int64_t>(at.size())}).to(dtype_of<T>).requires_grad_();
   const Tensor y = c.f(x);
   const auto value = y.to_vector<double>();
@@ -162,10 +171,11 @@ void check_case(const Case& c) {
       CAPTURE(std::string(name(dtype_of<T>)));
       CAPTURE(at[i]);
       CAPTURE(create_graph);
-      CAPTURE(static_cast<double>(c.value(at[i])));
-      CAPTURE(static_cast<double>(c.slope(at[i])));
-      CHECK_MESSAGE(is_near<T>(value[i], c.value(at[i]), c.absolute), "value " << value[i]);
-      CHECK_MESSAGE(is_near<T>(slope[i], c.slope(at[i]), c.absolute), "slope " << slope[i]);
+      const Real y_at = value_at(c.value, at[i]), slope_at = value_at(c.slope, at[i]);
+      CAPTURE(static_cast<double>(y_at));
+      CAPTURE(static_cast<double>(slope_at));
+      CHECK_MESSAGE(is_near<T>(value[i], y_at, c.absolute), "value " << value[i]);
+      CHECK_MESSAGE(is_near<T>(slope[i], slope_at, c.absolute), "slope " << slope[i]);
     }
   }
 }
@@ -207,7 +217,9 @@ void check_pairs(const PairCase& c) {
 
 }  // namespace
 
-TEST_CASE("functions of one number and activations are right over the whole range of float32 and float64, and so are their gradients") {
+TEST_CASE(
+    "functions of one number and activations are right over the whole range of float32 and float64, infinity included, and so are "
+    "their gradients") {
   for (const Case& c : cases()) {
     check_case<float>(c);
     check_case<double>(c);

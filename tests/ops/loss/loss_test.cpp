@@ -2,6 +2,7 @@
 
 #include "gradus/creation.h"
 #include "gradus/ops/activation.h"
+#include "gradus/ops/elementwise.h"
 #include "gradus/ops/loss.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/parallel.h"
@@ -145,4 +146,111 @@ TEST_CASE("kl_div and poisson_nll_loss: nothing times an infinite input is nothi
   const Tensor logs = gradus::tensor({-kInf, 0.0}, {.dtype = gradus::float64});
   CHECK(kl_div(x, logs, {.reduction = gradus::KLDivReduction::Sum, .log_target = true}).item() == 1);
   CHECK(poisson_nll_loss(x, t, {.reduction = Reduction::Sum}).item() == doctest::Approx(std::exp(-1) + 1));
+}
+
+namespace {
+
+/// Losses one by one at logits, and their gradients by plain and recorded backward.
+void check_losses(const std::function<Tensor(const Tensor&)>& loss, const Values& at, const Values& expected, const Values& slopes) {
+  for (gradus::DType dtype : {gradus::float32, gradus::float64}) {
+    const Tensor x = gradus::from_vector(at, {static_cast<int64_t>(at.size())}).to(dtype).requires_grad_();
+    const Tensor losses = loss(x);
+    CHECK(values(losses) == expected);
+    CHECK(values(gradient(losses, x, gradus::ones_like(losses))) == slopes);
+    const Tensor again = loss(x);
+    CHECK(values(gradient(again, x, gradus::ones_like(again), true)) == slopes);
+  }
+}
+
+/// `list` in the dtype of x.
+Tensor beside(const Tensor& x, const Values& list) { return gradus::from_vector(list, {static_cast<int64_t>(list.size())}).to(x.dtype()); }
+
+}  // namespace
+
+TEST_CASE("losses of infinite logits are their limits: 0 where the target agrees, infinite where it doesn't, with the limit's gradient") {
+  const Values at{kInf, kInf, kInf, -kInf, -kInf, -kInf}, labels{0, 1, 0.5, 0, 1, 0.5};
+  const Values losses{kInf, 0, kInf, 0, kInf, kInf}, slopes{1, 0, 0.5, 0, -1, -0.5};
+  check_losses([&](const Tensor& x) { return binary_cross_entropy_with_logits(x, beside(x, labels), {.reduction = Reduction::None}); }, at,
+               losses, slopes);
+  check_losses(
+      [&](const Tensor& x) {
+        return binary_cross_entropy_with_logits(x, beside(x, labels), {.weight = beside(x, {4}), .reduction = Reduction::None});
+      },
+      at, losses, {4, 0, 2, 0, -4, -2});
+  check_losses(
+      [&](const Tensor& x) {
+        return binary_cross_entropy_with_logits(x, beside(x, labels), {.reduction = Reduction::None, .pos_weight = beside(x, {3})});
+      },
+      at, losses, {1, 0, 0.5, 0, -3, -1.5});
+  check_losses(
+      [&](const Tensor& x) {
+        return multilabel_soft_margin_loss(x.reshape({-1, 1}), beside(x, labels).reshape({-1, 1}), {.reduction = Reduction::None});
+      },
+      at, losses, slopes);
+  check_losses(
+      [&](const Tensor& x) {
+        return soft_margin_loss(x, beside(x, {-1, 1, -1, 1}), {.reduction = Reduction::None});
+      },
+      {kInf, kInf, -kInf, -kInf}, {kInf, 0, 0, kInf}, {1, 0, 0, -1});
+  CHECK(binary_cross_entropy_with_logits(gradus::tensor({kInf, -kInf, 0.0}), gradus::tensor({1.0, 0.0, 0.5})).item() ==
+        doctest::Approx(std::log(2) / 3));
+  CHECK(std::isnan(binary_cross_entropy_with_logits(gradus::tensor({kNan}), gradus::tensor({0.0})).item()));
+}
+
+TEST_CASE("soft_margin_loss is exact where e^x overflows") {
+  check_losses(
+      [](const Tensor& x) {
+        return soft_margin_loss(x, beside(x, {-1, 1, 1, -1}), {.reduction = Reduction::None});
+      },
+      {1e4, -1e4, 1e4, 1e30F}, {1e4, 1e4, 0, 1e30F}, {1, -1, 0, 1});
+  check_gradients([](const Tensors& in) { return soft_margin_loss(in[0], in[1], {.reduction = Reduction::None}); },
+                  {input({5}), input({5})});
+}
+
+TEST_CASE("what a weight or a probability of 0 is given to does not count in a loss, whatever it is, and gets no gradient") {
+  const auto none = Reduction::None;
+  check_losses(
+      [&](const Tensor& x) {
+        return binary_cross_entropy_with_logits(x, beside(x, {1, 1}), {.weight = beside(x, {0, 1}), .reduction = none});
+      },
+      {-kInf, -kInf}, {0, kInf}, {0, -1});
+  check_losses(
+      [&](const Tensor& x) {
+        return binary_cross_entropy_with_logits(x, beside(x, {1}), {.reduction = none, .pos_weight = beside(x, {0})});
+      },
+      {-kInf}, {0}, {0});
+  // Classes that are masked out of rows of three.
+  const auto rows = [](const Tensor& x) { return x.reshape({-1, 3}); };
+  check_losses(
+      [&](const Tensor& x) {
+        return cross_entropy(rows(x), rows(beside(x, {0, 1, 0})), {.reduction = none});
+      },
+      {-kInf, 2, -kInf}, {0}, {0, 0, 0});
+  check_losses(
+      [&](const Tensor& x) {
+        return nll_loss(rows(x), gradus::tensor({0, 1}), {.weight = beside(x, {0, 1, 2}), .reduction = none});
+      },
+      {-kInf, -1, -2, kNan, -3, kInf}, {0, 3}, {0, 0, 0, 0, -1, 0});
+  const Values logits{-kInf, 1, 1, kNan, 1, 1, 3, -kInf, -kInf}, slopes{0, 0, 0, 0, 0, 0, 0, 0, 0};
+  const Tensor target = gradus::tensor({0, 0, 0});
+  check_losses(
+      [&](const Tensor& x) {
+        return cross_entropy(rows(x), target, {.weight = beside(x, {0, 1, 2}), .reduction = none});
+      },
+      logits, {0, 0, 0}, slopes);
+  for (gradus::DType dtype : {gradus::float32, gradus::float64}) {
+    const Tensor x = gradus::tensor({-kInf, 1.0, 1.0, kNan, 1.0, 1.0}).to(dtype).reshape({2, 3}).requires_grad_();
+    const Tensor eye = gradus::eye(3, {}, {.dtype = dtype});
+    const Tensor bias = x.detach()[1].clone().requires_grad_();
+    const Tensor loss = linear_cross_entropy(gradus::zeros({2, 3}, {.dtype = dtype}), eye, bias, gradus::tensor({0, 0}),
+                                             {.weight = beside(x, {0, 1, 2}), .reduction = none});
+    CHECK(values(loss) == Values{0, 0});
+    CHECK(values(gradient(loss, bias, gradus::ones_like(loss))) == Values{0, 0, 0});
+    // A row of NaN that is left out of what is asked for.
+    for (bool create_graph : {false, true}) {
+      const Tensor losses = cross_entropy(x, gradus::tensor({1, 1}), {.reduction = none});
+      const Tensor asked = gradus::where(gradus::tensor({true, false}), losses, 0.0).sum();
+      CHECK(values(gradient(asked, x, gradus::ones_like(asked), create_graph)) == Values{0, -0.5, 0.5, 0, 0, 0});
+    }
+  }
 }
