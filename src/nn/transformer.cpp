@@ -11,6 +11,7 @@
 #include "gradus/ops/activation.h"
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/shape.h"
+#include "nn/module_size.h"
 
 namespace gradus::nn {
 namespace {
@@ -29,6 +30,11 @@ MultiheadAttention attention(int64_t d_model, int64_t nhead, const TransformerLa
 template <class Layer>
 std::vector<Layer> clones(const char* module, const Layer& layer, int64_t count) {
   check<ValueError>(count >= 0, "{}: num_layers {} is negative", module, count);
+  const std::vector<Tensor> parameters = layer.parameters();
+  double numbers = 0;
+  for (const Tensor& p : parameters) numbers += static_cast<double>(p.numel());
+  const auto times = static_cast<double>(count);
+  check_size(module, times * static_cast<double>(parameters.size()), times * numbers, fmt::format("{} layers", count));
   std::vector<Layer> layers;
   for (int64_t i = 0; i < count; ++i) layers.push_back(clone(layer));
   return layers;

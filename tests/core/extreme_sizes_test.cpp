@@ -226,6 +226,95 @@ const std::vector<Call> calls{
     {"nn::LayerNorm", [](int64_t n) { nn::LayerNorm(Shape{n}); }},
     {"nn::GRU", [](int64_t n) { nn::GRU(n, 4); }},
     {"nn::GRU hidden", [](int64_t n) { nn::GRU(4, n); }},
+    {"nn::Bilinear", [](int64_t n) { nn::Bilinear(n, 2, n); }},
+    {"nn::Conv1d", [](int64_t n) { nn::Conv1d(n, n, 3); }},
+    {"nn::Conv2d kernel",
+     [](int64_t n) {
+       nn::Conv2d(2, 2, {n, n});
+     }},
+    {"nn::Conv1d padding",
+     [](int64_t n) {
+       nn::Conv1d(2, 2, 3, {.padding = n})(ones({1, 2, 9}));
+     }},
+    {"nn::Conv1d dilation",
+     [](int64_t n) {
+       nn::Conv1d(2, 2, 3, {.dilation = n})(ones({1, 2, 9}));
+     }},
+    {"nn::MultiheadAttention", [](int64_t n) { nn::MultiheadAttention(n, 1); }},
+    {"nn::MultiheadAttention heads", [](int64_t n) { nn::MultiheadAttention(8, n); }},
+    {"nn::MultiheadAttention kdim", [](int64_t n) { nn::MultiheadAttention(8, 2, {.kdim = n}); }},
+    {"nn::TransformerEncoderLayer", [](int64_t n) { nn::TransformerEncoderLayer(8, 2, {.dim_feedforward = n}); }},
+    {"nn::TransformerEncoder", [](int64_t n) { nn::TransformerEncoder(nn::TransformerEncoderLayer(8, 2), n); }},
+    {"nn::TransformerDecoder", [](int64_t n) { nn::TransformerDecoder(nn::TransformerDecoderLayer(8, 2), n); }},
+    {"nn::Transformer encoder", [](int64_t n) { nn::Transformer({.d_model = 8, .nhead = 2, .num_encoder_layers = n}); }},
+    {"nn::Transformer decoder", [](int64_t n) { nn::Transformer({.d_model = 8, .nhead = 2, .num_decoder_layers = n}); }},
+    {"nn::PositionalEncoding", [](int64_t n) { nn::PositionalEncoding(8, {.max_len = n}); }},
+    {"nn::AdditiveAttention", [](int64_t n) { nn::AdditiveAttention(n, n, n); }},
+    {"nn::BatchNorm1d", [](int64_t n) { nn::BatchNorm1d{n}; }},
+    {"nn::GroupNorm", [](int64_t n) { nn::GroupNorm(n, n); }},
+    {"nn::PReLU", [](int64_t n) { nn::PReLU{n}; }},
+    {"nn::EmbeddingBag", [](int64_t n) { nn::EmbeddingBag(n, 4); }},
+    {"nn::RNN layers", [](int64_t n) { nn::RNN(4, 4, {.num_layers = n}); }},
+    {"nn::LSTMCell", [](int64_t n) { nn::LSTMCell(n, n); }},
+    {"nn::LinearCrossEntropy", [](int64_t n) { nn::LinearCrossEntropy(n, n); }},
+    {"nn::MaxPool1d",
+     [](int64_t n) {
+       nn::MaxPool1d(Dims{n})(ones({1, 2, 9}));
+     }},
+    {"nn::MaxPool1d padding",
+     [](int64_t n) {
+       nn::MaxPool1d(2, {.padding = n})(ones({1, 2, 9}));
+     }},
+    {"nn::MaxPool1d dilation",
+     [](int64_t n) {
+       nn::MaxPool1d(2, {.dilation = n})(ones({1, 2, 9}));
+     }},
+    {"nn::AvgPool2d padding",
+     [](int64_t n) {
+       nn::AvgPool2d(2, {.padding = n})(ones({1, 2, 9, 9}));
+     }},
+    {"nn::AdaptiveAvgPool1d",
+     [](int64_t n) {
+       nn::AdaptiveAvgPool1d{n}(ones({1, 2, 9}));
+     }},
+    {"nn::AdaptiveMaxPool2d",
+     [](int64_t n) {
+       nn::AdaptiveMaxPool2d{n}(ones({1, 2, 9, 9}));
+     }},
+    {"nn::Unflatten",
+     [](int64_t n) {
+       nn::Unflatten(1, Shape{n, -1})(ones({2, 6}));
+     }},
+    {"diag", [](int64_t n) { diag(ones(4), n); }},
+    {"unbind", [](int64_t n) { unbind(ones({1}).expand({n}), 0); }},
+    {"one_hot of a number", [](int64_t n) { one_hot(tensor({n}), -1); }},
+    {"gather", [](int64_t n) { gather(vector(), 0, tensor({n})); }},
+    {"scatter", [](int64_t n) { scatter(vector(), 0, tensor({n}), ones({1})); }},
+    {"index_select", [](int64_t n) { index_select(vector(), 0, tensor({n})); }},
+    {"embedding", [](int64_t n) { embedding(tensor({n}), matrix()); }},
+    {"embedding_bag from",
+     [](int64_t n) {
+       embedding_bag(tensor({0, 1, 2}), matrix(), tensor({int64_t{0}, n}));
+     }},
+    {"index", [](int64_t n) { index(vector(), {n}); }},
+    {"index by a tensor", [](int64_t n) { index(vector(), {tensor({n})}); }},
+    {"sequence_mask", [](int64_t n) { sequence_mask(tensor({1}), n); }},
+    {"lengths",
+     [](int64_t n) {
+       nn::GRU(4, 4)(ones({1, 3, 4}), {}, tensor({n}));
+     }},
+    {"cross_entropy",
+     [](int64_t n) {
+       cross_entropy(ones({1, 3}), tensor({n}));
+     }},
+    {"conv1d of an expanded",
+     [](int64_t n) {
+       conv1d(ones({1, 1, 1}).expand({1, 1, n}), ones({1, 1, 3}));
+     }},
+    {"einsum",
+     [](int64_t n) {
+       einsum("i,j->ij", {tensor(1.).expand({n}), tensor(1.).expand({n})});
+     }},
     {"data::BatchSampler", [](int64_t n) { data::BatchSampler(n, {.batch_size = 4, .shuffle = true}).order(0); }},
     {"Scratch", [](int64_t n) { Scratch<double>{n}; }},
 };
