@@ -280,17 +280,30 @@ class GRADUS_API Tensor {
   /// Fills with normal numbers.
   const Tensor& normal_(double mean = 0, double std = 1) const;
 
-  Tensor& operator+=(const Tensor& other);
-  Tensor& operator+=(Scalar other);
-  Tensor& operator-=(const Tensor& other);
-  Tensor& operator-=(Scalar other);
-  Tensor& operator*=(const Tensor& other);
-  Tensor& operator*=(Scalar other);
-  Tensor& operator/=(const Tensor& other);
-  Tensor& operator/=(Scalar other);
-  Tensor& operator&=(const Tensor& other);
-  Tensor& operator|=(const Tensor& other);
-  Tensor& operator^=(const Tensor& other);
+  Tensor& operator+=(const Tensor& other) &;
+  Tensor& operator+=(Scalar other) &;
+  Tensor& operator-=(const Tensor& other) &;
+  Tensor& operator-=(Scalar other) &;
+  Tensor& operator*=(const Tensor& other) &;
+  Tensor& operator*=(Scalar other) &;
+  Tensor& operator/=(const Tensor& other) &;
+  Tensor& operator/=(Scalar other) &;
+  Tensor& operator&=(const Tensor& other) &;
+  Tensor& operator|=(const Tensor& other) &;
+  Tensor& operator^=(const Tensor& other) &;
+  /// The same on what a call returned, `x[0] += y`: written through the view. Throws ValueError on a temporary that is no view, such as
+  /// `x.index({tensor}) += 1`, whose elements nobody else would see: index_put_ writes there.
+  const Tensor& operator+=(const Tensor& other) &&;
+  const Tensor& operator+=(Scalar other) &&;
+  const Tensor& operator-=(const Tensor& other) &&;
+  const Tensor& operator-=(Scalar other) &&;
+  const Tensor& operator*=(const Tensor& other) &&;
+  const Tensor& operator*=(Scalar other) &&;
+  const Tensor& operator/=(const Tensor& other) &&;
+  const Tensor& operator/=(Scalar other) &&;
+  const Tensor& operator&=(const Tensor& other) &&;
+  const Tensor& operator|=(const Tensor& other) &&;
+  const Tensor& operator^=(const Tensor& other) &&;
 
   /// As PyTorch prints it, to the digit.
   std::string str() const;

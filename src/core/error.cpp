@@ -29,8 +29,13 @@ static std::atomic<std::string (*)()> context{nullptr};
 
 void set_error_context(std::string (*describe)()) noexcept { context = describe; }
 
+static thread_local constinit bool bare = false;
+
+void leave_errors_bare() noexcept { bare = true; }
+
 /// The text with what this thread is doing before it and, if wanted, the calls that led here behind it.
 static std::string located(std::string text) {
+  if (bare) return text;
   try {
     std::string (*const describe)() = context;
     if (const std::string where = describe ? describe() : ""; !where.empty()) text = where + ": " + text;
@@ -42,6 +47,15 @@ static std::string located(std::string text) {
 }
 
 Error::Error(const std::string& message) : std::runtime_error(located(message)) {}
+
+void rethrow_from_helper(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (Error& made) {
+    static_cast<std::runtime_error&>(made) = std::runtime_error(located(made.what()));
+    throw;
+  }
+}
 
 // ---- errors that nobody catches
 

@@ -28,16 +28,31 @@ struct Step {
   int64_t stride, size;
 };
 
-/// Whether two of the sums that take each stride 0 to size - 1 times are equal, found out by making them all.
-bool any_equal(std::span<const Step> steps) {
-  std::vector<int64_t> places{0};
+/// `from` and all the sums that take each stride 0 to size - 1 times more, in order.
+std::vector<int64_t> places_from(int64_t from, std::span<const Step> steps) {
+  std::vector<int64_t> places{from};
   for (const auto& [stride, size] : steps) {
     const size_t before = places.size();
     for (int64_t i = 1; i < size; ++i)
       for (size_t k = 0; k < before; ++k) places.push_back(places[k] + i * stride);
   }
   std::sort(places.begin(), places.end());
-  return std::adjacent_find(places.begin(), places.end()) != places.end();
+  return places;
+}
+
+std::vector<int64_t> places_of(const Layout& x) {
+  std::array<Step, Shape::max_rank> steps;
+  size_t count = 0;
+  for (int64_t d = 0; d < x.rank(); ++d)
+    if (x.strides[d] != 0) steps[count++] = {x.strides[d], x.shape[d]};
+  return places_from(x.offset, std::span(steps).first(count));
+}
+
+/// The place of the last element; strides are not negative.
+int64_t last_place(const Layout& x) {
+  int64_t place = x.offset;
+  for (int64_t d = 0; d < x.rank(); ++d) place += (x.shape[d] - 1) * x.strides[d];
+  return place;
 }
 
 }  // namespace
@@ -64,7 +79,19 @@ bool overlaps(const Layout& x) {
     // More elements than places.
     if (stride == 0 || elements > reach + 1) return true;
   }
-  return doubtful > 0 && any_equal(std::span(steps).first(doubtful));
+  if (doubtful == 0) return false;
+  const std::vector<int64_t> places = places_from(0, std::span(steps).first(doubtful));
+  return std::adjacent_find(places.begin(), places.end()) != places.end();
+}
+
+bool meet(const Layout& x, const Layout& y) {
+  if (x.shape.numel() == 0 || y.shape.numel() == 0) return false;
+  if (x.offset > last_place(y) || y.offset > last_place(x)) return false;
+  if (x.is_contiguous() && y.is_contiguous()) return true;
+  const std::vector<int64_t> a = places_of(x), b = places_of(y);
+  for (size_t i = 0, j = 0; i < a.size() && j < b.size(); a[i] < b[j] ? ++i : ++j)
+    if (a[i] == b[j]) return true;
+  return false;
 }
 
 Strides contiguous_strides(const Shape& shape) noexcept {

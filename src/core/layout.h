@@ -19,6 +19,9 @@ struct Layout {
 /// Whether two elements of x have one place in the storage. Exact: strides that interleave without meeting do not overlap.
 bool overlaps(const Layout& x);
 
+/// Whether an element of x and one of y have one place in the storage in which both lie. Exact too.
+bool meet(const Layout& x, const Layout& y);
+
 /// The row-major strides of `shape`.
 Strides contiguous_strides(const Shape& shape) noexcept;
 

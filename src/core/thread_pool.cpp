@@ -18,6 +18,7 @@
 
 #include "core/check.h"
 #include "core/environment.h"
+#include "core/error_context.h"
 #include "core/fork.h"
 #include "core/span.h"
 #include "gradus/parallel.h"
@@ -70,7 +71,10 @@ class Pool {
     open_job(pieces, body);
     take_pieces(0);
     close_job();
-    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+    if (!error_) return;
+    const std::exception_ptr error = std::exchange(error_, nullptr);
+    if (is_helpers_error_) rethrow_from_helper(error);
+    std::rethrow_exception(error);
   }
 
  private:
@@ -120,7 +124,9 @@ class Pool {
           (*body_)(piece);
         } catch (...) {
           std::lock_guard lock(mutex_);
-          if (!error_) error_ = std::current_exception();
+          if (error_) continue;
+          error_ = std::current_exception();
+          is_helpers_error_ = first_part != 0;
         }
       }
     }
@@ -129,6 +135,7 @@ class Pool {
 
   void work(size_t part, uint64_t seen) noexcept {
     profiling::name_this_thread("pool thread");
+    leave_errors_bare();
     for (;;) {
       for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spin) std::this_thread::yield();
       {
@@ -192,7 +199,8 @@ class Pool {
   const char* operation_ = nullptr;  // whose pieces they are, for a profile
   std::vector<Part> parts_;          // one a thread
   std::atomic<int> working_{0};      // workers at a piece
-  std::exception_ptr error_;
+  std::exception_ptr error_;         // the first, and whether a worker threw it
+  bool is_helpers_error_ = false;
 };
 
 std::atomic<Pool*> current{nullptr};

@@ -218,28 +218,39 @@ const Tensor& Tensor::copy_(const Tensor& source) const {
 
 namespace {
 
-/// x, the left side of an assignment, which must share its elements with another tensor.
-const Tensor& assignable(const Tensor& x) {
-  check<ValueError>(
-      !impl_of("operator=", x).storage->unshared(),
-      "operator=: the tensor of shape {} on the left is a temporary that is no view, so that the elements written would be lost; "
-      "write where tensors pick elements with index_put_, and give results of operations to a variable",
-      x.shape());
+/// x, the left side of the assignment op, which must share its elements with another tensor.
+const Tensor& assignable(const char* op, const Tensor& x) {
+  check<ValueError>(!impl_of(op, x).storage->unshared(),
+                    "{}: the tensor of shape {} on the left is a temporary that is no view, so that the elements written would be lost; "
+                    "write where tensors pick elements with index_put_, and give results of operations to a variable",
+                    op, x.shape());
   return x;
 }
 
 }  // namespace
 
-const Tensor& Tensor::operator=(const Tensor& value) && { return assignable(*this).copy_(value); }
-const Tensor& Tensor::operator=(Scalar value) && { return assignable(*this).fill_(value); }
+const Tensor& Tensor::operator=(const Tensor& value) && { return assignable("operator=", *this).copy_(value); }
+const Tensor& Tensor::operator=(Scalar value) && { return assignable("operator=", *this).fill_(value); }
 
-Tensor& Tensor::operator+=(const Tensor& other) { return add_(other), *this; }
-Tensor& Tensor::operator+=(Scalar other) { return add_(other), *this; }
-Tensor& Tensor::operator-=(const Tensor& other) { return sub_(other), *this; }
-Tensor& Tensor::operator-=(Scalar other) { return sub_(other), *this; }
-Tensor& Tensor::operator*=(const Tensor& other) { return mul_(other), *this; }
-Tensor& Tensor::operator*=(Scalar other) { return mul_(other), *this; }
-Tensor& Tensor::operator/=(const Tensor& other) { return div_(other), *this; }
-Tensor& Tensor::operator/=(Scalar other) { return div_(other), *this; }
+Tensor& Tensor::operator+=(const Tensor& other) & { return add_(other), *this; }
+Tensor& Tensor::operator+=(Scalar other) & { return add_(other), *this; }
+Tensor& Tensor::operator-=(const Tensor& other) & { return sub_(other), *this; }
+Tensor& Tensor::operator-=(Scalar other) & { return sub_(other), *this; }
+Tensor& Tensor::operator*=(const Tensor& other) & { return mul_(other), *this; }
+Tensor& Tensor::operator*=(Scalar other) & { return mul_(other), *this; }
+Tensor& Tensor::operator/=(const Tensor& other) & { return div_(other), *this; }
+Tensor& Tensor::operator/=(Scalar other) & { return div_(other), *this; }
+
+const Tensor& Tensor::operator+=(const Tensor& other) && { return assignable("operator+=", *this), *this += other; }
+const Tensor& Tensor::operator+=(Scalar other) && { return assignable("operator+=", *this), *this += other; }
+const Tensor& Tensor::operator-=(const Tensor& other) && { return assignable("operator-=", *this), *this -= other; }
+const Tensor& Tensor::operator-=(Scalar other) && { return assignable("operator-=", *this), *this -= other; }
+const Tensor& Tensor::operator*=(const Tensor& other) && { return assignable("operator*=", *this), *this *= other; }
+const Tensor& Tensor::operator*=(Scalar other) && { return assignable("operator*=", *this), *this *= other; }
+const Tensor& Tensor::operator/=(const Tensor& other) && { return assignable("operator/=", *this), *this /= other; }
+const Tensor& Tensor::operator/=(Scalar other) && { return assignable("operator/=", *this), *this /= other; }
+const Tensor& Tensor::operator&=(const Tensor& other) && { return assignable("operator&=", *this), *this &= other; }
+const Tensor& Tensor::operator|=(const Tensor& other) && { return assignable("operator|=", *this), *this |= other; }
+const Tensor& Tensor::operator^=(const Tensor& other) && { return assignable("operator^=", *this), *this ^= other; }
 
 }  // namespace gradus

@@ -8,6 +8,7 @@
 #include "gradus/autograd.h"
 #include "kernels/update.h"
 #include "optim/state_reader.h"
+#include "optim/validate.h"
 
 namespace gradus::optim {
 namespace {
@@ -31,6 +32,7 @@ EMA::EMA(const std::vector<Tensor>& parameters, const EMAOptions& options) : par
                       gradus::name(p.dtype()));
     shadow_.push_back(p.detach().clone());
   }
+  check_apart("EMA", {}, parameters);
 }
 
 /// The averages in the dtypes that the parameters have now.

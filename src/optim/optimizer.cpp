@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
 
 #include "autograd/row_sparse.h"
 #include "autograd/tensor_impl.h"
@@ -23,8 +22,6 @@ Optimizer::~Optimizer() = default;
 
 void Optimizer::add_params(const std::vector<Tensor>& params) {
   check<ValueError>(!params.empty(), "{}: the parameter list is empty; there is nothing to train", name());
-  std::unordered_set<const TensorImpl*> known;
-  for (const Parameter& p : parameters_) known.insert(p.tensor.impl());
   std::vector<Parameter> added;
   for (size_t i = 0; i < params.size(); ++i) {
     const Tensor& p = params[i];
@@ -34,10 +31,11 @@ void Optimizer::add_params(const std::vector<Tensor>& params) {
     check<ValueError>(p.is_leaf(),
                       "{}: parameter {} of shape {} is the output of {}, not a leaf; give the tensors that it was computed from", name(), i,
                       p.shape(), p.grad_fn());
-    check<ValueError>(known.insert(p.impl()).second, "{}: parameter {} of shape {} is there twice; give each parameter once", name(), i,
-                      p.shape());
     added.push_back({.group = groups_.size(), .tensor = p});
   }
+  std::vector<Tensor> before;
+  for (const Parameter& p : parameters_) before.push_back(p.tensor);
+  check_apart(name(), before, params);
   parameters_.reserve(parameters_.size() + added.size());
   groups_.push_back({.params = params});
   for (Parameter& p : added) {

@@ -72,6 +72,36 @@ TEST_CASE("assigning to a variable gives it another tensor and writes nothing") 
   static_assert(!std::is_assignable_v<Tensor&, double> && !std::is_assignable_v<const Tensor&, Tensor>);
 }
 
+TEST_CASE("x[i] += y and its like write through a view") {
+  const Tensor x = zeros({2, 2});
+  x[0] += tensor({1.0, 2.0});
+  x[0] *= 3;
+  x.select(1, 1) -= 1;
+  x.index({Slice{}, 0}) /= 2;
+  x.narrow(0, 1, 1) += ones(2);
+  x.t()[0] += 0.5;
+  CHECK(x.to_vector<double>() == Values{2, 5, 1.5, 0});
+  const Tensor flags = tensor({true, false, true});
+  flags[0] &= flags[1];
+  flags[1] |= flags[2];
+  flags[2] ^= flags[1];
+  CHECK(flags.to_vector<bool>() == std::vector<bool>{false, true, false});
+  Tensor own = x + 1, copy = x.index({tensor({0})});
+  own += 1;
+  copy -= copy;
+  CHECK(own.to_vector<double>() == Values{4, 7, 3.5, 2});
+  CHECK(copy.to_vector<double>() == Values{0, 0});
+}
+
+TEST_CASE("x[i] += y is recorded") {
+  const Tensor w = leaf({3, 4});
+  const Tensor y = ones({2, 2}, {.dtype = float64});
+  y[1] *= w;
+  y[1] += w;
+  (y * y).sum().backward();
+  CHECK(w.grad().to_vector<double>() == Values{4 * 6, 4 * 8});
+}
+
 TEST_CASE("assigning to a temporary that is no view is refused and names the remedy") {
   const Tensor x = zeros(3), y = ones(1);
   const auto refused = [](const auto& assign) {
@@ -86,6 +116,18 @@ TEST_CASE("assigning to a temporary that is no view is refused and names the rem
   CHECK(refused([&] { x.index({x.eq(0)}) = 1; }));
   CHECK(refused([&] { x.clone() = y; }));
   CHECK(refused([&] { x + 1 = 2; }));
+  const Tensor flags = tensor({true, false, true});
+  CHECK(refused([&] { x.index({tensor({0, 2})}) += 1; }));
+  CHECK(refused([&] { x.index({x.eq(0)}) -= y; }));
+  CHECK(refused([&] { x.index({tensor({0}), None}) = y; }));
+  CHECK(refused([&] { gather(x, 0, tensor({1})) *= 2; }));
+  CHECK(refused([&] { masked_select(x, flags) /= y; }));
+  CHECK(refused([&] { x.clone() += y; }));
+  CHECK(refused([&] { x.to(float64) = 1; }));
+  CHECK(refused([&] { index_select(x, 0, tensor({1})) += y; }));
+  CHECK(refused([&] { flags.index({tensor({0})}) &= flags; }));
+  CHECK(refused([&] { flags.index({flags}) |= flags; }));
+  CHECK(refused([&] { flags.clone() ^= flags; }));
   CHECK_THROWS_AS(Tensor() = y, StateError);
   CHECK_THROWS_AS(x[0] = Tensor(), StateError);
   CHECK_THROWS_AS(x[0] = ones(2), ShapeError);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "gradus/error.h"
 #include "gradus/ops/shape.h"
@@ -203,6 +204,26 @@ TEST_CASE("shapes broadcast from the end") {
           broadcast_shapes("add", {3}, {4, 2, 1, 2});
         }) == "add: shapes [3] and [4, 2, 1, 2] do not broadcast: sizes 3 and 2 at dimension -1 (from the end) must be equal or 1");
   CHECK_THROWS_AS(broadcast_shapes("add", {0}, {2}), ShapeError);
+}
+
+TEST_CASE("meet finds out exactly whether two layouts have a place in common") {
+  const auto places = [](const Layout& x) {
+    std::set<int64_t> all;
+    for (int64_t i = 0; i < x.shape[0]; ++i)
+      for (int64_t j = 0; j < x.shape[1]; ++j) all.insert(x.offset + i * x.strides[0] + j * x.strides[1]);
+    return all;
+  };
+  std::vector<Layout> all;
+  for (int64_t offset : {0, 1, 7})
+    for (int64_t rows : {0, 1, 2, 3})
+      for (int64_t row : {0, 1, 2, 5})
+        for (int64_t step : {0, 1, 3}) all.push_back({{rows, 2}, {row, step}, offset});
+  for (const Layout& x : all)
+    for (const Layout& y : all) {
+      const std::set<int64_t> a = places(x), b = places(y);
+      const bool common = std::any_of(a.begin(), a.end(), [&](int64_t place) { return b.contains(place); });
+      if (meet(x, y) != common) FAIL_CHECK(x.shape.str(), x.strides.str(), x.offset, y.shape.str(), y.strides.str(), y.offset);
+    }
 }
 
 TEST_CASE("overlaps finds out exactly whether two elements have one place") {

@@ -1,5 +1,8 @@
+#include <atomic>
+#include <chrono>
 #include <thread>
 
+#include "core/thread_pool.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
 #include "gradus/nn/activation.h"
@@ -8,6 +11,7 @@
 #include "gradus/nn/loss.h"
 #include "gradus/nn/sequential.h"
 #include "gradus/nn/transformer.h"
+#include "gradus/parallel.h"
 #include "nn/encoder.h"
 #include "nn/nn_test.h"
 
@@ -64,6 +68,40 @@ TEST_CASE("an error begins with the path of the layer in which it happened") {
   CHECK(path_of([&] { model.layers[1](wrong); }) == "layers.1");
   CHECK(path_of([&] { model.head(wrong); }) == "head.1");
   CHECK(path_of([&] { model.loss(wrong, gradus::tensor({0, 9})); }) == "loss");
+}
+
+TEST_CASE("an error of a thread of the pool names the layer that the calling thread is in") {
+  struct Model : nn::Module {
+    Scaled inner;
+    Model() : inner(register_module("inner", Scaled())) {}
+  };
+  const Model model;
+  gradus::set_num_threads(3);
+  const auto fail_on_a_helper = [] {
+    const auto caller = std::this_thread::get_id();
+    std::atomic<bool> thrown = false;
+    gradus::run_pieces(64, [&](int64_t) {
+      if (std::this_thread::get_id() != caller) {
+        thrown = true;
+        throw gradus::IndexError("gather: out of range");
+      }
+      for (int i = 0; i < 1000 && !thrown; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+  };
+  CHECK(error_of<gradus::IndexError>([&] {
+          const nn::ForwardScope here(model.inner);
+          fail_on_a_helper();
+        }) == "inner: gather: out of range");
+  CHECK(error_of<gradus::IndexError>(fail_on_a_helper) == "gather: out of range");
+  // One of the calling thread itself says it once.
+  CHECK(error_of<gradus::IndexError>([&] {
+          const nn::ForwardScope here(model.inner);
+          const auto caller = std::this_thread::get_id();
+          gradus::run_pieces(64, [&](int64_t) {
+            if (std::this_thread::get_id() == caller) throw gradus::IndexError("gather: out of range");
+          });
+        }) == "inner: gather: out of range");
+  gradus::set_num_threads(1);
 }
 
 TEST_CASE("the parts of attention and of a Transformer are named too") {

@@ -22,6 +22,22 @@ void set(const Tensor& p, double value) { p.detach().fill_(value); }
 
 }  // namespace
 
+TEST_CASE("EMA refuses parameters of which an element is there twice") {
+  const Tensor p = parameter({1, 2, 3});
+  const auto refused = [](const std::vector<Tensor>& list) {
+    try {
+      EMA ema(list);
+    } catch (const gradus::ValueError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(refused({p, p}) == "EMA: parameter 1 of shape [3] is there twice; give each parameter once");
+  CHECK(refused({p.detach().narrow(0, 0, 2), p}).starts_with("EMA: parameter 1 of shape [3] shares elements with another of shape [2]"));
+  CHECK(refused({p.detach().narrow(0, 0, 1).expand({4})}).starts_with("EMA: several elements of parameter 0 of shape [4]"));
+  CHECK(refused({p.detach().narrow(0, 0, 1), p.detach().narrow(0, 1, 2)}).empty());
+}
+
 TEST_CASE("EMA averages with its decay, smaller at first") {
   const Tensor p = parameter({1, 1}), q = parameter({1, 1});
   EMA constant({p}, {.decay = 0.9, .use_num_updates = false}), growing({q}, {.decay = 0.3});

@@ -369,6 +369,28 @@ TEST_CASE("an optimizer refuses parameters that it cannot train") {
   CHECK(sgd.num_groups() == 1);
 }
 
+TEST_CASE("an optimizer refuses parameters of which an element is there twice, and takes views that lie apart") {
+  const auto part = [](const Tensor& view) { return view.requires_grad_(); };
+  const Tensor flat = gradus::zeros({4, 6});
+  CHECK(message([&] {
+          optim::SGD sgd({part(gradus::ones({2, 1}).expand({2, 3}))});
+        }) == "SGD: several elements of parameter 0 of shape [2, 3] with strides [1, 0] are one place in memory; clone() it first");
+  CHECK(message([&] {
+          optim::Adam adam({part(flat.narrow(0, 0, 2)), part(flat.narrow(0, 1, 2))});
+        }) == "Adam: parameter 1 of shape [2, 6] shares elements with another of shape [2, 6]; give each element once, or clone() one");
+  CHECK(message([&] {
+          optim::NAdam nadam({part(flat.select(1, 5)), part(flat.slice(0, 1, 4, 2).slice(1, 1, 6, 2))});
+        }).starts_with("NAdam: parameter 1 of shape [2, 3] shares elements with another of shape [4]"));
+  CHECK_THROWS_AS(optim::SGD({part(flat.detach()), part(flat.detach())}), gradus::ValueError);
+  optim::SGD sgd({part(flat.slice(1, 0, 6, 2)), part(flat.slice(1, 1, 6, 2))}, {.lr = 1});
+  CHECK_THROWS_AS(sgd.add_param_group({.params = {part(flat.select(0, 3))}}), gradus::ValueError);
+  CHECK(sgd.num_groups() == 1);
+  sgd.params()[1].set_grad(gradus::ones({4, 3}));
+  sgd.step();
+  CHECK(flat.sum().item() == -12);
+  optim::SGD neighbours({part(flat.narrow(0, 0, 2)), part(flat.narrow(0, 2, 2)), part(gradus::zeros(0)), part(gradus::zeros(0))});
+}
+
 TEST_CASE("an optimizer refuses options out of range and names the value") {
   const Tensors p{parameter({1})};
   const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();

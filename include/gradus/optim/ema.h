@@ -15,8 +15,8 @@ struct EMAOptions {
 /// with an avg_fn does the same.
 class GRADUS_API EMA {
  public:
-  /// The averages start as the parameters are. Throws ValueError unless decay is in [0, 1] and there are parameters, StateError when one
-  /// is undefined, DTypeError when one is not floating-point.
+  /// The averages start as the parameters are. Throws ValueError unless decay is in [0, 1], there are parameters, and each
+  /// element is there once, StateError when one is undefined, DTypeError when one is not floating-point.
   explicit EMA(const std::vector<Tensor>& parameters, const EMAOptions& options = {});
 
   EMA(const EMA&) = delete;

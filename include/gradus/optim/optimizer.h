@@ -89,8 +89,8 @@ class GRADUS_API Optimizer {
   enum class RowSparseGradients { Densified, ByRows, Required };
   virtual RowSparseGradients row_sparse_gradients(size_t) const noexcept { return RowSparseGradients::Densified; }
 
-  /// Appends a group. Throws ValueError when it is empty, a parameter is there twice or is not a leaf, StateError when one is
-  /// undefined, DTypeError when one is not floating-point.
+  /// Appends a group. Throws ValueError when it is empty, a parameter is there twice, shares elements with another or is not a leaf,
+  /// StateError when one is undefined, DTypeError when one is not floating-point.
   void add_params(const std::vector<Tensor>& params);
 
   /// The class, as errors name it.
@@ -138,8 +138,8 @@ class GRADUS_API Optimizer {
 template <class Options>
 class GRADUS_API GroupedOptimizer : public Optimizer {
  public:
-  /// Throws ValueError that names the option that is out of range, or when there are no parameters, one is there twice or is not a leaf;
-  /// StateError when one is undefined; DTypeError when one is not floating-point.
+  /// Throws ValueError that names the option that is out of range, or when there are no parameters, one is there twice, shares
+  /// elements with another or is not a leaf; StateError when one is undefined; DTypeError when one is not floating-point.
   explicit GroupedOptimizer(const std::vector<Tensor>& params, const Options& options = {}) : defaults_(options) {
     add_param_group({.params = params});
   }

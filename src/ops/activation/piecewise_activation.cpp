@@ -4,6 +4,7 @@
 #include "core/random.h"
 #include "gradus/ops/elementwise.h"
 #include "ops/elementwise.h"
+#include "ops/finite.h"
 #include "ops/number_or_tensor.h"
 
 /// Activations that are straight (hardswish: a parabola) between a few kinks. A kink's derivative is that of the piece which PyTorch counts
@@ -133,7 +134,7 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
   const Tensor slope = weight.reshape(along);
   Tensor y = binary<Takes::Reals>(op, x, slope, []<class T>(T v, T w) { return v > T(0) ? v : v * w; });
   return op.record(y, wrt(x, [x = Saved(x), slope = Saved(slope)](const Tensor& dy) { return where(*x > 0, dy, dy * *slope); }),
-                   wrt(slope, [x = Saved(x)](const Tensor& dy) { return where(*x > 0, 0.0, dy * *x); }));
+                   wrt(slope, [x = Saved(x)](const Tensor& dy) { return where(*x > 0, 0.0, share_of(dy, *x)); }));
 }
 
 Tensor rrelu(const Tensor& x, double lower, double upper, bool training) {

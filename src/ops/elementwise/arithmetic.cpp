@@ -217,10 +217,35 @@ Tensor lerp(const Tensor& start, const Tensor& end, double weight) {
                    wrt(end, [weight](const Tensor& dz) { return dz * weight; }));
 }
 
+namespace {
+
+/// f(x, value * a, b) in one floating-point dtype, by_a and by_b being its derivatives. `value * a` comes first, as in PyTorch: a tiny
+/// value keeps what overflows without it.
+template <class F, class A, class B>
+Tensor with_product(const Op& op, DType dtype, const Tensor& given_x, const Tensor& given_a, const Tensor& given_b, Scalar value, F f,
+                    A by_a, B by_b) {
+  const Tensor x = to(given_x, dtype), a = to(given_a, dtype), b = to(given_b, dtype);
+  Tensor z = with_type<Takes::Reals>(dtype, [&]<class T>() {
+    return map_new<T, T, T, T>(
+        op, [f, v = value.to<T>()](T p, T q, T r) { return f(p, v * q, r); }, x, a, b);
+  });
+  return op.record(z, wrt(x, [](const Tensor& dz) { return dz; }),
+                   wrt(a, [b = Saved(b), value, by_a](const Tensor& dz) { return dz * by_a(*b, value); }),
+                   wrt(b, [a = Saved(a), b = Saved(b), value, by_b](const Tensor& dz) { return dz * by_b(*a * value, *b); }));
+}
+
+}  // namespace
+
 Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
   constexpr Op op("addcmul");
   op.takes(x, a, b);
-  const Tensor product = a * b;
+  const bool alike = x.dtype() == a.dtype() && a.dtype() == b.dtype() && is_floating_point(x.dtype());
+  const Tensor product = alike ? Tensor() : a * b;
+  const DType dtype = alike ? x.dtype() : result_type(x, product);
+  if (is_floating_point(dtype))
+    return with_product(
+        op, dtype, x, a, b, value, [](auto p, auto q, auto r) { return p + q * r; }, [](const Tensor& r, Scalar v) { return r * v; },
+        [](const Tensor& q, const Tensor&) { return q; });
   if (std::max(product.dtype(), x.dtype()) != DType::Int64) return add(x, product, value);
   // Of a factor for integers only the whole part counts, as in PyTorch.
   op.check<ValueError>(!is_floating_point(value.dtype()) || std::fabs(value.to<double>()) < 0x1p63,
@@ -233,7 +258,10 @@ Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) 
   op.takes(x, a, b);
   op.check<DTypeError>(is_floating_point(x.dtype()) || is_floating_point(a.dtype()) || is_floating_point(b.dtype()),
                        "integers do not divide into integers; convert with .to(gradus::float32)");
-  return add(x, a / b, value);
+  const bool alike = x.dtype() == a.dtype() && a.dtype() == b.dtype();
+  return with_product(
+      op, alike ? x.dtype() : result_type(x, a / b), x, a, b, value, [](auto p, auto q, auto r) { return p + q / r; },
+      [](const Tensor& r, Scalar v) { return v / r; }, [](const Tensor& q, const Tensor& r) { return -(q / r / r); });
 }
 
 Tensor rsub(const Tensor& x, const Tensor& y, Scalar alpha) { return sub(y, x, alpha); }

@@ -63,15 +63,15 @@ Tensor operator^(const Tensor& x, const Tensor& y) { return bitwise(xor_op, x, y
 Tensor operator^(const Tensor& x, Scalar y) { return bitwise(xor_op, x, y, one); }
 Tensor operator^(Scalar x, const Tensor& y) { return bitwise(xor_op, y, x, one); }
 
-Tensor& Tensor::operator&=(const Tensor& other) {
+Tensor& Tensor::operator&=(const Tensor& other) & {
   in_place("and_", *this, [&](const Tensor& x) { return x & other; });
   return *this;
 }
-Tensor& Tensor::operator|=(const Tensor& other) {
+Tensor& Tensor::operator|=(const Tensor& other) & {
   in_place("or_", *this, [&](const Tensor& x) { return x | other; });
   return *this;
 }
-Tensor& Tensor::operator^=(const Tensor& other) {
+Tensor& Tensor::operator^=(const Tensor& other) & {
   in_place("xor_", *this, [&](const Tensor& x) { return x ^ other; });
   return *this;
 }

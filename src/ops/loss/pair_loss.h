@@ -38,17 +38,6 @@ T softplus_of(const T& x) {
   else return (x > 0 ? x : x == x ? T(0) : x) + log1p_of(exp_of(x > 0 ? -x : x));
 }
 
-/// share * x, where a share of 0 asks nothing of an x that is not finite, nor of its gradient.
-inline Tensor share_of(const Tensor& share, const Tensor& x) {
-  if (!is_floating_point(x.dtype()) || all_finite(x)) return mul(share, x);
-  Tensor nothing;
-  {
-    NoGradGuard no_grad;
-    nothing = (share == 0) & ~isfinite(x);
-  }
-  return mul(share, where(nothing, 0.0, x));
-}
-
 /// f(x, target) of each pair of elements, reduced. x and target have one shape and one floating-point dtype. f and its derivatives by x
 /// and by the target are written once for numbers and tensors: the loss and its gradient are one loop each, or, while the backward pass is
 /// recorded, public operations.

@@ -157,6 +157,19 @@ Dims all_but_channels(int64_t rank) {
   return dims;
 }
 
+/// y * weight by channel, recorded as op. What is not finite in y, and has a gradient of 0, was not asked for: it leaves the weight's
+/// alone.
+Tensor times_by_channel(Op op, const Tensor& y, const Tensor& weight) {
+  const Tensor w = by_channel(weight, y.dim());
+  Tensor z;
+  {
+    NoGradGuard no_grad;
+    z = mul(y, w);
+  }
+  return op.record(z, wrt(y, [w = Saved(w)](const Tensor& dz) { return mul(dz, *w); }),
+                   wrt(w, [y = Saved(y)](const Tensor& dz) { return share_of(dz, *y); }));
+}
+
 /// (x - mean) * rstd with the running numbers, which are constants.
 struct Standardized {
   Tensor h, scale;
@@ -185,7 +198,7 @@ Tensor scaled_by_channel(Op op, const Tensor& x, const Tensor& weight, const Ten
         const auto n = normalize(*x);
         dx[0] = n.gradient(weight->defined() ? mul(dy[0], by_channel(*weight, rank)) : dy[0]);
         const Dims dims = all_but_channels(rank);
-        if (weight->defined()) dx[1] = sum(mul(dy[0], n.h), dims);
+        if (weight->defined()) dx[1] = sum(share_of(dy[0], n.h), dims);
         if (with_bias) dx[2] = sum(dy[0], dims);
       });
   return y;
@@ -241,7 +254,7 @@ Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight, con
   const int64_t numbers = x.numel() / std::max<int64_t>(shape[0] * num_groups, 1);  // of a group
   group_norm_op.check<ValueError>(shape[0] * numbers != 1, "x of shape {} has one value a group, which has no variance", shape);
   Tensor y = layer_norm(x.reshape({shape[0], num_groups, numbers}), numbers, {}, {}, eps).reshape(shape);
-  if (weight.defined()) y = mul(y, by_channel(weight, shape.size()));
+  if (weight.defined()) y = times_by_channel(group_norm_op, y, weight);
   return bias.defined() ? add(y, by_channel(bias, shape.size())) : y;
 }
 

@@ -4,6 +4,7 @@
 
 #include "autograd/op.h"
 #include "core/check.h"
+#include "core/checked.h"
 #include "core/layout.h"
 #include "ops/promote.h"
 
@@ -38,7 +39,7 @@ Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
     Shape expected = model->shape();
     if (x.dim() == expected.size()) expected[dim] = x.shape()[dim];
     op.check<ShapeError>(x.shape() == expected, "shapes {} and {} differ outside dimension {}", model->shape(), x.shape(), dim);
-    shape[dim] += x.shape()[dim];
+    shape[dim] = checked_sum(op, shape[dim], x.shape()[dim]);
   }
 
   Tensor y = op.empty(shape, dtype);

@@ -384,3 +384,32 @@ TEST_CASE("results lie dense, with the strides of their shape, whatever the stri
   CHECK((none + none).add_(1).numel() == 0);
   CHECK((wide + wide).strides() == ones({2, 3}).strides());
 }
+
+TEST_CASE("addcmul and addcdiv multiply by the value first, so that a tiny one keeps what overflows without it") {
+  // PyTorch 1.13's numbers.
+  const auto one = [](double v) { return tensor({v}, {.requires_grad = true}); };
+  const auto near = [](double v) { return doctest::Approx(v).epsilon(1e-6); };
+  const Tensor x = one(1), a = one(1e20), b = one(1e20), c = one(1e-20);
+  const Tensor product = addcmul(x, a, b, 1e-40), quotient = addcdiv(x, a, c, 1e-40);
+  CHECK(product.item() == near(1.9999946355819702));
+  CHECK(quotient.item() == near(1.9999947547912598));
+  for (bool create_graph : {false, true}) {
+    const auto p = autograd::grad({product}, {x, a, b}, {}, {.retain_graph = true, .create_graph = create_graph});
+    CHECK(p[0].item() == 1);
+    CHECK(p[1].item() == near(9.999946368279807e-21));
+    CHECK(p[2].item() == near(9.999946368279807e-21));
+    const auto q = autograd::grad({quotient}, {x, a, c}, {}, {.retain_graph = true, .create_graph = create_graph});
+    CHECK(q[1].item() == near(9.999946368279807e-21));
+    CHECK(q[2].item() == doctest::Approx(-1e20).epsilon(1e-5));  // PyTorch and we round 1e-40 at different places
+  }
+  CHECK(addcmul(tensor({0.0}), tensor({3.0}), tensor({0.5}), 1e-40).item() == 1.499991915167214e-40);
+  CHECK(addcdiv(tensor({0.0}), tensor({3.0}), tensor({0.25}), 1e-40).item() == 1.1999935321337711e-39);
+}
+
+TEST_CASE("addcmul and addcdiv of unlike dtypes compute in the one where all meet") {
+  const Tensor whole = tensor({(int64_t{1} << 40) + 1}), wide = tensor({0.5}, {.dtype = float64}), narrow = tensor({1.0});
+  CHECK(addcmul(narrow, whole, wide, 0.5).dtype() == float64);
+  CHECK(addcmul(narrow, whole, wide, 0.5).item() == ((int64_t{1} << 40) + 1) * 0.25 + 1);
+  CHECK(addcdiv(wide, whole, tensor({2})).dtype() == float64);
+  CHECK_THROWS_AS(addcmul(ones(3), ones(2), ones(3)), ShapeError);
+}

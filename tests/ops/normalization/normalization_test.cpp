@@ -4,6 +4,7 @@
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
+#include "gradus/ops/activation.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/parallel.h"
@@ -178,5 +179,30 @@ TEST_CASE("a row of NaN that nobody asks for leaves layer_norm's gradients as th
       };
       const Tensors right = run(0), ours = run(kNan);
       for (size_t i = 0; i < 3; ++i) CHECK(gradus::allclose(ours[i].detach(), right[i].detach(), 1e-6, 1e-6));
+    }
+}
+
+TEST_CASE("a row of NaN that nobody asks for leaves the gradients of batch_norm in evaluation, group_norm and prelu as they are") {
+  const Tensor clean = input({3, 4, 2});
+  const Tensor spoilt = clean.detach().clone();
+  spoilt[1].fill_(kNan);
+  spoilt.requires_grad_();
+  Tensor asked = gradus::ones({3, 4, 2}, {.dtype = gradus::float64});
+  asked[1].fill_(0);
+  asked = asked * gradus::randn({3, 4, 2}, {.dtype = gradus::float64});
+  const Tensor weight = input({4}), bias = input({4});
+  const Tensor mean = input({4}).detach(), var = gradus::rand({4}, {.dtype = gradus::float64}) + 0.5;
+  using Layer = std::function<Tensor(const Tensor&)>;
+  const std::vector<Layer> layers{[&](const Tensor& x) { return gradus::batch_norm(x, mean, var, weight, bias); },
+                                  [&](const Tensor& x) { return gradus::group_norm(x, 2, weight, bias); },
+                                  [&](const Tensor& x) { return gradus::prelu(x, weight) + bias.sum() * 0; }};
+  for (const Layer& layer : layers)
+    for (bool create_graph : {false, true}) {
+      const auto gradients = [&](const Tensor& x, const Tensor& dy) {
+        return gradus::autograd::grad({layer(x)}, {weight, bias}, {dy}, {.create_graph = create_graph});
+      };
+      const auto right = gradients(clean, asked), found = gradients(spoilt, asked);
+      check_equal(found[0], right[0]);
+      check_equal(found[1], right[1]);
     }
 }
