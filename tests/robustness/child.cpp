@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +38,19 @@ struct Pipe {
   }
 };
 
+void limit(const Start& start) {
+  if (start.address_space > 0) {
+    const rlimit bytes{start.address_space, start.address_space};
+    setrlimit(RLIMIT_AS, &bytes);
+  }
+  if (start.one_process) {
+    // The limit does not hold for root; under a user id of its own there is one process to count.
+    if (getuid() == 0 && setuid(54321) != 0) _exit(no_such_system);
+    const rlimit processes{1, 1};
+    setrlimit(RLIMIT_NPROC, &processes);
+  }
+}
+
 [[noreturn]] void become(const std::string& scenario, const Start& start, int out, int err) {
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
@@ -46,6 +60,7 @@ struct Pipe {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  limit(start);
   execv("/proc/self/exe", argv.data());
   _exit(126);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
@@ -13,6 +14,9 @@ class Scenario {
  public:
   Scenario(std::string name, std::function<int(const std::vector<std::string>& arguments)> run);
 };
+
+/// The exit status of a scenario for which this system has not what it takes.
+constexpr int no_such_system = 77;
 
 /// How a process ended, and what it wrote.
 struct Ending {
@@ -29,6 +33,8 @@ struct Start {
   std::vector<std::string> arguments = {};
   std::vector<std::pair<std::string, std::string>> environment = {};
   int seconds = 60;
+  size_t address_space = 0;  ///< in bytes, as `ulimit -v` sets it before the program is loaded; 0: no limit
+  bool one_process = false;  ///< as `ulimit -u 1` of a user without other processes
 };
 
 /// Runs a scenario and waits for its end.

@@ -56,8 +56,6 @@ bool refuse_by_seccomp() {
 bool refuse_by_seccomp() { return false; }
 #endif
 
-constexpr int no_such_system = 77;
-
 const Scenario without_executable("memory is not executable", [](const auto& arguments) {
   if (!(arguments.at(0) == "mdwe" ? refuse_by_mdwe() : refuse_by_seccomp())) return no_such_system;
   std::fputs(about().c_str(), stdout);
@@ -125,6 +123,24 @@ TEST_CASE("where threads cannot be made, those there are go on, and it is said o
     CHECK(occurrences(ending.err, "gradus: only 1 of 8 threads can be had") == 1);
     CHECK(occurrences(ending.err, "gradus: only 1 of 6 threads can be had") == 1);
   }
+}
+
+TEST_CASE("without threads of OpenBLAS a program starts as the only process of its user, and in little memory") {
+  const Start alone{.environment = {{"OPENBLAS_NUM_THREADS", "1"}}, .one_process = true};
+  const Ending ending = run("about", alone);
+  CAPTURE(ending);
+  if (ending.code != no_such_system && ending.code != 126) CHECK(ending.well());  // 126: another user may not read the program
+  if (sanitized()) return;
+  const Ending small = run("about", {.environment = alone.environment, .address_space = size_t{300} << 20});
+  CAPTURE(small);
+  CHECK(small.well());
+  // What is too little is said by the library, not by the end of the program.
+  const Ending smaller =
+      run("limited memory",
+          {.arguments = {"float64 matrices", "0", "1", "cold"}, .environment = alone.environment, .address_space = size_t{90} << 20});
+  CAPTURE(smaller);
+  CHECK(smaller.well());
+  CHECK(smaller.out.find("OutOfMemoryError") == 0);
 }
 
 TEST_CASE("where some threads can be made, these go on") {
