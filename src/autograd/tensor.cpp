@@ -105,7 +105,8 @@ uint32_t Tensor::version() const { return impl_of("version", *this).storage->ver
 
 void* Tensor::data_checked(DType wanted) const {
   const TensorImpl& impl = impl_of("data", *this);
-  check<DTypeError>(impl.dtype == wanted, "data: the tensor is {}, asked for as {}; convert it with .to()", name(impl.dtype), name(wanted));
+  if (impl.dtype != wanted) [[unlikely]]
+    fail<DTypeError>("data: the tensor is {}, asked for as {}; convert it with .to()", name(impl.dtype), name(wanted));
   return static_cast<char*>(impl.storage->data()) + static_cast<size_t>(impl.layout.offset) * element_size(impl.dtype);
 }
 

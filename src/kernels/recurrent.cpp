@@ -17,8 +17,8 @@ template <class Cell, class T>
 void carry_forward(const Cell& cell, const RecurrentSizes& s, const InputProducts<T>& input, const RecurrentArrays<const T>& in,
                    const RecurrentSaved<T>& saved, T* h_n, T* c_n, int64_t begin, int64_t end) {
   const int64_t H = s.H, count = (end - begin) * H, start = (s.step(0) * s.B + begin) * H;
-  std::copy_n(in.h0 + begin * H, count, saved.before(s, saved.h) + start);
-  if constexpr (Cell::has_cells) std::copy_n(in.c0 + begin * H, count, saved.before(s, saved.c) + start);
+  copy_rows_or_zeros(s, in.h0, begin, end, saved.before(s, saved.h) + start);
+  if constexpr (Cell::has_cells) copy_rows_or_zeros(s, in.c0, begin, end, saved.before(s, saved.c) + start);
   const auto freeze = [&](const Rows& rows, T* states) {
     const int64_t at = rows.first(s) * H;
     std::copy_n(saved.before(s, states) + at, rows.count() * H, states + at);

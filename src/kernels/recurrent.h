@@ -31,7 +31,7 @@ struct RecurrentSizes {
   bool active(int64_t t, int64_t row) const noexcept { return !lengths || t < lengths[row]; }
 };
 
-/// What a layer works on, or the gradients of it; null where there is none, or none is wanted.
+/// What a layer works on, or the gradients of it; null where there is none, or none is wanted. Initial states that are null are zeros.
 template <class T>
 struct RecurrentArrays {
   T* x;          // (T, B, I)

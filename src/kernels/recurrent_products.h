@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "core/function_ref.h"
 #include "core/scratch.h"
-#include "kernels/packed_product.h"
+#include "core/thread_pool.h"
+#include "kernels/blas.h"
+#include "kernels/pack.h"
 #include "kernels/recurrent.h"
+#include "kernels/small_kernels.h"
 
 /// The parts of a recurrent layer's kernels that all kinds share: how the batch is cut, and the products.
 ///
@@ -15,6 +19,30 @@
 /// rows of the batch through the whole sequence. Backward does the same from the last step to the first, and leaves `d` (T, B, width), the
 /// gradients of all gates before their nonlinearities; the weights' gradients are products over all steps.
 namespace gradus::kernels {
+namespace tuning {
+
+// How work is cut, chosen by time; results have other bits where another choice cuts a product's terms otherwise.
+
+/// Fewer rows of the batch stay one tile: two tiles would leave a kernel too few rows.
+inline constexpr int64_t fewest_rows_to_cut = 48;
+/// A tile's gates and states stay in the nearest caches, and libxsmm's kernels take that many rows at a time.
+inline constexpr int64_t most_tile_rows = 64;
+/// Tiles are multiples of it: the rows of a kernel's block of registers.
+inline constexpr int64_t tile_step = 8;
+/// Multiplications with W_hh in the whole sequence below which a second thread costs more than it saves.
+inline constexpr int64_t worth_cutting = 1 << 20;
+
+/// Rows of a tile, and inputs, below which a product at each step leaves the kernel idle.
+inline constexpr int64_t fewest_by_step = 16;
+/// Numbers in W_ih beyond which it is no longer near when the next step comes.
+inline constexpr int64_t most_by_step = 1 << 20;
+
+/// Multiplications of a product from which on it is worth waking a thread, and from which on it is worth all threads.
+inline constexpr int64_t worth_a_thread = 1 << 18, worth_all_threads = 1 << 22;
+
+}  // namespace tuning
+
+// ---- how the batch is cut
 
 /// The rows [begin, end) of the batch at step t.
 struct Rows {
@@ -26,8 +54,13 @@ struct Rows {
 };
 
 /// The rows that one thread carries through the whole sequence: all where there are few or the work is small, else tiles of at most
-/// kMostTileRows, two at least.
-int64_t tile_rows(const RecurrentSizes& s, int64_t gates);
+/// most_tile_rows, two at least.
+inline int64_t tile_rows(const RecurrentSizes& s, int64_t gates) {
+  using namespace tuning;
+  if (s.B < fewest_rows_to_cut || s.T * s.B * s.H * gates * s.H < worth_cutting) return std::max<int64_t>(s.B, 1);
+  const int64_t tiles = std::max<int64_t>((s.B + most_tile_rows - 1) / most_tile_rows, 2);
+  return ((s.B + tiles - 1) / tiles + tile_step - 1) / tile_step * tile_step;
+}
 
 /// Cuts rows into runs that are all active or all past their length: body(run, active).
 template <class Body>
@@ -48,18 +81,90 @@ void copy_rows_or_zeros(const RecurrentSizes& s, const T* from, int64_t begin, i
   else std::fill_n(to, count, T(0));
 }
 
+// ---- products of the steps
+
+/// y (rows, N) = x (rows, K) W^T, or y += it, for a W (N, K) that all steps share. Float weights are packed once, in blocks for libxsmm's
+/// kernels, unless they lie right already; without them OpenBLAS makes the products, packing anew each time.
+template <class T>
+class PackedProduct {
+ public:
+  /// W[n, k] lies at w[n * n_stride + k * k_stride]; one of the strides is 1.
+  PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stride, int64_t k_stride)
+      : N_(N),
+        K_(K),
+        n_stride_(n_stride),
+        k_stride_(k_stride),
+        w_(w),
+        lies_right_(n_stride == 1 && k_stride >= N && k_stride <= narrow),
+        packed_(packs() && !lies_right_ ? N * K : 0) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (!packs() || lies_right_) return;
+      for (int64_t first = 0; first < N; first += kernel_width)
+        pack_block(K, std::min(kernel_width, N - first), w + first * n_stride, n_stride, k_stride, packed_.data() + first * K);
+    }
+  }
+
+  /// Whether libxsmm makes the products.
+  static bool packs() noexcept { return std::is_same_v<T, float> && has_small_kernels(); }
+
+  /// The rows of x lie ldx apart, those of y ldy.
+  void run(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
+    if (rows == 0 || (packs() && run_packed(rows, x, ldx, add, y, ldy))) return;
+    const bool stored = k_stride_ == 1;
+    const MatrixView<const T> w(w_, K_, N_, stored ? std::max(n_stride_, K_) : std::max(k_stride_, N_), stored ? Trans::Yes : Trans::No);
+    gemm({x, rows, K_, ldx}, w, MatrixView(y, rows, N_, ldy), accumulate_if(add));
+  }
+
+ private:
+  bool run_packed(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
+    if constexpr (std::is_same_v<T, float>) {
+      const KernelUse use;
+      if (!use) return false;
+      const auto kernel = [&](int64_t width) { return small_kernel(width, rows, K_, lies_right_ ? k_stride_ : width, ldx, add, ldy); };
+      const auto block = [&](int64_t n) { return lies_right_ ? w_ + n : packed_.data() + n * K_; };
+      const int64_t rest = N_ % kernel_width, whole = N_ - rest;
+      const SmallKernel full = whole > 0 ? kernel(kernel_width) : nullptr, last = rest > 0 ? kernel(rest) : nullptr;
+      if ((whole > 0 && !full) || (rest > 0 && !last)) return false;
+      for (int64_t n = 0; n < whole; n += kernel_width) full(block(n), x, y + n);
+      if (last) last(block(whole), x, y + whole);
+      return true;
+    }
+    return false;
+  }
+
+  int64_t N_, K_, n_stride_, k_stride_;
+  const T* w_;
+  bool lies_right_;    // W^T (K, N) is stored, in short rows
+  Scratch<T> packed_;  // else blocks of W, (K, kernel_width) each, the last one narrower
+};
+
 /// Whether a product with W_ih is made for a tile's rows at each step, while they are in the nearest caches, and not for all steps at once.
 /// It is where weights are packed, if the rows keep a kernel busy and the weights stay in reach.
 template <class T>
-bool is_made_by_step(const RecurrentSizes& s, int64_t gates);
+bool is_made_by_step(const RecurrentSizes& s, int64_t gates) {
+  return PackedProduct<T>::packs() && std::min(tile_rows(s, gates), s.I) >= tuning::fewest_by_step &&
+         gates * s.H * s.I <= tuning::most_by_step;
+}
 
 /// result (T, B, G H) = x W_ih^T: the input's part of every gate of every step.
 template <class T>
 class InputProducts {
  public:
-  InputProducts(const RecurrentSizes& s, int64_t gates, const T* x, const T* weight_ih, T* result);
+  InputProducts(const RecurrentSizes& s, int64_t gates, const T* x, const T* weight_ih, T* result)
+      : s_(s),
+        width_(gates * s.H),
+        by_step_(is_made_by_step<T>(s, gates)),
+        x_(x),
+        result_(result),
+        product_(by_step_ ? width_ : 0, s.I, weight_ih, s.I, 1) {
+    if (!by_step_) gemm({x, s.T * s.B, s.I}, {weight_ih, s.I, width_, s.I, Trans::Yes}, MatrixView(result, s.T * s.B, width_));
+  }
+
   /// To be called before the rows are read.
-  void step(const Rows& rows) const;
+  void step(const Rows& rows) const {
+    const int64_t first = rows.first(s_);
+    if (by_step_) product_.run(rows.count(), x_ + first * s_.I, s_.I, false, result_ + first * width_, width_);
+  }
 
  private:
   const RecurrentSizes& s_;
@@ -75,11 +180,26 @@ template <class T>
 class InputGradient {
  public:
   /// result is null where it is not wanted.
-  InputGradient(const RecurrentSizes& s, int64_t gates, const T* d, int64_t width, const T* weight_ih, T* result);
+  InputGradient(const RecurrentSizes& s, int64_t gates, const T* d, int64_t width, const T* weight_ih, T* result)
+      : s_(s),
+        gates_(gates),
+        width_(width),
+        by_step_(result && is_made_by_step<T>(s, gates)),
+        d_(d),
+        weight_ih_(weight_ih),
+        result_(result),
+        product_(by_step_ ? s.I : 0, gates * s.H, weight_ih, 1, s.I) {}
+
   /// To be called when d is known for the rows …
-  void step(const Rows& rows) const;
+  void step(const Rows& rows) const {
+    const int64_t first = rows.first(s_);
+    if (by_step_) product_.run(rows.count(), d_ + first * width_, width_, false, result_ + first * s_.I, s_.I);
+  }
   /// … and when all of it is.
-  void finish() const;
+  void finish() const {
+    if (!result_ || by_step_) return;
+    gemm({d_, s_.T * s_.B, gates_ * s_.H, width_}, {weight_ih_, gates_ * s_.H, s_.I}, MatrixView(result_, s_.T * s_.B, s_.I));
+  }
 
  private:
   const RecurrentSizes& s_;
@@ -94,12 +214,16 @@ class InputGradient {
 template <class T>
 class JointBias {
  public:
-  JointBias(const RecurrentArrays<const T>& in, int64_t width);
+  JointBias(const RecurrentArrays<const T>& in, int64_t width) : sums_(width) {
+    for (int64_t j = 0; j < width; ++j) sums_.data()[j] = (in.bias_ih ? in.bias_ih[j] : T(0)) + (in.bias_hh ? in.bias_hh[j] : T(0));
+  }
   const T* data() const noexcept { return sums_.data(); }
 
  private:
   Scratch<T> sums_;
 };
+
+// ---- products over all steps
 
 /// Columns of d that belong to consecutive rows of a weight, in units of H.
 struct Columns {
@@ -109,21 +233,47 @@ struct Columns {
 /// The gradient of W_ih, (G H, I): the sum over all steps of d's columns, transposed, times x; one part below the other. Past its length a
 /// row's x is not read: it may be NaN.
 template <class T>
-void weight_ih_gradient(const RecurrentSizes& s, const T* d, int64_t width, std::span<const Columns> parts, const T* x, T* result);
+void weight_ih_gradient(const RecurrentSizes& s, const T* d, int64_t width, std::span<const Columns> parts, const T* x, T* result) {
+  const int64_t I = s.I, rows = s.T * s.B;
+  // d is 0 there, but 0 times NaN would spoil the sums.
+  Scratch<T> active_x(s.lengths ? rows * I : 0);
+  if (s.lengths) {
+    for (int64_t row = 0; row < rows; ++row) {
+      T* to = active_x.data() + row * I;
+      if (s.active(row / s.B, row % s.B)) std::copy_n(x + row * I, I, to);
+      else std::fill_n(to, I, T(0));
+    }
+    x = active_x.data();
+  }
+  for (const Columns& part : parts) {
+    const int64_t count = part.count * s.H;
+    gemm({d + part.from * s.H, count, rows, width, Trans::Yes}, {x, rows, I}, MatrixView(result, count, I));
+    result += count * I;
+  }
+}
 
 /// The gradient of rows of W_hh, (columns, H): the same with what met them, (T, B, H).
 template <class T>
-void weight_hh_gradient(const RecurrentSizes& s, const T* d, int64_t width, Columns columns, const T* met, T* result);
+void weight_hh_gradient(const RecurrentSizes& s, const T* d, int64_t width, Columns columns, const T* met, T* result) {
+  const int64_t H = s.H;
+  gemm({d + columns.from * H, columns.count * H, s.T * s.B, width, Trans::Yes}, {met, s.T * s.B, H},
+       MatrixView(result, columns.count * H, H));
+}
 
 /// Calls product(0) to product(count - 1), each of `work` multiplications: small ones beside each other, large ones one after the other,
 /// each on all threads.
-void run_products(int64_t count, int64_t work, FunctionRef<void(int64_t which)> product);
+inline void run_products(int64_t count, int64_t work, FunctionRef<void(int64_t which)> product) {
+  if (work >= tuning::worth_a_thread && work < tuning::worth_all_threads) return run_pieces(count, product);
+  for (int64_t which = 0; which < count; ++which) product(which);
+}
 
 /// Rows of dy (T, B, H), `stride` apart; or, where there is none, zeros with a stride of 0.
 template <class T>
 class OutputGradient {
  public:
-  OutputGradient(const RecurrentSizes& s, const T* dy);
+  OutputGradient(const RecurrentSizes& s, const T* dy) : stride(dy ? s.H : 0), B_(s.B), dy_(dy), zeros_(dy ? 0 : s.H) {
+    if (!dy) std::fill_n(zeros_.data(), s.H, T(0));
+  }
   const T* of(const Rows& rows) const noexcept { return dy_ ? dy_ + (rows.t * B_ + rows.begin) * stride : zeros_.data(); }
   const int64_t stride;
 
@@ -137,10 +287,21 @@ class OutputGradient {
 template <class T>
 class TileSums {
  public:
-  TileSums(const RecurrentSizes& s, int64_t tile, int64_t width);
+  TileSums(const RecurrentSizes& s, int64_t tile, int64_t width)
+      : tile_(tile), tiles_(std::max<int64_t>((s.B + tile - 1) / tile, 1)), width_(width), sums_(tiles_ * width) {
+    std::fill_n(sums_.data(), tiles_ * width, T(0));
+  }
+
   /// For the tile that begins at this row of the batch.
   T* of(int64_t begin) const noexcept { return sums_.data() + begin / tile_ * width_; }
-  const T* total();
+
+  const T* total() {
+    T* sums = sums_.data();
+    for (int64_t i = 1; i < tiles_; ++i)
+      for (int64_t j = 0; j < width_; ++j) sums[j] += sums[i * width_ + j];
+    tiles_ = 1;
+    return sums;
+  }
 
  private:
   int64_t tile_, tiles_, width_;

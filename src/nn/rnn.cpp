@@ -85,7 +85,6 @@ void RecurrentLayers::check_state(const char* name, const Tensor& state, const T
 }
 
 RecurrentOutput RecurrentLayers::run(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& lengths) const {
-  const bool training = is_training();
   check<ShapeError>(x.dim() == 2 || x.dim() == 3, "{}: x has shape {}, expected {} or, for one sequence, (steps, features)", form_.name,
                     x.shape(), form_.batch_first ? "(batch, steps, features)" : "(steps, batch, features)");
   check<ShapeError>(x.size(-1) == form_.input_size, "{}: input has {} features, expected {} (shape {})", form_.name, x.size(-1),
@@ -96,21 +95,20 @@ RecurrentOutput RecurrentLayers::run(const Tensor& x, const Tensor& h0, const Te
 
   const bool batched = x.dim() == 3;
   Tensor layer_input = !batched ? x.unsqueeze(1) : form_.batch_first ? x.transpose(0, 1) : x;  // (T, B, I)
-  const auto start_of = [&](const Tensor& states, int64_t at, int64_t size) {
-    if (!states.defined()) return zeros({layer_input.size(1), size}, {.dtype = x.dtype()});
+  const auto start_of = [&](const Tensor& states, int64_t at) {
+    if (!states.defined()) return Tensor();
     const Tensor start = states.select(0, at);
     return batched ? start : start.unsqueeze(0);
   };
   std::vector<Tensor> h_n, c_n;
   for (int64_t layer = 0; layer < form_.num_layers; ++layer) {
-    if (layer > 0) layer_input = dropout(layer_input, form_.dropout, training);
+    if (layer > 0 && form_.dropout > 0) layer_input = dropout(layer_input, form_.dropout, is_training());
     std::vector<Tensor> outputs;
     for (int64_t direction = 0; direction < form_.directions(); ++direction) {
       const int64_t at = layer * form_.directions() + direction;
       const Weights& w = weights_[static_cast<size_t>(at)];
-      const Tensor h = start_of(h0, at, form_.state_size()), c = form_.has_cells ? start_of(c0, at, form_.hidden_size) : Tensor();
-      const RecurrentOutput y =
-          run_layer(layer_input, h, c, {w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, w.weight_hr}, lengths, direction == 1);
+      const RecurrentOutput y = run_layer(layer_input, start_of(h0, at), start_of(c0, at),
+                                          {w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, w.weight_hr}, lengths, direction == 1);
       outputs.push_back(y.output);
       h_n.push_back(y.h_n);
       if (form_.has_cells) c_n.push_back(y.c_n);
@@ -188,15 +186,15 @@ void check_cell(const char* module, double gates, int64_t input_size, int64_t hi
   check_size(module, 4, gates * H * (I + H + 2), fmt::format("input_size {} and hidden_size {}", input_size, hidden_size));
 }
 
-/// x and a state as batches: rows (B, features) each, the state zeros where it is undefined.
+/// x and a state as batches: rows (B, features) each; the state may be undefined.
 struct CellInput {
   Tensor rows, state;
 };
 
-CellInput cell_input(const char* name, const Tensor& x, const Tensor& h, int64_t hidden_size) {
+CellInput cell_input(const char* name, const Tensor& x, const Tensor& h) {
   check<ShapeError>(x.dim() == 1 || x.dim() == 2, "{}: x has shape {}, expected (batch, features) or (features)", name, x.shape());
   const Tensor rows = x.dim() == 1 ? x.unsqueeze(0) : x;
-  if (!h.defined()) return {rows, zeros({rows.size(0), hidden_size}, {.dtype = x.dtype()})};
+  if (!h.defined()) return {rows, h};
   check<ShapeError>(h.dim() == x.dim(), "{}: x has shape {} and the state {}; both with a batch, or both without", name, x.shape(),
                     h.shape());
   return {rows, h.dim() == 1 ? h.unsqueeze(0) : h};
@@ -217,7 +215,7 @@ GRUCell::GRUCell(int64_t input_size, int64_t hidden_size, bool bias) : Module("G
 
 Tensor GRUCell::operator()(const Tensor& x, const Tensor& h) const {
   const ForwardScope here(*this);
-  const CellInput in = cell_input("GRUCell", x, h, weight_hh.size(1));
+  const CellInput in = cell_input("GRUCell", x, h);
   return without_batch(gru_cell(in.rows, in.state, {weight_ih, weight_hh, bias_ih, bias_hh}), x);
 }
 
@@ -234,7 +232,7 @@ RNNCell::RNNCell(int64_t input_size, int64_t hidden_size, bool bias, RNNNonlinea
 
 Tensor RNNCell::operator()(const Tensor& x, const Tensor& h) const {
   const ForwardScope here(*this);
-  const CellInput in = cell_input("RNNCell", x, h, weight_hh.size(1));
+  const CellInput in = cell_input("RNNCell", x, h);
   const RecurrentOutput y = rnn_layer(in.rows.unsqueeze(0), in.state, {weight_ih, weight_hh, bias_ih, bias_hh}, {}, false,
                                       nonlinearity_ == RNNNonlinearity::Relu);
   return without_batch(y.h_n, x);
@@ -252,7 +250,7 @@ LSTMCell::LSTMCell(int64_t input_size, int64_t hidden_size, bool bias) : Module(
 LSTMState LSTMCell::operator()(const Tensor& x, const Tensor& h, const Tensor& c) const {
   const ForwardScope here(*this);
   check<ValueError>(h.defined() == c.defined(), "LSTMCell: give both h and c, or neither");
-  const CellInput in = cell_input("LSTMCell", x, h, weight_hh.size(1)), cell = cell_input("LSTMCell", x, c, weight_hh.size(1));
+  const CellInput in = cell_input("LSTMCell", x, h), cell = cell_input("LSTMCell", x, c);
   const RecurrentOutput y = lstm_layer(in.rows.unsqueeze(0), in.state, cell.state, {weight_ih, weight_hh, bias_ih, bias_hh});
   return {without_batch(y.h_n, x), without_batch(y.c_n, x)};
 }

@@ -18,7 +18,7 @@ namespace {
 struct Problem {
   RecurrentKind kind;
   int64_t T, B, I, H;
-  bool reverse = false, has_bias = true, has_lengths = false;
+  bool reverse = false, has_bias = true, has_lengths = false, has_states = true;
 };
 
 template <class T>
@@ -37,8 +37,10 @@ class Layer {
     const int64_t G = gates_of(p.kind), TBH = p.T * p.B * p.H, room = TBH + p.B * p.H;
     const T scale = 1 / std::sqrt(static_cast<T>(p.H));
     for (int64_t row = 0; p.has_lengths && row < p.B; ++row) lengths_.push_back(row % (p.T + 1));
-    inputs_ = {of(p.T * p.B * p.I, 1),         of(p.B * p.H, 1),         of(has_cells() ? p.B * p.H : 0, 1),
-               of(G * p.H * p.I, scale),       of(G * p.H * p.H, scale), of(p.has_bias ? G * p.H : 0, 1),
+    const int64_t states = p.has_states ? p.B * p.H : 0;
+    inputs_ = {of(p.T * p.B * p.I, 1),          of(states, 1),
+               of(has_cells() ? states : 0, 1), of(G * p.H * p.I, scale),
+               of(G * p.H * p.H, scale),        of(p.has_bias ? G * p.H : 0, 1),
                of(p.has_bias ? G * p.H : 0, 1)};
     dy_ = {of(TBH, 1), of(p.B * p.H, 1), of(has_cells() ? p.B * p.H : 0, 1)};
     for (const auto& input : inputs_) gradients_.emplace_back(input.size(), T(9));
@@ -137,7 +139,7 @@ void compare_on_threads(const Problem& p, T tolerance) {
   gradus::set_num_threads(before);
 }
 
-/// Sizes that meet every way of cutting: one row, few, tiles of unequal size; W_ih's products by step and all at once.
+/// Sizes that meet every way of cutting: one row, few, tiles of unequal size, no initial states; W_ih's products by step and all at once.
 void for_all_problems(void (*check)(const Problem&)) {
   for (const RecurrentKind kind : kinds)
     for (const bool reverse : {false, true})
@@ -150,6 +152,7 @@ void for_all_problems(void (*check)(const Problem&)) {
         check({kind, 4, 20, 24, 17, reverse, true, has_lengths});
         check({kind, 6, 131, 17, 33, reverse, true, has_lengths});
         check({kind, 3, 70, 5, 64, reverse, true, has_lengths});
+        check({kind, 4, 131, 17, 9, reverse, true, has_lengths, false});
       }
 }
 

@@ -62,17 +62,16 @@ struct LayerNormPullback {
   Saved x, weight, mean, rstd;
   Shape shape;  // the normalised one
   double eps;
-  std::array<bool, 3> wanted;  // the gradients of x, weight and bias
 
   /// By the kernel.
-  void fused(const Tensor& dy, std::span<Tensor> dx) const {
+  void fused(const Tensor& dy, InputGradients dx) const {
     NoGradGuard no_grad;
     const Tensor d = dy.contiguous(), w = dense(*weight), idle = idle_rows(dy);
     const auto asked = [&](const Tensor& numbers) { return idle.defined() ? masked_fill(numbers, idle, 0) : numbers; };
     const Tensor seen = asked(*x), centre = asked(*mean), scale = asked(*rstd);
     const int64_t rows = mean->numel(), n = shape.numel();
     for (size_t i = 0; i < 3; ++i)
-      if (wanted[i]) dx[i] = layer_norm_op.empty(i == 0 ? x->shape() : shape, x->dtype());
+      if (dx.needs(i)) dx[i] = layer_norm_op.empty(i == 0 ? x->shape() : shape, x->dtype());
     dispatch_floating(layer_norm_op, x->dtype(), [&]<class T>() {
       kernels::layer_norm_backward<T>(rows, n, seen.data<T>(), data_or_null<T>(w), centre.data<T>(), scale.data<T>(), d.data<T>(),
                                       data_or_null<T>(dx[0]), data_or_null<T>(dx[1]), data_or_null<T>(dx[2]));
@@ -80,12 +79,12 @@ struct LayerNormPullback {
   }
 
   /// Out of public operations, for a recorded backward pass.
-  void composed(const Tensor& dy, std::span<Tensor> dx) const {
+  void composed(const Tensor& dy, InputGradients dx) const {
     const Tensor idle = idle_rows(dy);
     const Normalized n(idle.defined() ? masked_fill(*x, idle, 0) : *x, normalized_dims(), eps);
-    if (wanted[0]) dx[0] = n.gradient(weight->defined() ? mul(dy, *weight) : dy);
-    if (wanted[1]) dx[1] = mul(dy, n.h);
-    if (wanted[2]) dx[2] = dy;
+    if (dx.needs(0)) dx[0] = n.gradient(weight->defined() ? mul(dy, *weight) : dy);
+    if (dx.needs(1)) dx[1] = mul(dy, n.h);
+    if (dx.needs(2)) dx[2] = dy;
   }
 
  private:
@@ -128,9 +127,8 @@ LayerNormOutput native_layer_norm(const Tensor& given, const Shape& normalized_s
                            y.rstd.data<T>());
   });
   const std::array<Tensor, 3> inputs{x, weight, bias};
-  LayerNormPullback pullback{Saved(x), Saved(weight), Saved(y.mean), Saved(y.rstd), normalized_shape, eps, {}};
-  for (size_t i = 0; i < 3; ++i) pullback.wanted[i] = inputs[i].defined() && inputs[i].requires_grad();
-  layer_norm_op.record_joint(std::span(&y.output, 1), inputs, [pullback = std::move(pullback)](std::span<Tensor> dy, std::span<Tensor> dx) {
+  LayerNormPullback pullback{Saved(x), Saved(weight), Saved(y.mean), Saved(y.rstd), normalized_shape, eps};
+  layer_norm_op.record_joint(std::span(&y.output, 1), inputs, [pullback = std::move(pullback)](std::span<Tensor> dy, InputGradients dx) {
     if (recording_backward()) pullback.composed(dy[0], dx);
     else pullback.fused(dy[0], dx);
   });
@@ -192,15 +190,14 @@ Tensor scaled_by_channel(Op op, const Tensor& x, const Tensor& weight, const Ten
     if (weight.defined()) y = mul(y, by_channel(weight, rank));
     if (bias.defined()) y = add(y, by_channel(bias, rank));
   }
-  op.record_joint(
-      std::span(&y, 1), std::array{x, weight, bias},
-      [x = Saved(x), weight = Saved(weight), normalize, rank, with_bias = bias.defined()](std::span<Tensor> dy, std::span<Tensor> dx) {
-        const auto n = normalize(*x);
-        dx[0] = n.gradient(weight->defined() ? mul(dy[0], by_channel(*weight, rank)) : dy[0]);
-        const Dims dims = all_but_channels(rank);
-        if (weight->defined()) dx[1] = sum(share_of(dy[0], n.h), dims);
-        if (with_bias) dx[2] = sum(dy[0], dims);
-      });
+  op.record_joint(std::span(&y, 1), std::array{x, weight, bias},
+                  [x = Saved(x), weight = Saved(weight), normalize, rank](std::span<Tensor> dy, InputGradients dx) {
+                    const auto n = normalize(*x);
+                    if (dx.needs(0)) dx[0] = n.gradient(weight->defined() ? mul(dy[0], by_channel(*weight, rank)) : dy[0]);
+                    const Dims dims = all_but_channels(rank);
+                    if (dx.needs(1)) dx[1] = sum(share_of(dy[0], n.h), dims);
+                    if (dx.needs(2)) dx[2] = sum(dy[0], dims);
+                  });
   return y;
 }
 

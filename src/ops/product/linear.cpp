@@ -15,41 +15,36 @@ namespace {
 
 constexpr Op op("linear", "mm"), with_bias("linear", "addmm");
 
-/// The pullback of y = x W^T + b, which keeps only what it needs.
+/// The pullback of y = x W^T + b, which keeps only what it needs: x for the gradient of W, and W for that of x.
 struct LinearPullback {
-  bool wants_x, wants_weight, wants_bias;
   Saved x, weight;
 
-  LinearPullback(const Tensor& x_, const Tensor& weight_, const Tensor& bias)
-      : wants_x(x_.requires_grad()),
-        wants_weight(weight_.requires_grad()),
-        wants_bias(bias.defined() && bias.requires_grad()),
-        x(wants_weight ? Saved(x_) : Saved()),
-        weight(wants_x ? Saved(weight_) : Saved()) {}
+  LinearPullback(const Tensor& x_, const Tensor& weight_)
+      : x(weight_.requires_grad() ? Saved(x_) : Saved()), weight(x_.requires_grad() ? Saved(weight_) : Saved()) {}
 
-  void operator()(std::span<Tensor> dys, std::span<Tensor> dx) const {
+  void operator()(std::span<Tensor> dys, InputGradients dx) const {
     constexpr int64_t large = 1 << 20;  // elements: 4 MB of float32, more than a second-level cache holds
     const Tensor& dy = dys[0];
     if (!recording_backward() && dy.numel() >= large && dy.size(1) > 1 && by_blocks(dy.contiguous(), dx)) return;
-    if (wants_x) dx[0] = matrix_product(dy, *weight, {true, false});
-    if (wants_weight) dx[1] = matrix_product(dy.t(), *x, {true, false});
-    if (wants_bias) dx[2] = dy.sum({0});
+    if (dx.needs(0)) dx[0] = matrix_product(dy, *weight, {true, false});
+    if (dx.needs(1)) dx[1] = matrix_product(dy.t(), *x, {true, false});
+    if (dx.needs(2)) dx[2] = dy.sum({0});
   }
 
  private:
   /// False where the gates of a product have something to do.
-  bool by_blocks(const Tensor& dy, std::span<Tensor> dx) const {
-    const int64_t rows = dy.size(0), outputs = dy.size(1), inputs = (wants_x ? (*weight).size(1) : wants_weight ? (*x).size(1) : 1);
-    const Tensor dense_x = wants_weight ? x->contiguous() : Tensor(), dense_weight = wants_x ? weight->contiguous() : Tensor();
-    if (wants_x) dx[0] = op.empty({rows, inputs}, dy.dtype());
-    if (wants_weight) dx[1] = op.empty({outputs, inputs}, dy.dtype());
-    if (wants_bias) dx[2] = op.empty(Shape(outputs), dy.dtype());
+  bool by_blocks(const Tensor& dy, InputGradients dx) const {
+    const Tensor dense_x = dx.needs(1) ? x->contiguous() : Tensor(), dense_weight = dx.needs(0) ? weight->contiguous() : Tensor();
+    const int64_t rows = dy.size(0), outputs = dy.size(1), inputs = dx.needs(0) ? dense_weight.size(1) : dx.needs(1) ? dense_x.size(1) : 1;
+    if (dx.needs(0)) dx[0] = op.empty({rows, inputs}, dy.dtype());
+    if (dx.needs(1)) dx[1] = op.empty({outputs, inputs}, dy.dtype());
+    if (dx.needs(2)) dx[2] = op.empty(Shape(outputs), dy.dtype());
     dispatch_floating(op, dy.dtype(), [&]<class T>() {
       const auto data = [](const Tensor& t) -> T* { return t.defined() ? t.data<T>() : nullptr; };
       kernels::linear_backward<T>(rows, outputs, inputs, data(dy), data(dense_x), data(dense_weight), data(dx[0]), data(dx[1]),
                                   data(dx[2]));
     });
-    return (!wants_x || gated_is_finite(dx[0], {true, false})) && (!wants_weight || gated_is_finite(dx[1], {true, false}));
+    return (!dx.needs(0) || gated_is_finite(dx[0], {true, false})) && (!dx.needs(1) || gated_is_finite(dx[1], {true, false}));
   }
 };
 
@@ -92,7 +87,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Shape shape = x.shape();
   shape[shape.size() - 1] = outputs;
   const Tensor flat = x.reshape({shape.numel() / outputs, inputs}), y = product(flat, weight, bias);
-  (bias.defined() ? with_bias : op).record_joint(std::span(&y, 1), std::array{flat, weight, bias}, LinearPullback(flat, weight, bias));
+  (bias.defined() ? with_bias : op).record_joint(std::span(&y, 1), std::array{flat, weight, bias}, LinearPullback(flat, weight));
   return x.dim() == 2 ? y : y.view(shape);
 }
 

@@ -1,3 +1,5 @@
+#include "ops/recurrent/composed.h"
+
 #include <vector>
 
 #include "gradus/creation.h"
@@ -5,7 +7,6 @@
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/product.h"
 #include "gradus/ops/shape.h"
-#include "ops/recurrent/layer.h"
 
 namespace gradus {
 namespace {
@@ -50,17 +51,22 @@ States step(RecurrentKind kind, const Tensor& input_part, const States& before, 
 
 Tensor mask_of(const Tensor& lengths, int64_t T) { return lt(arange(T).unsqueeze(1), lengths.unsqueeze(0)).unsqueeze(2); }
 
-RecurrentOutput composed_layer(RecurrentKind kind, const LayerInputs& in, const Tensor& lengths, bool reverse) {
-  const int64_t T = in.x.size(0);
+RecurrentOutput composed_layer(RecurrentKind kind, const Tensor& x, const Tensor& h0, const Tensor& c0, const RecurrentWeights& weights,
+                               const Tensor& lengths, bool reverse) {
+  const int64_t T = x.size(0);
+  const auto or_zeros = [&](const Tensor& state, int64_t size) {
+    return state.defined() ? state : zeros({x.size(1), size}, {.dtype = x.dtype()});
+  };
   const Tensor mask = lengths.defined() ? mask_of(lengths, T) : Tensor();
   // Past its length a row's x may be NaN, which would spoil the weights' gradients.
-  const Tensor x = mask.defined() ? where(mask, in.x, 0.0) : in.x;
-  const std::vector<Tensor> parts = unbind(linear(x, in.weights.weight_ih, in.weights.bias_ih));
-  States states{in.h0, in.c0};
+  const Tensor read = mask.defined() ? where(mask, x, 0.0) : x;
+  const std::vector<Tensor> parts = unbind(linear(read, weights.weight_ih, weights.bias_ih));
+  States states{or_zeros(h0, weights.weight_hh.size(1)), {}};
+  if (kind == RecurrentKind::Lstm) states.c = or_zeros(c0, weights.weight_hh.size(0) / kernels::gates_of(kind));
   std::vector<Tensor> outputs(parts.size());
   for (int64_t i = 0; i < T; ++i) {
     const int64_t t = reverse ? T - 1 - i : i;
-    States next = step(kind, parts[static_cast<size_t>(t)], states, in.weights);
+    States next = step(kind, parts[static_cast<size_t>(t)], states, weights);
     if (mask.defined()) {
       const Tensor active = select(mask, 0, t);
       next.h = where(active, next.h, states.h);

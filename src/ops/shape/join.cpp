@@ -52,10 +52,10 @@ Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
                     std::vector<Shape> s;
                     for (const Tensor& x : xs) s.push_back(x.shape());
                     return s;
-                  }()](std::span<Tensor> dy, std::span<Tensor> dx) {
+                  }()](std::span<Tensor> dy, InputGradients dx) {
     int64_t place = 0;
     for (size_t i = 0; i < sizes.size(); ++i) {
-      dx[i] = reshape(narrow(dy[0], dim, place, sizes[i]), shapes[i]);
+      if (dx.needs(i)) dx[i] = reshape(narrow(dy[0], dim, place, sizes[i]), shapes[i]);
       place += sizes[i];
     }
   });
@@ -76,8 +76,9 @@ Tensor stack(const std::vector<Tensor>& xs, int64_t dim) {
   joined.insert(dim, static_cast<int64_t>(xs.size()));
   Tensor y = op.empty(joined, dtype);
   for (size_t i = 0; i < xs.size(); ++i) copy_elements(xs[i], view_of(y, select(op, y.impl()->layout, dim, static_cast<int64_t>(i))));
-  op.record_joint(std::span(&y, 1), xs, [dim](std::span<Tensor> dy, std::span<Tensor> dx) {
-    for (size_t i = 0; i < dx.size(); ++i) dx[i] = select(dy[0], dim, static_cast<int64_t>(i));
+  op.record_joint(std::span(&y, 1), xs, [dim](std::span<Tensor> dy, InputGradients dx) {
+    for (size_t i = 0; i < dx.size(); ++i)
+      if (dx.needs(i)) dx[i] = select(dy[0], dim, static_cast<int64_t>(i));
   });
   return y;
 }

@@ -60,6 +60,8 @@ TEST_CASE("a GRU cell is one step of the layer") {
   }
 }
 
+TEST_CASE("a GRU layer without an initial state begins with zeros, in the composed form too") { for_both(check_no_state_is_zeros); }
+
 TEST_CASE("a GRU layer says which of its inputs does not fit") {
   const Variant v{4, 2, 3, 5};
   const RecurrentKind kind = kind_of(true);
@@ -79,7 +81,9 @@ TEST_CASE("a GRU layer says which of its inputs does not fit") {
   CHECK(text(zeros({0, 2, 3}, f64), in[1], w) == "gru_layer: x has shape [0, 2, 3], no steps; give at least one");
   CHECK(text(in[0].to(float32), in[1], w) == "gru_layer: x is float32 but h0 is float64; all must have one dtype");
   CHECK(text(zeros({4, 2, 3}, {.dtype = int64}), in[1], w) == "gru_layer: x is int64; it must be float32 or float64");
-  CHECK(text({}, in[1], w) == "gru_layer: x is undefined; only the biases may be left out");
+  CHECK(text(in[0], {}, {in[2], zeros({15}, f64)}) == "gru_layer: weight_hh has shape [15], expected (3 * hidden size, hidden size)");
+  CHECK(text(in[0], {}, {in[2], zeros({12, 5}, f64)}) == "gru_layer: weight_hh has shape [12, 5], expected [15, 5] for hidden size 5");
+  CHECK(text({}, in[1], w) == "gru_layer: x is undefined; only the biases and the initial state may be left out");
   CHECK(text(in[0], in[1], w, tensor({1, 5})) == "gru_layer: length 5 at [1] is not in 0 to 4, the number of steps");
   CHECK(text(in[0], in[1], w, tensor({-1, 2})) == "gru_layer: length -1 at [0] is not in 0 to 4, the number of steps");
   CHECK(text(in[0], in[1], w, tensor({1, 2, 3})) == "gru_layer: lengths have shape [3], expected [2], one for each row of the batch");

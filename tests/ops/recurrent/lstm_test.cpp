@@ -2,6 +2,7 @@
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/recurrent.h"
 #include "gradus/ops/reduction.h"
+#include "gradus/random.h"
 #include "ops/recurrent/recurrence_test.h"
 
 using namespace gradus;
@@ -59,6 +60,18 @@ TEST_CASE("a projection by the identity changes nothing in an LSTM layer") {
   }
 }
 
+TEST_CASE("an LSTM layer without initial states begins with zeros, in the composed form and with a projection too") {
+  check_no_state_is_zeros(lstm());
+  const Variant v{4, 3, 2, 5};
+  const RecurrentKind kind = lstm();
+  const Tensors in = kind.inputs(v);
+  const Options f64{.dtype = float64};
+  const RecurrentWeights w{in[2], randn({20, 2}, f64), in[5], in[6], randn({2, 5}, f64)};
+  const RecurrentOutput y = lstm_layer(in[0], {}, {}, w), same = lstm_layer(in[0], zeros({3, 2}, f64), zeros({3, 5}, f64), w);
+  CHECK(equal(y.output, same.output));
+  CHECK(equal(y.c_n, same.c_n));
+}
+
 TEST_CASE("an LSTM layer says which of its inputs does not fit") {
   const RecurrentKind kind = lstm();
   const Variant v{4, 2, 3, 5};
@@ -84,5 +97,5 @@ TEST_CASE("an LSTM layer says which of its inputs does not fit") {
   CHECK(projected(zeros({20, 4}, f64), zeros({5, 4}, f64)) ==
         "lstm_layer: weight_hr has shape [5, 4], expected [4, 5] for projection size 4 and hidden size 5");
   CHECK(projected(zeros({20, 4}, f64), zeros({4, 5})) == "lstm_layer: x is float64 but weight_hr is float32; all must have one dtype");
-  CHECK(error_of<StateError>([&] { lstm_layer(in[0], in[1], {}, w); }) != "");
+  CHECK(error_of<StateError>([&] { lstm_layer(in[0], in[1], {}, w); }) == "lstm_layer: c0 is undefined; give both h0 and c0, or neither");
 }

@@ -231,4 +231,21 @@ void check_notices_changes_in_place(const RecurrentKind& kind) {
   CHECK_THROWS_AS(y[0].sum().backward(), AutogradError);
 }
 
+void check_no_state_is_zeros(const RecurrentKind& kind) {
+  for (const Variant& v : {Variant{4, 3, 2, 5}, Variant{5, 3, 2, 4, true, true, {2, 5, 0}}}) {
+    CAPTURE(v.str());
+    Tensors zeroed = kind.inputs(v), left_out = zeroed, others;
+    for (size_t i = 0; i < zeroed.size(); ++i) {
+      if (i == 1 || (kind.has_cell && i == 4)) {
+        zeroed[i] = zeros_like(zeroed[i]);
+        left_out[i] = {};
+      } else others.push_back(zeroed[i]);
+    }
+    const Tensors y = kind.run(v, left_out), same = kind.run(v, zeroed);
+    CHECK(same_bits(y, same));
+    CHECK(same_bits(gradients_of(y, others), gradients_of(same, others)));
+    check_close(gradients_of(kind.run(v, left_out), others, true), gradients_of(kind.run(v, zeroed), others), 1e-12);
+  }
+}
+
 }  // namespace op_test

@@ -50,5 +50,6 @@ void check_lengths_may_change(const RecurrentKind& kind);
 void check_takes_any_strides(const RecurrentKind& kind);
 void check_same_bits_for_all_threads(const RecurrentKind& kind);
 void check_notices_changes_in_place(const RecurrentKind& kind);
+void check_no_state_is_zeros(const RecurrentKind& kind);
 
 }  // namespace op_test

@@ -45,6 +45,8 @@ TEST_CASE("an RNN layer takes tensors of any strides") { for_both(check_takes_an
 TEST_CASE("an RNN layer gives the same bits for every number of threads") { for_both(check_same_bits_for_all_threads); }
 TEST_CASE("an RNN layer notices when an input was changed in place before backward") { for_both(check_notices_changes_in_place); }
 
+TEST_CASE("an RNN layer without an initial state begins with zeros, in the composed form too") { for_both(check_no_state_is_zeros); }
+
 TEST_CASE("NaN goes through an RNN layer") {
   for (const bool use_relu : {false, true}) {
     const RecurrentKind kind = kind_of(use_relu);
@@ -70,6 +72,6 @@ TEST_CASE("an RNN layer says which of its inputs does not fit") {
   CHECK(text(in[0], in[1], {in[2], in[3], {}, zeros({4}, f64)}) == "rnn_layer: bias_hh has shape [4], expected [5] for hidden size 5");
   CHECK(text(zeros({0, 2, 3}, f64), in[1], w) == "rnn_layer: x has shape [0, 2, 3], no steps; give at least one");
   CHECK(text(in[0], in[1].to(float32), w) == "rnn_layer: x is float64 but h0 is float32; all must have one dtype");
-  CHECK(text(in[0], in[1], {in[2], {}}) == "rnn_layer: weight_hh is undefined; only the biases may be left out");
+  CHECK(text(in[0], in[1], {in[2], {}}) == "rnn_layer: weight_hh is undefined; only the biases and the initial state may be left out");
   CHECK(text(in[0], in[1], w, tensor({1, 5})) == "rnn_layer: length 5 at [1] is not in 0 to 4, the number of steps");
 }
