@@ -30,7 +30,8 @@ decltype(auto) dispatch(const char* op, DType dtype, F&& f) {
 /// The same for operations on real numbers; `op` is named when the dtype is another.
 template <class F>
 decltype(auto) dispatch_floating(const char* op, DType dtype, F&& f) {
-  check<DTypeError>(is_floating_point(dtype), "{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op, name(dtype));
+  if (!is_floating_point(dtype)) [[unlikely]]
+    fail<DTypeError>("{}: takes float32 or float64, got {}; convert with .to(gradus::float32)", op, name(dtype));
   const profiling::Span span(profiling::Kind::Operation, op);
   if (dtype == DType::Float32) return f.template operator()<float>();
   return f.template operator()<double>();
