@@ -17,6 +17,11 @@ void parallel_pieces(int64_t pieces, const Body& body) {
   run_pieces(pieces, body);
 }
 
+/// Elements that a thread takes at a time in loops that do little with each, and multiplications of a matrix product. Measured on two cores
+/// of an Intel Xeon with AVX-512: 2^15 products of floats take 5 µs, 2^18 multiplications in libxsmm's kernels 4 µs, many times what it
+/// takes to hand a piece to a thread that is awake. Where results depend on how work is cut (sums), so do their bits.
+inline constexpr int64_t elements_a_piece = 1 << 15, multiplications_a_piece = 1 << 18;
+
 /// Splits [0, n) into pieces of `grain` elements (the last may be shorter) and calls body(begin, end) for each.
 template <class Body>
 void parallel_for(int64_t n, int64_t grain, const Body& body) {

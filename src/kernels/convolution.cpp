@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/isa.h"
 #include "core/scratch.h"
 #include "core/thread_pool.h"
 #include "kernels/blas.h"
@@ -10,6 +11,10 @@
 
 namespace gradus::kernels {
 namespace {
+
+// Tuning numbers.
+constexpr int64_t worth_a_piece = 1 << 20;  // multiplications of a weight gradient for which a sum of its own is worth its memory …
+constexpr int64_t most_pieces = 8;          // … and the most such sums, which bounds that memory
 
 /// The outputs [begin, end) along one dimension for which tap k of the kernel meets an element; the first of these is `from`.
 struct Reach {
@@ -59,11 +64,19 @@ void windows_to_columns(const ConvolutionSizes& s, const T* image, T* columns) {
 
 /// The adjoint: every column's elements are added to the places of the image that they came from.
 template <class T>
-void columns_to_windows(const ConvolutionSizes& s, const T* columns, T* image) {
-  for_each_line(s, image, columns, [&](const T* row, T* line, const Reach& xs) {
-    if (!line) return;
-    T* to = line + xs.from;
-    for (int64_t i = xs.begin; i < xs.end; ++i, to += s.stride[1]) *to += row[i];
+void columns_to_windows(const ConvolutionSizes& sizes, const T* columns, T* image) {
+  isa::run<T>([s = sizes, columns, image] {
+    for_each_line(s, image, columns, [&s](const T* row, T* line, const Reach& xs) {
+      if (!line) return;
+      row += xs.begin, line += xs.from;
+      const int64_t n = xs.end - xs.begin, stride = s.stride[1];
+      if (stride == 1) {
+        GRADUS_INDEPENDENT
+        for (int64_t i = 0; i < n; ++i) line[i] += row[i];
+      } else {
+        for (int64_t i = 0; i < n; ++i) line[i * stride] += row[i];
+      }
+    });
   });
 }
 
@@ -84,9 +97,10 @@ void multiply(const MatrixView<const T>& a, const MatrixView<const T>& b, const 
 template <class F>
 void for_each_group(const ConvolutionSizes& s, F f) {
   const int64_t work = s.out_channels * s.out_area() * s.window();
-  parallel_for(s.images * s.groups, std::max<int64_t>((1 << 18) / std::max<int64_t>(work, 1), 1), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) f(i / s.groups, i % s.groups);
-  });
+  parallel_for(s.images * s.groups, std::max<int64_t>(multiplications_a_piece / std::max<int64_t>(work, 1), 1),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) f(i / s.groups, i % s.groups);
+               });
 }
 
 }  // namespace
@@ -127,7 +141,8 @@ void convolution_weight_gradient(const ConvolutionSizes& s, const T* x, const T*
   const int64_t O = s.out_channels, P = s.out_area(), W = s.window(), weights = s.groups * O * W;
   const bool pointwise = is_pointwise(s);
   // A few pieces of the batch add up on their own, then the pieces are added; how many depends on the sizes alone.
-  const int64_t work = s.images * weights * P, pieces = std::clamp<int64_t>(work >> 20, 1, std::clamp<int64_t>(s.images, 1, 8));
+  const int64_t work = s.images * weights * P,
+                pieces = std::clamp<int64_t>(work / worth_a_piece, 1, std::clamp<int64_t>(s.images, 1, most_pieces));
   const Scratch<T> partial((pieces - 1) * weights);
   parallel_pieces(pieces * s.groups, [&](int64_t i) {
     const int64_t piece = i / s.groups, group = i % s.groups;

@@ -41,7 +41,7 @@ void copy_dense_rows(int64_t rows, int64_t bytes, const std::byte* x, int64_t x_
   }
 }
 
-constexpr int64_t side = 16;
+constexpr int64_t side = 16;  // floats of a cache line
 
 /// One square of a transposition: y[j * y_row + i] = x[i * x_row + j] for i, j < side, by way of squares of 4 x 4 in registers. Where the
 /// distance of the lines is a power of two they displace each other in the cache, so each is touched once, and the square is gathered
@@ -71,7 +71,7 @@ inline void transpose_square(const float* x, int64_t x_row, float* y, int64_t y_
 /// y[j * y_row + i] = x[i * x_row + j] for j < rows and i < n, in squares whose lines of x and y both stay in the cache.
 template <class T>
 void transpose(int64_t rows, int64_t n, const T* x, int64_t x_row, T* y, int64_t y_row) {
-  const int64_t squares = (rows + side - 1) / side, grain = std::max<int64_t>(1, (int64_t{1} << 15) / std::max<int64_t>(1, n * side));
+  const int64_t squares = (rows + side - 1) / side, grain = std::max<int64_t>(1, elements_a_piece / std::max<int64_t>(1, n * side));
   parallel_for(squares, grain, [=](int64_t begin, int64_t end) {
     for (int64_t i = 0; i < n; i += side)
       for (int64_t j = begin * side; j < std::min(end * side, rows); j += side) {

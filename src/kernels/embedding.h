@@ -15,7 +15,7 @@ namespace gradus::kernels {
 /// y (n, width): y[i] = table[index[i]]
 template <class T>
 void take_rows(int64_t n, int64_t width, const int64_t* index, const T* table, T* y) {
-  parallel_for(n, std::max<int64_t>((1 << 15) / std::max<int64_t>(width, 1), 1), [=](int64_t begin, int64_t end) {
+  parallel_for(n, std::max<int64_t>(elements_a_piece / std::max<int64_t>(width, 1), 1), [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) std::copy_n(table + index[i] * width, width, y + i * width);
   });
 }

@@ -53,8 +53,7 @@ inline void column_products(int64_t columns, int64_t K, const float* a, int64_t 
 
 /// y (n) = A v with A (n, K).
 inline void matrix_vector(const MatrixView<const float>& a, const Array<double>& v, float* y) {
-  constexpr int64_t work = 1 << 15;  // elements of A that a thread takes at a time
-  const int64_t piece = a.is_transposed() ? detail::column_strip : std::max<int64_t>(work / std::max<int64_t>(a.cols, 1), 1);
+  const int64_t piece = a.is_transposed() ? detail::column_strip : std::max<int64_t>(elements_a_piece / std::max<int64_t>(a.cols, 1), 1);
   const int64_t pieces = (a.rows + piece - 1) / piece;
   parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {

@@ -8,7 +8,7 @@
 namespace gradus::kernels::detail {
 namespace {
 
-constexpr int64_t block = 512;  // elements of a row that is brought into dense form
+constexpr int64_t block = 512;  // elements of a row that is brought into dense form: 4 KB of the widest type stay in the nearest cache
 
 /// y[i * dy] = x[i * dx] for elements of T's size; dx may be 0.
 template <class T>

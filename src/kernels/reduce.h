@@ -18,8 +18,11 @@ using Accumulator = std::conditional_t<std::is_floating_point_v<T>, double, uint
 
 namespace detail {
 
-inline constexpr int64_t reduce_grain = 1 << 15;  // elements a thread takes at a time
-inline constexpr int64_t strip = 256;             // columns that are reduced side by side, so that their results stay in the nearest cache
+// Tuning numbers. Sums have other bits where another choice adds their terms in another order.
+inline constexpr int64_t reduce_grain = elements_a_piece;
+inline constexpr int64_t strip = 256;  // columns that are reduced side by side: their sums in double, 2 KB, stay in the nearest cache
+inline constexpr int64_t depth = 8;    // terms that meet in one partial sum
+inline constexpr int64_t few = 8;      // neighbours that are added to side by side, so that memory is read from front to back
 
 inline int64_t pieces_a_task(int64_t elements) noexcept { return std::max<int64_t>(reduce_grain / std::max<int64_t>(elements, 1), 1); }
 
@@ -27,10 +30,6 @@ inline int64_t pieces_a_task(int64_t elements) noexcept { return std::max<int64_
 /// holds more, and a short sum loses little.
 template <class A, class Term>
 using Partial = std::conditional_t<std::is_floating_point_v<Term>, Term, A>;
-
-inline constexpr int64_t depth = 8;  // terms that meet in one partial sum
-
-inline constexpr int64_t few = 8;  // neighbours that are added to side by side, so that memory is read from front to back
 
 /// The sum of the N terms term(first), term(first + 1) …, a power of two, in pairs: it is rounded log2(N) times rather than N - 1 times.
 template <int64_t N, class Term>

@@ -6,10 +6,11 @@
 
 #include "core/function_ref.h"
 #include "core/layout.h"
+#include "core/thread_pool.h"
 
 namespace gradus::kernels {
 
-inline constexpr int64_t pointwise_grain = 1 << 15;  // elements a thread takes at a time
+inline constexpr int64_t pointwise_grain = elements_a_piece;
 
 /// The walk over N layouts of one shape, with as few loops as it takes: dimensions of size 1 are left out, neighbours that lie evenly in
 /// every layout become one. The innermost loop is left to the caller, as a row.

@@ -17,8 +17,7 @@ struct Slope {
 /// One pass over a parameter, its gradient and its buffers: body(p, g, buffers...) for every element, p and the buffers by reference.
 template <class T, class Body, class... Buffer>
 void update(int64_t n, T* param, const T* grad, const Slope<T>& slope, Body body, Buffer*... buffers) {
-  constexpr int64_t grain = 1 << 15;  // elements a thread takes at a time
-  parallel_for(n, grain, [=](int64_t begin, int64_t end) {
+  parallel_for(n, elements_a_piece, [=](int64_t begin, int64_t end) {
     isa::run<T>([=] {
       GRADUS_INDEPENDENT
       for (int64_t i = begin; i < end; ++i) {

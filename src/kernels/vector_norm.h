@@ -37,8 +37,7 @@ double largest_magnitude(int64_t n, const T* x) {
 /// x *= factor
 template <class T>
 void scale(int64_t n, T* x, T factor) {
-  constexpr int64_t grain = 1 << 15;  // elements a thread takes at a time
-  parallel_for(n, grain, [=](int64_t begin, int64_t end) {
+  parallel_for(n, elements_a_piece, [=](int64_t begin, int64_t end) {
     isa::run<T>([=] {
       for (int64_t i = begin; i < end; ++i) x[i] *= factor;
     });
