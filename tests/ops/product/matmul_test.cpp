@@ -9,6 +9,7 @@
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/product.h"
 #include "gradus/parallel.h"
+#include "gradus/profiler.h"
 #include "gradus/random.h"
 #include "ops/op_test.h"
 
@@ -199,6 +200,23 @@ TEST_CASE("a linear layer with more results than the caches hold has the same gr
       REQUIRE(ours[i].defined() == plain[i].defined());
       if (ours[i].defined()) CHECK(ours[i].allclose(plain[i], 1e-11, 1e-11));
     }
+  }
+}
+
+TEST_CASE("a backward pass makes only those products of a linear layer whose gradients it is asked for") {
+  for (const int64_t rows : {8, 2048}) {  // the second by blocks of rows
+    CAPTURE(rows);
+    const Tensor x = randn({rows, 16}, {.requires_grad = true}), w = randn({512, 16}, {.requires_grad = true}), y = linear(x, w);
+    const auto products = [&](const Tensors& inputs) {
+      Profiler profiler;
+      autograd::grad({y}, inputs, {ones(y.shape())}, {.retain_graph = true});
+      int64_t calls = 0;
+      for (const Profiler::Entry& e : profiler.entries()) calls += e.name == "gemm" ? e.calls : 0;
+      return calls;
+    };
+    CHECK(products({x}) > 0);
+    CHECK(products({w}) > 0);
+    CHECK(products({x}) + products({w}) == products({x, w}));
   }
 }
 
