@@ -8,7 +8,6 @@
 #include "core/dispatch.h"
 #include "gradus/autograd.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "ops/recurrent/composed.h"
 
 namespace gradus {
