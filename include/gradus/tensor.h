@@ -1,8 +1,11 @@
 #pragma once
 
+#include <concepts>
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
+#include <limits>
 #include <optional>
 #include <string>
 #include <variant>
@@ -92,12 +95,21 @@ class GRADUS_API Tensor {
   T* data() const {
     return static_cast<T*>(data_checked(dtype_of<T>));
   }
-  /// The one element of a tensor with one element, converted to T; throws ShapeError when there are more or none.
+  /// The one element of a tensor with one element, converted to T; throws ShapeError when there are more or none, ValueError when T is an
+  /// integer type that does not hold it.
   template <class T = double>
   T item() const {
-    return item_scalar().template to<T>();
+    if constexpr (std::integral<T> && !std::same_as<T, bool>) {
+      using Limits = std::numeric_limits<T>;
+      constexpr auto most = static_cast<uint64_t>(Limits::max()),
+                     most_of_int64 = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+      return static_cast<T>(
+          item_whole(static_cast<int64_t>(Limits::min()), static_cast<int64_t>(most < most_of_int64 ? most : most_of_int64)));
+    } else {
+      return item_scalar().template to<T>();
+    }
   }
-  /// The elements in row-major order, converted to T.
+  /// The elements in row-major order, converted to T. Throws ValueError when T is int64_t and one is NaN or beyond it.
   template <class T>
   std::vector<T> to_vector() const;
 
@@ -315,6 +327,7 @@ class GRADUS_API Tensor {
  private:
   void* data_checked(DType dtype) const;
   Scalar item_scalar() const;
+  int64_t item_whole(int64_t low, int64_t high) const;
 
   Ref<TensorImpl> impl_;
 };

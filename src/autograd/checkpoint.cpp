@@ -43,6 +43,7 @@ void pull_again(const F& f, const std::vector<Saved>& saved, const Generator& ge
 }  // namespace
 
 Tensor checkpoint(const F& f, const std::vector<Tensor>& inputs) {
+  check<ValueError>(static_cast<bool>(f), "checkpoint: the function is empty");
   const Generator before = *LockedGenerator();
   Tensor y;
   {

@@ -1,6 +1,8 @@
 #include "gradus/tensor.h"
 
 #include <cmath>
+#include <limits>
+#include <type_traits>
 
 #include "autograd/record.h"
 #include "autograd/tensor_impl.h"
@@ -110,6 +112,27 @@ void* Tensor::data_checked(DType wanted) const {
   return static_cast<char*>(impl.storage->data()) + static_cast<size_t>(impl.layout.offset) * element_size(impl.dtype);
 }
 
+namespace {
+
+/// Throws ValueError that starts with op unless x, in whole numbers, is in [low, high].
+template <class T>
+void check_whole(const char* op, T x, int64_t low, int64_t high) {
+  if constexpr (std::is_floating_point_v<T>)
+    check<ValueError>(x >= T(-0x1p63) && x < T(0x1p63), "{}: {} is no number that int64 holds; ask for a double", op, x);
+  const auto whole = static_cast<int64_t>(x);
+  check<ValueError>(whole >= low && whole <= high, "{}: {} is beyond the type that is asked for, which holds {} to {}", op, whole, low,
+                    high);
+}
+
+}  // namespace
+
+int64_t Tensor::item_whole(int64_t low, int64_t high) const {
+  const Scalar value = item_scalar();
+  if (is_floating_point(value.dtype())) check_whole("item", value.to<double>(), low, high);
+  else check_whole("item", value.to<int64_t>(), low, high);
+  return value.to<int64_t>();
+}
+
 Scalar Tensor::item_scalar() const {
   const TensorImpl& impl = impl_of("item", *this);
   check<ShapeError>(impl.numel == 1, "item: shape {} has {} elements, not one; index it first", impl.layout.shape, impl.numel);
@@ -123,6 +146,9 @@ std::vector<T> Tensor::to_vector() const {
   reserve("to_vector", values, dense.numel());
   dispatch(dense.dtype(), [&]<class From>() {
     const From* x = dense.data<From>();
+    if constexpr (std::is_same_v<T, int64_t> && std::is_floating_point_v<From>)
+      for (int64_t i = 0; i < dense.numel(); ++i)
+        check_whole("to_vector", x[i], std::numeric_limits<T>::min(), std::numeric_limits<T>::max());
     for (int64_t i = 0; i < dense.numel(); ++i) values.push_back(static_cast<T>(x[i]));
   });
   return values;

@@ -24,17 +24,22 @@ Tensors watched(const Tensors& tensors, const std::function<Tensors(const Tensor
 
 }  // namespace
 
+static void check_hook(const char* op, bool there) { check<ValueError>(there, "{}: the hook is empty", op); }
+
 int64_t Module::register_forward_pre_hook(ForwardPreHook hook) const {
+  check_hook("register_forward_pre_hook", static_cast<bool>(hook));
   state().hooks.before.emplace(state_->hooks.next_id, std::move(hook));
   return state_->hooks.next_id++;
 }
 
 int64_t Module::register_forward_hook(ForwardHook hook) const {
+  check_hook("register_forward_hook", static_cast<bool>(hook));
   state().hooks.after.emplace(state_->hooks.next_id, std::move(hook));
   return state_->hooks.next_id++;
 }
 
 int64_t Module::register_full_backward_hook(BackwardHook hook) const {
+  check_hook("register_full_backward_hook", static_cast<bool>(hook));
   state().hooks.backward.emplace(state_->hooks.next_id, std::move(hook));
   return state_->hooks.next_id++;
 }

@@ -18,15 +18,25 @@ constexpr int64_t kIndent = 7;  // the width of "tensor("
 
 bool is_cut(const Tensor& x, bool summarize) { return summarize && x.size(0) > 2 * kEdgeItems; }
 
+/// Calls f(i, behind_gap) for each i along the first dimension that is shown; behind_gap where those before it are left out.
+template <class F>
+void for_each_shown(const Tensor& x, bool summarize, F f) {
+  const int64_t n = x.size(0);
+  const bool cut = is_cut(x, summarize);
+  for (int64_t i = 0; i < n; ++i) {
+    const bool behind_gap = cut && i == kEdgeItems;
+    if (behind_gap) i = n - kEdgeItems;
+    f(i, behind_gap);
+  }
+}
+
 /// The elements that will be shown, in order, as doubles.
 void shown(const Tensor& x, bool summarize, std::vector<double>& out) {
   if (x.dim() == 0) {
     out.push_back(x.item());
     return;
   }
-  const bool cut = is_cut(x, summarize);
-  for (int64_t i = 0; i < x.size(0); ++i)
-    if (!cut || i < kEdgeItems || i >= x.size(0) - kEdgeItems) shown(x[i], summarize, out);
+  for_each_shown(x, summarize, [&](int64_t i, bool) { shown(x[i], summarize, out); });
 }
 
 /// How all elements of a tensor are written: in one width and one mode.
@@ -66,9 +76,7 @@ class Formatter {
       width_ = std::max(width_, format(x).size());
       return;
     }
-    const bool cut = is_cut(x, summarize);
-    for (int64_t i = 0; i < x.size(0); ++i)
-      if (!cut || i < kEdgeItems || i >= x.size(0) - kEdgeItems) measure_whole(x[i], summarize);
+    for_each_shown(x, summarize, [&](int64_t i, bool) { measure_whole(x[i], summarize); });
   }
 
   std::string padded(std::string text) const { return std::string(width_ - std::min(width_, text.size()), ' ') + text; }
@@ -88,11 +96,10 @@ class Formatter {
 
 std::string vector_text(const Tensor& x, int64_t indent, bool summarize, const Formatter& formatter) {
   std::vector<std::string> items;
-  const bool cut = is_cut(x, summarize);
-  for (int64_t i = 0; i < x.size(0); ++i) {
-    if (cut && i == kEdgeItems) items.emplace_back(" ...");
-    if (!cut || i < kEdgeItems || i >= x.size(0) - kEdgeItems) items.push_back(formatter.format(x[i]));
-  }
+  for_each_shown(x, summarize, [&](int64_t i, bool behind_gap) {
+    if (behind_gap) items.emplace_back(" ...");
+    items.push_back(formatter.format(x[i]));
+  });
   const auto per_line = static_cast<size_t>(std::max<int64_t>((kLineWidth - indent) / static_cast<int64_t>(formatter.width() + 2), 1));
   std::string text = "[";
   for (size_t i = 0; i < items.size(); ++i) {
@@ -107,14 +114,12 @@ std::string tensor_text(const Tensor& x, int64_t indent, bool summarize, const F
   if (x.dim() == 1) return vector_text(x, indent, summarize, formatter);
   const std::string separator =
       "," + std::string(static_cast<size_t>(x.dim()) - 1, '\n') + std::string(static_cast<size_t>(indent) + 1, ' ');
-  const bool cut = is_cut(x, summarize);
   std::string text = "[";
-  for (int64_t i = 0; i < x.size(0); ++i) {
-    if (cut && i == kEdgeItems) text += separator + "...";
-    if (cut && i >= kEdgeItems && i < x.size(0) - kEdgeItems) continue;
+  for_each_shown(x, summarize, [&](int64_t i, bool behind_gap) {
+    if (behind_gap) text += separator + "...";
     if (i > 0) text += separator;
     text += tensor_text(x[i], indent + 1, summarize, formatter);
-  }
+  });
   return text + "]";
 }
 
@@ -125,12 +130,30 @@ std::string size_text(const Shape& shape) {
   return text;
 }
 
+std::string elements_text(const Tensor& x, int64_t indent) {
+  if (x.numel() == 0) return "[]";
+  const bool summarize = x.numel() > kThreshold;
+  return tensor_text(x, indent, summarize, Formatter(x, summarize));
+}
+
+/// The indices and values of a row-sparse gradient.
+std::string rows_text(const Tensor& x) {
+  const std::string indices = "indices=tensor(", values = "values=tensor(";
+  const auto sized = [](const Tensor& t, int64_t indent) {
+    return elements_text(t, indent) + (t.numel() == 0 ? ", size=" + size_text(t.shape()) : "") + ")";
+  };
+  return indices + sized(x.indices(), kIndent + std::ssize(indices)) + ",\n" + std::string(kIndent, ' ') + values +
+         sized(x.values(), kIndent + std::ssize(values));
+}
+
 /// What stands behind the elements: size, dtype, and how the tensor came about.
 std::vector<std::string> suffixes(const Tensor& x) {
   std::vector<std::string> found;
-  const bool empty = x.numel() == 0;
-  if (empty && x.dim() != 1) found.push_back("size=" + size_text(x.shape()));
+  const bool sparse = x.is_sparse(), empty = !sparse && x.numel() == 0;
+  if (sparse || (empty && x.dim() != 1)) found.push_back("size=" + size_text(x.shape()));
+  if (sparse) found.push_back("nnz=" + std::to_string(x.indices().size(-1)));
   if (x.dtype() == DType::Float64 || (empty && x.dtype() != DType::Float32)) found.push_back(std::string("dtype=torch.") + name(x.dtype()));
+  if (sparse) found.emplace_back("layout=torch.sparse_coo");
   if (const std::string made_by = x.grad_fn(); !made_by.empty()) found.push_back("grad_fn=<" + made_by + ">");
   else if (x.requires_grad()) found.emplace_back("requires_grad=True");
   return found;
@@ -141,11 +164,10 @@ std::vector<std::string> suffixes(const Tensor& x) {
 std::string Tensor::str() const {
   if (!defined()) return "tensor(undefined)";
   NoGradGuard no_grad;
-  const Tensor values = detach();
-  const bool summarize = numel() > kThreshold;
-  std::string text = "tensor(" + (numel() == 0 ? "[]" : tensor_text(values, kIndent, summarize, Formatter(values, summarize)));
+  std::string text = "tensor(" + (is_sparse() ? rows_text(*this) : elements_text(detach(), kIndent));
   const size_t line = text.rfind('\n');
   size_t last = line == std::string::npos ? text.size() + 2 : text.size() - line + 1;
+  if (is_sparse()) last = static_cast<size_t>(kLineWidth);  // what follows stands on a line of its own
   for (const std::string& suffix : suffixes(*this)) {
     const bool breaks = last + suffix.size() + 2 > static_cast<size_t>(kLineWidth);
     text += (breaks ? ",\n" + std::string(static_cast<size_t>(kIndent), ' ') : ", ") + suffix;

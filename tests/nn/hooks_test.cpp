@@ -128,3 +128,11 @@ TEST_CASE("hooks may remove themselves; one that gives a wrong number of tensors
         "Dropout: a forward hook gave 2 tensors in place of 1; give all of them, or none to keep them");
   CHECK_FALSE(nn::clone(layer).has_hooks());
 }
+
+TEST_CASE("an empty hook, or an empty function to checkpoint, is refused where it is given") {
+  const nn::Linear layer(2, 2);
+  CHECK(error_of<gradus::ValueError>([&] { layer.register_forward_hook({}); }) == "register_forward_hook: the hook is empty");
+  CHECK_THROWS_AS(layer.register_forward_pre_hook({}), gradus::ValueError);
+  CHECK_THROWS_AS(layer.register_full_backward_hook({}), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::autograd::checkpoint({}, {gradus::ones(2)}), gradus::ValueError);
+}

@@ -119,5 +119,27 @@ TEST_CASE("a view is printed in its own order") {
   CHECK(x.str() == "tensor([[0, 3],\n        [1, 4],\n        [2, 5]])");
 }
 
+TEST_CASE("a row-sparse gradient prints its indices and values, as PyTorch's does") {
+  const auto rows = [](const gradus::Tensor& indices, const gradus::Tensor& values) {
+    return gradus::sparse_coo_tensor(indices, values, {3, 2});
+  };
+  CHECK(rows(gradus::tensor({{0, 2}}), gradus::tensor({{1.0, 1.5}, {2.0, 3.0}}).to(gradus::float64)).str() ==
+        "tensor(indices=tensor([[0, 2]]),\n"
+        "       values=tensor([[1.0000, 1.5000],\n"
+        "                      [2.0000, 3.0000]]),\n"
+        "       size=(3, 2), nnz=2, dtype=torch.float64, layout=torch.sparse_coo)");
+  CHECK(rows(gradus::zeros({1, 0}, {.dtype = gradus::int64}), gradus::zeros({0, 2})).str() ==
+        "tensor(indices=tensor([], size=(1, 0)),\n"
+        "       values=tensor([], size=(0, 2)),\n"
+        "       size=(3, 2), nnz=0, layout=torch.sparse_coo)");
+}
+
+TEST_CASE("a tensor of more elements than can be counted through is printed at once") {
+  const int64_t many = int64_t{1} << 40;
+  CHECK(gradus::ones({1}).expand({many}).str() == "tensor([1., 1., 1.,  ..., 1., 1., 1.])");
+  CHECK(gradus::zeros({1, 1}, {.dtype = gradus::int64}).expand({many, 2}).str() ==
+        "tensor([[0, 0],\n        [0, 0],\n        [0, 0],\n        ...,\n        [0, 0],\n        [0, 0],\n        [0, 0]])");
+}
+
 }  // namespace
 }  // namespace gradus::test

@@ -100,6 +100,7 @@ class GRADUS_API Module {
   /// Hooks run, in the order of registration, when the module is called through `nn::call`, which says who does so. They belong to the
   /// module, not to a handle; a clone has none. Each registration returns an id for remove_hook. A hook that gives a wrong number of
   /// tensors makes the call throw ValueError.
+  /// Throws ValueError when the hook is empty, as do the two below.
   int64_t register_forward_pre_hook(ForwardPreHook hook) const;
   int64_t register_forward_hook(ForwardHook hook) const;
   /// The hook runs when the gradients of the inputs are there; where no input requires one, when that of the output is.

@@ -74,7 +74,7 @@ GRADUS_API Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p
 
 /// True when x and y have the same shape and equal elements.
 GRADUS_API bool equal(const Tensor& x, const Tensor& y);
-/// True when |x - y| <= atol + rtol * |y| everywhere (broadcasting).
+/// True when |x - y| <= atol + rtol * |y| everywhere (broadcasting). Throws ValueError when rtol or atol is negative.
 GRADUS_API bool allclose(const Tensor& x, const Tensor& y, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false);
 
 }  // namespace gradus

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "autograd/op.h"
@@ -82,6 +83,9 @@ Options like(const Tensor& x, Options options) {
 const Tensor& Tensor::uniform_(double from, double to) const {
   check<ValueError>(std::isfinite(from) && std::isfinite(to) && from <= to, "uniform_: bounds {} and {} must be finite and in order", from,
                     to);
+  const double most =
+      impl_of("uniform_", *this).dtype == DType::Float32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  check<ValueError>(to - from <= most, "uniform_: {} to {} is wider than {} holds", from, to, name(dtype()));
   fill(Op("uniform_"), *this, [&]<class T>(Generator& g, T* x, int64_t n) { fill_uniform(g, x, n, from, to); });
   return *this;
 }

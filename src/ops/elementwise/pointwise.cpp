@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "gradus/creation.h"
 #include "kernels/math.h"
@@ -222,7 +223,9 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> m
   if (max) dtype = std::max(dtype, result_type(x, *max));
   op.check<DTypeError>(dtype != DType::Bool, "not defined for bool; convert with .to(gradus::int64)");
   const Tensor v = x.to(dtype);
-  Tensor y = v.detach();
+  const auto is_nan = [](const std::optional<Scalar>& bound) { return std::isnan(bound->to<double>()); };
+  // Between bounds of which one is NaN there is nothing; a single one that is NaN is passed over. So says PyTorch.
+  Tensor y = min && max && (is_nan(min) || is_nan(max)) ? full_like(v.detach(), std::numeric_limits<double>::quiet_NaN()) : v.detach();
   if (min) y = arithmetic<Takes::Numbers>(op, y, *min, []<class T>(T a, T low) { return a < low ? low : a; });
   if (max) y = arithmetic<Takes::Numbers>(op, y, *max, []<class T>(T a, T high) { return a > high ? high : a; });
   return op.record(y, wrt(v, [v = Saved(v), min, max](const Tensor& dy) {

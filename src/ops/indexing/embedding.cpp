@@ -4,6 +4,7 @@
 
 #include "autograd/op.h"
 #include "core/check.h"
+#include "core/checked.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
 #include "kernels/embedding.h"
@@ -57,7 +58,7 @@ Tensor one_hot(const Tensor& indices, int64_t num_classes) {
   const Tensor at = indices.contiguous();
   if (num_classes == -1) {
     op.check<ValueError>(at.numel() > 0, "without an index, say how many classes there are");
-    num_classes = at.max().item<int64_t>() + 1;
+    num_classes = checked_sum(op, at.max().item<int64_t>(), 1);
   }
   check_indices(op, at, 0, std::max<int64_t>(num_classes, 0), "classes");
   Shape shape = indices.shape();

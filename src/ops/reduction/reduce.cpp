@@ -102,6 +102,7 @@ bool equal(const Tensor& x, const Tensor& y) { return x.shape() == y.shape() && 
 
 bool allclose(const Tensor& x, const Tensor& y, double rtol, double atol, bool equal_nan) {
   constexpr Op op("allclose");
+  op.check<ValueError>(rtol >= 0 && atol >= 0, "rtol is {} and atol {}; neither may be negative", rtol, atol);
   const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   const auto a = x.detach().expand(shape).to_vector<double>(), b = y.detach().expand(shape).to_vector<double>();
   for (size_t i = 0; i < a.size(); ++i) {

@@ -13,6 +13,8 @@ using namespace gradus;
 using op_test::error_of;
 using op_test::Ints;
 using op_test::ints;
+using op_test::kInf;
+using op_test::kNan;
 using op_test::Values;
 using op_test::values;
 
@@ -178,4 +180,25 @@ TEST_CASE("elements are converted as C++ converts them, bool by \"is not zero\""
   CHECK(tensor(0.1).item<float>() == 0.1F);
   CHECK(tensor(3).item<double>() == 3.0);
   CHECK(tensor({1, 0}).to_vector<bool>() == std::vector<bool>{true, false});
+}
+
+TEST_CASE("what an integer cannot hold is refused where an integer is asked for") {
+  using gradus::ValueError;
+  CHECK(error_of<ValueError>([] { gradus::tensor({kNan}).item<int64_t>(); }) ==
+        "item: nan is no number that int64 holds; ask for a double");
+  CHECK_THROWS_AS(gradus::tensor({1e30}).item<int64_t>(), ValueError);
+  CHECK_THROWS_AS(gradus::tensor({int64_t{1} << 40}).item<int>(), ValueError);
+  CHECK_THROWS_AS(gradus::tensor({-1}).item<uint32_t>(), ValueError);
+  CHECK_THROWS_AS(gradus::tensor({1.0, -kInf}).to_vector<int64_t>(), ValueError);
+  CHECK(gradus::tensor({-2.9}).item<int>() == -2);
+  CHECK(gradus::tensor({std::numeric_limits<int64_t>::min()}).item<int64_t>() == std::numeric_limits<int64_t>::min());
+  CHECK(gradus::tensor({std::numeric_limits<int64_t>::max()}).item<uint64_t>() == (uint64_t{1} << 63) - 1);
+  CHECK(gradus::tensor({true}).item<int>() == 1);
+  CHECK(gradus::tensor({kNan}).item<bool>());
+  CHECK(gradus::tensor({2.5, -7.0}).to_vector<int64_t>() == std::vector<int64_t>{2, -7});
+}
+
+TEST_CASE("uniform_ refuses a range that is wider than its dtype holds") {
+  CHECK_THROWS_AS(gradus::zeros(2).uniform_(-3e38, 3e38), gradus::ValueError);
+  CHECK(gradus::isfinite(gradus::zeros(9, {.dtype = gradus::float64}).uniform_(-3e38, 3e38)).all().item<bool>());
 }

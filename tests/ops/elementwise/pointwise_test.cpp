@@ -413,3 +413,13 @@ TEST_CASE("addcmul and addcdiv of unlike dtypes compute in the one where all mee
   CHECK(addcdiv(wide, whole, tensor({2})).dtype() == float64);
   CHECK_THROWS_AS(addcmul(ones(3), ones(2), ones(3)), ShapeError);
 }
+
+TEST_CASE("between bounds of which one is NaN clamp gives NaN, as PyTorch does, and passes nothing back") {
+  for (const auto& [low, high] : {std::pair{kNan, 2.0}, {0.0, kNan}}) {
+    const Tensor x = tensor({1.0, 5.0}, {.requires_grad = true});
+    const Tensor y = clamp(x, low, high);
+    CHECK(isnan(y).all().item<bool>());
+    CHECK(values(op_test::gradient(y, x, ones(2))) == Values{0, 0});
+  }
+  CHECK(values(clamp(tensor({1.0, 5.0}), kNan)) == Values{1, 5});
+}

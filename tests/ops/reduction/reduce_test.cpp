@@ -307,6 +307,8 @@ TEST_CASE("any, all, equal and allclose") {
   CHECK_FALSE(gradus::allclose(gradus::tensor({kNan}), gradus::tensor({kNan})));
   CHECK(gradus::allclose(gradus::tensor({kNan}), gradus::tensor({kNan}), 0, 0, true));
   CHECK_THROWS_AS(gradus::allclose(x, gradus::zeros({3})), gradus::ShapeError);
+  CHECK_THROWS_AS(gradus::allclose(gradus::ones(2), gradus::ones(2), -1), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::allclose(gradus::ones(2), gradus::ones(2), 0, kNan), gradus::ValueError);
 }
 
 TEST_CASE("mean, std and norm are within the range of their dtype where the numbers are") {
