@@ -5,6 +5,7 @@
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
+#include "gradus/ops/indexing.h"
 #include "gradus/tensor.h"
 
 using namespace gradus;

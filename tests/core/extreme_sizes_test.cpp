@@ -10,16 +10,7 @@
 #include <vector>
 
 #include "core/scratch.h"
-#include "gradus/creation.h"
-#include "gradus/data.h"
-#include "gradus/error.h"
-#include "gradus/nn/embedding.h"
-#include "gradus/nn/layers.h"
-#include "gradus/nn/normalization.h"
-#include "gradus/nn/rnn.h"
-#include "gradus/ops/indexing.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
+#include "gradus/gradus.h"
 
 using namespace gradus;
 

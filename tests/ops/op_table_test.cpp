@@ -4,6 +4,8 @@
 #include <set>
 #include <string>
 
+#include "gradus/autograd.h"
+#include "gradus/error.h"
 #include "gradus/ops/elementwise.h"
 #include "parity/cases.h"
 #include "parity/table.h"

@@ -224,7 +224,7 @@ namespace {
 template <class F, class A, class B>
 Tensor with_product(const Op& op, DType dtype, const Tensor& given_x, const Tensor& given_a, const Tensor& given_b, Scalar value, F f,
                     A by_a, B by_b) {
-  const Tensor x = to(given_x, dtype), a = to(given_a, dtype), b = to(given_b, dtype);
+  const Tensor x = given_x.to(dtype), a = given_a.to(dtype), b = given_b.to(dtype);
   Tensor z = with_type<Takes::Reals>(dtype, [&]<class T>() {
     return map_new<T, T, T, T>(
         op, [f, v = value.to<T>()](T p, T q, T r) { return f(p, v * q, r); }, x, a, b);

@@ -7,6 +7,7 @@
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/error.h"
+#include "gradus/ops/elementwise.h"
 #include "ops/op_test.h"
 
 using namespace gradus;
