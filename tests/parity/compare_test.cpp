@@ -48,6 +48,10 @@ TEST_CASE("parity: a documented difference holds for its operation and its kind 
   CHECK(documented_difference(other, failed({{zero, nan}})).empty());
   const json module = {{"module", "NLLLoss"}}, regression = {{"op", "nn.functional.mse_loss"}};
   CHECK_FALSE(documented_difference(module, failed({{zero, nan}})).empty());
+  const json gelu = {{"op", "nn.functional.gelu"}};
+  CHECK_FALSE(documented_difference(gelu, failed({{one, nan}})).empty());
+  CHECK(documented_difference(gelu, failed({{one, zero}})).empty());
+  CHECK(documented_difference(gelu, failed({{nan, one}})).empty());
   const std::string refusal = "mse_loss: input has shape [3, 1] and target [3]; they must be equal, bring one to the other with reshape";
   CHECK_FALSE(documented_difference(regression, Verdict{Verdict::Failed, refusal}).empty());
   CHECK(documented_difference(regression, Verdict{Verdict::Failed, "mse_loss: another reason"}).empty());
