@@ -52,6 +52,10 @@ void add_options(CLI::App& app, Flags& f) {
   app.add_option("--threads", f.threads, "threads to use (default: all processors)")->check(CLI::Range(1, 256).description("1 to 256"));
   app.add_option("--save", f.save, "write the trained model here (safetensors); also when SIGINT, SIGTERM or SIGHUP ends the training");
   app.add_option("--load", f.load, "start from this model; trains further only with --epochs")->check(CLI::ExistingFile);
+  app.add_option("--checkpoint", f.checkpoint, "keep checkpoints of the training in this folder, also when a signal ends it");
+  option(app, "--checkpoint-every", f.checkpoint_every, "steps from one checkpoint to the next (0: one after each epoch)",
+         CLI::Range(int64_t{0}, int64_t{1} << 40).description("at least 0"));
+  app.add_flag("--resume", f.resume, "go on from the newest checkpoint of the folder, as if the training had not been interrupted");
   app.add_option("--translate", f.translate, "translate this sentence (may be given more than once)");
   app.add_option("--profile", f.profile, "write a Chrome trace of the training here, and print the costliest operations");
   app.add_flag("--json", f.json, "end with one line of JSON");
@@ -76,7 +80,8 @@ void refuse_what_load_ignores(const CLI::App& app) {
   for (const char* name : {"--preset", "--min-freq", "--steps", "--embed", "--hidden", "--layers", "--dropout"})
     if (app.count(name)) refuse(std::string(name) + " cannot be given with --load, whose model brings its own; leave out one of the two");
   if (app.count("--epochs")) return;
-  for (const char* name : {"--data", "--num-examples", "--batch", "--lr", "--held-out", "--seed", "--save", "--profile", "--json"})
+  for (const char* name : {"--data", "--num-examples", "--batch", "--lr", "--held-out", "--seed", "--save", "--profile", "--json",
+                           "--checkpoint", "--checkpoint-every", "--resume"})
     if (app.count(name)) refuse(std::string(name) + " is for training, and --load trains further only with --epochs; give that too");
 }
 
@@ -92,6 +97,9 @@ void refuse_contradictions(const CLI::App& app, const Flags& f) {
   if (!f.load.empty()) refuse_what_load_ignores(app);
   if (app.count("--dropout") && s.dropout > 0 && s.layers == 1)
     refuse("--dropout acts between layers, and --layers 1 has nothing between them; leave --dropout out, or give two layers");
+  for (const char* name : {"--checkpoint-every", "--resume"})
+    if (app.count(name) && f.checkpoint.empty()) refuse(std::string(name) + " needs the folder of the checkpoints; give --checkpoint");
+  if (app.count("--checkpoint") && f.checkpoint.empty()) refuse("--checkpoint needs the name of a folder");
   if (s.num_examples == 0) refuse("--num-examples 0 leaves nothing to train on; give at least 1, or -1 for all");
   for (const char* name : {"--save", "--profile", "--load", "--data"})
     if (app.count(name) && app.get_option(name)->as<std::string>().empty()) refuse(std::string(name) + " needs the name of a file");

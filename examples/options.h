@@ -19,7 +19,9 @@ struct Settings {
 
 struct Flags {
   Settings settings;
-  std::string preset, save, load;
+  std::string preset, save, load, checkpoint;
+  int64_t checkpoint_every = 0;  // steps; 0: an epoch
+  bool resume = false;
   std::vector<std::string> translate;
   int threads = 0;
   std::string profile;

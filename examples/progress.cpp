@@ -6,14 +6,14 @@
 #include <cstdio>
 #include <string>
 
-Progress::Progress(int64_t epochs) : epochs_(epochs), terminal_(isatty(STDERR_FILENO) != 0) {}
+Progress::Progress(int64_t epochs, int64_t done) : epochs_(epochs), done_(done), terminal_(isatty(STDERR_FILENO) != 0) {}
 
 double Progress::seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
 
 void Progress::draw(int64_t epoch, double loss, int64_t tokens) const {
   constexpr int64_t width = 24;
   const double elapsed = seconds();
-  const double left = elapsed / static_cast<double>(epoch) * static_cast<double>(epochs_ - epoch);
+  const double left = elapsed / static_cast<double>(epoch - done_) * static_cast<double>(epochs_ - epoch);
   const int64_t filled = width * epoch / epochs_;
   std::string bar;
   for (int64_t i = 0; i < width; ++i) bar += i < filled ? "█" : "░";

@@ -7,7 +7,8 @@
 /// Writes to standard error, so that standard output holds results alone.
 class Progress {
  public:
-  explicit Progress(int64_t epochs);
+  /// `done` of the epochs were done before the start.
+  explicit Progress(int64_t epochs, int64_t done = 0);
 
   /// After an epoch (from 1): its loss and the tokens trained on since the start.
   void update(int64_t epoch, double loss, int64_t tokens);
@@ -20,7 +21,7 @@ class Progress {
  private:
   void draw(int64_t epoch, double loss, int64_t tokens) const;
 
-  int64_t epochs_;
+  int64_t epochs_, done_;
   bool terminal_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

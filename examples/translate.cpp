@@ -2,6 +2,7 @@
 //
 //   translate                                             train on the built-in phrase book
 //   translate --data PAIRS.tsv --epochs 50 --save m.st    train on tab-separated pairs, keep the model
+//   translate --data PAIRS.tsv --checkpoint run --resume  train with checkpoints in a folder, and go on from the newest
 //   translate --load m.st --translate "I am at home ."    translate; without --translate, lines from standard input
 
 #include <fcntl.h>
@@ -133,27 +134,94 @@ Arrays encode(const seq2seq::Corpus& corpus, const std::vector<text::Pair>& pair
   return a;
 }
 
+/// What the batches of an epoch add up to.
+struct Sums {
+  double chapter = 0, nats = 0;
+  int64_t tokens = 0;
+};
+
 /// How a training ended.
 struct Report {
   double loss = 0;  // the chapter's: sum over the batch of the mean over the steps, by token
   double nats_per_token = 0;
+  int64_t steps = 0, epochs = 0;  // that were done
+  Sums epoch;                     // so far
+  // Of this run alone:
   double seconds = 0;
   int64_t tokens = 0;
-  int64_t steps = 0, epochs = 0;  // that were done
+
+  void settle() {
+    loss = epoch.chapter / static_cast<double>(epoch.tokens);
+    nats_per_token = epoch.nats / static_cast<double>(epoch.tokens);
+  }
+  gradus::io::StateValues state_dict() const {
+    return {{"loss", loss},
+            {"nats_per_token", nats_per_token},
+            {"steps", steps},
+            {"epochs", epochs},
+            {"epoch.chapter", epoch.chapter},
+            {"epoch.nats", epoch.nats},
+            {"epoch.tokens", epoch.tokens}};
+  }
+  void load_state_dict(const gradus::io::StateValues& state) {
+    loss = state.get<double>("loss");
+    nats_per_token = state.get<double>("nats_per_token");
+    steps = state.get<int64_t>("steps");
+    epochs = state.get<int64_t>("epochs");
+    epoch = {state.get<double>("epoch.chapter"), state.get<double>("epoch.nats"), state.get<int64_t>("epoch.tokens")};
+  }
 };
 
-Report train(Translator& t, const Arrays& data, const Settings& s) {
+/// The checkpoints of a training; none when there is no folder for them.
+class Checkpoints {
+ public:
+  Checkpoints(const Flags& flags, gradus::io::CheckpointParts parts) : every_(flags.checkpoint_every), parts_(std::move(parts)) {
+    if (flags.checkpoint.empty()) return;
+    manager_.emplace(flags.checkpoint);
+    if (::access(flags.checkpoint.c_str(), W_OK | X_OK) != 0)
+      throw gradus::IoError("translate: --checkpoint " + flags.checkpoint + " cannot be written: " + std::strerror(errno));
+    if (!flags.resume && manager_->latest())
+      throw gradus::ValueError("translate: " + flags.checkpoint +
+                               " has the checkpoints of another training; go on with it by --resume, or give another folder");
+    if (!flags.resume) return;
+    const auto found = manager_->resume(parts_);
+    if (found) std::fprintf(stderr, "going on from %s\n", found->path.c_str());
+    else std::fprintf(stderr, "no checkpoint in %s yet; beginning\n", flags.checkpoint.c_str());
+    saved_ = found ? found->step : 0;
+  }
+  /// After a step.
+  void maybe_save(int64_t step) {
+    if (every_ > 0 && step % every_ == 0) save(step);
+  }
+  /// After an epoch.
+  void maybe_save_epoch(int64_t step) {
+    if (every_ == 0) save(step);
+  }
+  /// Unless that was done.
+  void save(int64_t step) {
+    if (manager_ && step > 0 && step != saved_) manager_->save(step, parts_);
+    saved_ = step;
+  }
+
+ private:
+  int64_t every_;
+  gradus::io::CheckpointParts parts_;
+  std::optional<gradus::io::CheckpointManager> manager_;
+  int64_t saved_ = 0;
+};
+
+Report train(Translator& t, const Arrays& data, const Flags& f) {
+  const Settings& s = f.settings;
   const std::vector<Tensor> parameters = t.model.parameters();
   gradus::optim::Adam adam(parameters, {.lr = s.lr});
   gradus::data::DataLoader loader(gradus::data::TensorDataset({data.source, data.target, data.lengths}),
                                   {.batch_size = s.batch, .shuffle = true, .seed = s.seed});
   const int64_t bos = t.corpus.target["<bos>"];
   t.model.train();
-  Progress progress(s.epochs);
   Report report;
-  for (int64_t epoch = 1; epoch <= s.epochs && !caught; ++epoch) {
-    double chapter = 0, nats = 0;
-    int64_t tokens = 0;
+  Checkpoints checkpoints(f, {{"model", t.model}, {"optimizer", adam}, {"loader", loader}, {"report", report}});
+  Progress progress(s.epochs, report.epochs);
+  while (loader.epoch() < s.epochs && !caught) {
     for (const auto& batch : loader) {
       const Tensor &source = batch[0], &target = batch[1], &lengths = batch[2];
       const seq2seq::BatchLoss loss = seq2seq::masked_loss(t.model(source, seq2seq::shift_right(target, bos)), target, lengths);
@@ -161,18 +229,22 @@ Report train(Translator& t, const Arrays& data, const Settings& s) {
       loss.chapter.backward();
       gradus::nn::clip_grad_norm_(parameters, 1.0);
       adam.step();
-      chapter += loss.chapter.item();
-      nats += loss.nats;
-      tokens += loss.tokens;
+      report.epoch.chapter += loss.chapter.item();
+      report.epoch.nats += loss.nats;
+      report.epoch.tokens += loss.tokens;
+      report.tokens += loss.tokens;
       ++report.steps;
+      checkpoints.maybe_save(report.steps);
       if (caught) break;
     }
-    if (!caught) report.epochs = epoch;
-    report.tokens += tokens;
-    report.loss = chapter / static_cast<double>(tokens);
-    report.nats_per_token = nats / static_cast<double>(tokens);
-    progress.update(epoch, report.loss, report.tokens);
+    report.settle();
+    if (caught) break;
+    ++report.epochs;
+    report.epoch = {};
+    progress.update(report.epochs, report.loss, report.tokens);
+    checkpoints.maybe_save_epoch(report.steps);
   }
+  checkpoints.save(report.steps);
   report.seconds = progress.seconds();
   progress.finish();
   if (caught) std::fprintf(stderr, "interrupted by signal %d\n", static_cast<int>(caught));
@@ -257,7 +329,7 @@ int train_and_report(const Flags& f) {
   Report report;
   {
     const SignalsAsk guard;
-    report = train(t, data, s);
+    report = train(t, data, f);
     if (profiler) profiler->stop();
     if (!f.save.empty()) save(t, report, f.save);
   }
@@ -267,7 +339,7 @@ int train_and_report(const Flags& f) {
   }
   if (report.steps == 0) return 128 + caught;
   const Quality seen = evaluate(t, data), fresh = evaluate(t, unseen);
-  const double speed = static_cast<double>(report.tokens) / report.seconds;
+  const double speed = report.seconds > 0 ? static_cast<double>(report.tokens) / report.seconds : 0;
   std::printf("loss %.4f (%.3f nats a token), %.0f tokens/s, %.1f s of training\n", report.loss, report.nats_per_token, speed,
               report.seconds);
   std::printf("training pairs:  BLEU %.3f, exact %.3f\n", seen.bleu, seen.exact_match);
