@@ -20,7 +20,6 @@
 #include "gradus/io.h"
 #include "gradus/nn/layers.h"
 #include "gradus/nn/normalization.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
 #include "gradus/optim.h"
 #include "gradus/random.h"

@@ -6,7 +6,6 @@
 #include "gradus/nn/layers.h"
 #include "gradus/nn/module.h"
 #include "gradus/nn/rnn.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/ops/shape.h"
 #include "gradus/random.h"
 #include "nn/nn_test.h"

@@ -10,7 +10,6 @@
 #include "gradus/nn/module.h"
 #include "gradus/nn/rnn.h"
 #include "gradus/ops/product.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/random.h"
 #include "nn/nn_test.h"
 

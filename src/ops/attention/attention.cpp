@@ -5,7 +5,6 @@
 #include "autograd/op.h"
 #include "gradus/creation.h"
 #include "gradus/ops/activation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/product.h"
 #include "gradus/ops/shape.h"
@@ -35,7 +34,7 @@ Tensor attention_weights(const Tensor& query, const Tensor& key, const Tensor& a
   op.check<ValueError>(!is_causal || !attn_mask.defined(), "is_causal is a mask of its own; leave out attn_mask, or is_causal");
   op.check<ValueError>(dropout_p >= 0 && dropout_p <= 1, "dropout_p {} is not a probability; give 0 to 1", dropout_p);
   const double scale = 1 / std::sqrt(static_cast<double>(query.size(-1)));
-  const Tensor scores = matmul(mul(query, scale), transpose(key, -2, -1));
+  const Tensor scores = matmul(query * scale, transpose(key, -2, -1));
   const Tensor mask = is_causal ? tril(ones({query.size(-2), key.size(-2)}, {.dtype = DType::Bool})) : attn_mask;
   const Tensor weights = mask.defined() ? masked_softmax(scores, mask) : softmax(scores, -1);
   return dropout(weights, dropout_p, true);
@@ -58,7 +57,7 @@ Tensor sequence_mask(const Tensor& lengths, int64_t max_len) {
   mask_op.check<DTypeError>(lengths.dtype() == DType::Int64, "lengths are {}, but must be int64", name(lengths.dtype()));
   for (int64_t length : lengths.to_vector<int64_t>())
     mask_op.check<ValueError>(length >= 0 && length <= max_len, "a length of {} is not in 0 to {}", length, max_len);
-  return lt(arange(max_len), unsqueeze(lengths, -1));
+  return arange(max_len) < unsqueeze(lengths, -1);
 }
 
 }  // namespace gradus

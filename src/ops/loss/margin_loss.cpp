@@ -53,7 +53,7 @@ Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, co
   Tensor losses = neg(add(share_of(target, logsigmoid(input)), share_of(sub(1, target), logsigmoid(neg(input)))));
   if (options.weight.defined()) losses = share_of(options.weight, losses);
   const int64_t class_dim = input.dim() - 1;
-  return reduced_loss(div(sum(losses, class_dim), static_cast<double>(input.size(class_dim))), options.reduction);
+  return reduced_loss(losses.sum({class_dim}) / static_cast<double>(input.size(class_dim)), options.reduction);
 }
 
 namespace {
@@ -86,7 +86,7 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiM
   if (options.p == 2) excess = square(excess);
   if (options.weight.defined()) excess = mul(excess, unsqueeze(index_select(options.weight.detach(), 0, reshape(labels, -1)), 1));
   const Tensor counted = masked_fill(excess, reshape(one_hot(own, C), {N, C}).to(DType::Bool), 0);
-  const Tensor losses = div(sum(counted, 1), C);
+  const Tensor losses = counted.sum({1}) / C;
   return options.reduction == Reduction::None ? reshape(losses, target.shape()) : reduced_loss(losses, options.reduction);
 }
 

@@ -8,6 +8,7 @@
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/shape.h"
+#include "kernels/finite.h"
 #include "kernels/product.h"
 #include "ops/finite.h"
 #include "ops/matrix_product.h"

@@ -7,7 +7,6 @@
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/error.h"
-#include "gradus/ops/elementwise.h"
 #include "ops/op_test.h"
 
 using namespace gradus;
@@ -201,5 +200,5 @@ TEST_CASE("what an integer cannot hold is refused where an integer is asked for"
 
 TEST_CASE("uniform_ refuses a range that is wider than its dtype holds") {
   CHECK_THROWS_AS(gradus::zeros(2).uniform_(-3e38, 3e38), gradus::ValueError);
-  CHECK(gradus::isfinite(gradus::zeros(9, {.dtype = gradus::float64}).uniform_(-3e38, 3e38)).all().item<bool>());
+  CHECK((gradus::zeros(9, {.dtype = gradus::float64}).uniform_(-3e38, 3e38).abs() <= 3e38).all().item<bool>());
 }

@@ -1,6 +1,5 @@
 
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/recurrent.h"
 #include "gradus/ops/reduction.h"
 #include "ops/recurrent/recurrence_test.h"
@@ -20,9 +19,9 @@ RecurrentKind kind_of(bool reset_after) {
   };
   kind.step = [=](const Tensors& from_x, const Product& from_h, const Tensors& states) {
     const Tensor& h = states[0];
-    const Tensor r = sigmoid(from_x[0] + from_h(h, 0));
-    const Tensor z = sigmoid(from_x[1] + from_h(h, 1));
-    const Tensor n = tanh(from_x[2] + (reset_after ? r * from_h(h, 2) : from_h(r * h, 2)));
+    const Tensor r = (from_x[0] + from_h(h, 0)).sigmoid();
+    const Tensor z = (from_x[1] + from_h(h, 1)).sigmoid();
+    const Tensor n = (from_x[2] + (reset_after ? r * from_h(h, 2) : from_h(r * h, 2))).tanh();
     return Tensors{(1 - z) * n + z * h};
   };
   return kind;
