@@ -23,7 +23,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kFormat = "gradus-checkpoint-1";
 constexpr const char* kValues = "values";
 constexpr const char* kRngState = "rng_state";
 constexpr const char* kBits = "bits";  // of a number that JSON has not, as infinity
@@ -94,8 +93,8 @@ struct Opened {
   Opened(const char* op, const std::string& path) : file(op, path) {
     const auto& metadata = file.metadata();
     const auto format = metadata.find("format"), found = metadata.find("checkpoint");
-    check<IoError>(format != metadata.end() && format->second == kFormat && found != metadata.end(),
-                   "{}: {}: is no checkpoint of this version: its format is not {}", op, path, kFormat);
+    check<IoError>(format != metadata.end() && format->second == kCheckpointFormat && found != metadata.end(),
+                   "{}: {}: is no checkpoint of this version: its format is not {}", op, path, kCheckpointFormat);
     check<IoError>(file.check_sum(), "{}: {}: has no checksum; it is damaged, or not a checkpoint", op, path);
     list = parse(op, path, found->second);
     check<IoError>(list.is_object() && list.contains("parts") && list["parts"].is_object() && list.contains(kValues),
@@ -170,7 +169,7 @@ void write_checkpoint(const char* op, const std::string& path, const CheckpointP
   } catch (const json::exception&) {
     fail<ValueError>("{}: {}: a name or a text is not valid UTF-8", op, path);
   }
-  write_safetensors(op, path, tensors, {{"format", kFormat}, {"checkpoint", std::move(text)}}, WithChecksum::Yes);
+  write_safetensors(op, path, tensors, {{"format", kCheckpointFormat}, {"checkpoint", std::move(text)}}, WithChecksum::Yes);
 }
 
 }  // namespace gradus::io

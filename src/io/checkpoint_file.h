@@ -7,6 +7,9 @@
 
 namespace gradus::io {
 
+/// What a checkpoint has in its metadata under `format`.
+inline constexpr const char* kCheckpointFormat = "gradus-checkpoint-1";
+
 /// What a checkpoint holds.
 struct CheckpointContent {
   std::map<std::string, StateValues> parts;

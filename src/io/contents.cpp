@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "io/checkpoint_file.h"
 #include "io/npy_header.h"
 #include "io/pytorch_archive.h"
 #include "io/zip.h"
@@ -17,7 +18,12 @@ Contents read_any(const char* op, const std::string& path) {
   if (begin.starts_with(kNpyMagic)) return read_npy(file);
   if (is_old_pytorch(file)) return read_pytorch(file);  // says so
   if (begin.starts_with("PK")) return find_pytorch_pickle(ZipArchive(file)) ? read_pytorch(file) : read_npz(file, {});
-  if (begin.size() > safetensors_header && begin[safetensors_header] == '{') return read_safetensors(op, path);
+  if (begin.size() > safetensors_header && begin[safetensors_header] == '{') {
+    Contents contents = read_safetensors(op, path);
+    const auto format = contents.file.metadata.find("format");
+    if (format != contents.file.metadata.end() && format->second == kCheckpointFormat) contents.kind = "checkpoint";
+    return contents;
+  }
   file.fail("is no file of tensors that is known: safetensors, .npy, .npz, or PyTorch's");
 }
 

@@ -5,9 +5,9 @@
 
 #include "gradus/gradus.h"
 
-/// Brings tensors from one kind of file to another, for the test that compares with the readers and writers of others.
+/// Brings tensors from one kind of file to another, for the tests that have other programs on either side.
 ///
-///     convert FROM.{npy,npz,pt,safetensors} TO.{npy,safetensors}
+///     convert FROM.{npy,npz,pt,safetensors} TO.{npy,safetensors,checkpoint}
 namespace {
 
 using gradus::io::SafeTensors;
@@ -22,6 +22,12 @@ SafeTensors load(const std::string& path) {
   return file;
 }
 
+gradus::io::StateValues values_of(const SafeTensors& file) {
+  gradus::io::StateValues values;
+  for (const auto& [name, x] : file.tensors) values.insert(name, x);
+  return values;
+}
+
 }  // namespace
 
 int main(int count, char** values) {
@@ -29,7 +35,9 @@ int main(int count, char** values) {
   try {
     const SafeTensors file = load(values[1]);
     const std::string to = values[2];
-    if (std::string_view(to).ends_with(".npy")) gradus::io::save_npy(to, file.tensors.at(0).second);
+    const std::string_view kind = std::string_view(to).substr(to.find_last_of('.') + 1);
+    if (kind == "npy") gradus::io::save_npy(to, file.tensors.at(0).second);
+    else if (kind == "checkpoint") gradus::io::save_checkpoint(to, {}, values_of(file));
     else gradus::io::save_safetensors(to, file.tensors, file.metadata);
     return 0;
   } catch (const std::exception& error) {
