@@ -7,6 +7,7 @@
 
 #include "folder.h"
 #include "gradus/error.h"
+#include "raw.h"
 
 /// Files that tests of gradus::io make byte by byte.
 namespace files {
@@ -14,13 +15,6 @@ namespace files {
 using ::Folder;
 using ::read_bytes;
 using ::write_bytes;
-
-template <class T>
-std::string raw(std::initializer_list<T> values) {
-  std::string bytes;
-  for (T v : values) bytes.append(reinterpret_cast<const char*>(&v), sizeof v);
-  return bytes;
-}
 
 /// What loading a file of these bytes says; empty when it loads.
 template <class Load>

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "files.h"
+#include "raw.h"
 #include "zip_bytes.h"
 
 namespace files {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "files.h"
 #include "io/crc32.h"
+#include "raw.h"
 
 namespace files {
 

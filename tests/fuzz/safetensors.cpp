@@ -1,0 +1,9 @@
+#include "gradus/io/safetensors.h"
+
+#include "memory_file.h"
+
+/// The bytes are a safetensors file.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  fuzz::load_bytes(bytes, size, [](const std::string& path) { return gradus::io::load_safetensors(path); });
+  return 0;
+}
