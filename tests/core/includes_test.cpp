@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -171,7 +172,10 @@ const std::map<fs::path, std::set<fs::path>>& sources() {
     for (const char* folder : {"src", "tests", "examples"})
       for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
         const std::string name = from_root(entry.path());
-        if (!name.ends_with(".cpp") || name.starts_with("tests/benchmarks/") || name.starts_with("tests/install/")) continue;
+        if (!name.ends_with(".cpp")) continue;
+        if (std::ranges::any_of(std::array{"tests/benchmarks/", "tests/fuzz/", "tests/install/"},
+                                [&](const char* other) { return name.starts_with(other); }))
+          continue;
         collect_files(entry.path(), found[entry.path()]);
       }
     return found;
