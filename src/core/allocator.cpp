@@ -1,7 +1,5 @@
 #include "core/allocator.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -78,8 +76,9 @@ std::size_t drop_cached_memory() noexcept {
   return cache.drop();
 }
 
-/// Address space kept for the moment when memory ends: it pays for the strings, vectors and closures on the way to the next place that can
-/// say so, a tensor or a node, which then throws OutOfMemoryError. No page of it is touched before.
+/// Room kept for the moment when memory ends: it pays for the strings, vectors and closures on the way to the next place that can say so, a
+/// tensor or a node, which then throws OutOfMemoryError. It comes from malloc, which may have free blocks although the system has no more
+/// to give: a small one in use at the heap's end keeps the rest from going back. Hardly a page of it is touched before.
 class Reserve {
  public:
   bool spent() const noexcept { return spent_.load(std::memory_order_relaxed); }
@@ -89,26 +88,21 @@ class Reserve {
     void* room = room_.exchange(nullptr);
     if (!room) return false;
     spent_.store(true);
-    munmap(room, bytes);
+    std::free(room);
     return true;
   }
 
   bool fill() noexcept {
-    void* room = mapped();
-    if (!room && drop_cached_memory() > 0) room = mapped();
+    void* room = std::malloc(bytes);
+    if (!room && drop_cached_memory() > 0) room = std::malloc(bytes);
     if (!room) return false;
-    if (void* other = room_.exchange(room)) munmap(other, bytes);
+    std::free(room_.exchange(room));
     spent_.store(false);
     return true;
   }
 
  private:
   static constexpr std::size_t bytes = std::size_t{4} << 20;
-
-  static void* mapped() noexcept {
-    void* room = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return room == MAP_FAILED ? nullptr : room;
-  }
 
   std::atomic<void*> room_{nullptr};
   std::atomic<bool> spent_{false};
