@@ -17,13 +17,14 @@ Contents read_any(const char* op, const std::string& path) {
   file.read_at(0, begin.data(), begin.size());
   if (begin.starts_with(kNpyMagic)) return read_npy(file);
   if (is_old_pytorch(file)) return read_pytorch(file);  // says so
-  if (begin.starts_with("PK")) return find_pytorch_pickle(ZipArchive(file)) ? read_pytorch(file) : read_npz(file, {});
+  // Before zip archives, where a way of packing stands here: a header may be as long as the letters PK say.
   if (begin.size() > safetensors_header && begin[safetensors_header] == '{') {
     Contents contents = read_safetensors(op, path);
     const auto format = contents.file.metadata.find("format");
     if (format != contents.file.metadata.end() && format->second == kCheckpointFormat) contents.kind = "checkpoint";
     return contents;
   }
+  if (begin.starts_with("PK")) return find_pytorch_pickle(ZipArchive(file)) ? read_pytorch(file) : read_npz(file, {});
   file.fail("is no file of tensors that is known: safetensors, .npy, .npz, or PyTorch's");
 }
 
