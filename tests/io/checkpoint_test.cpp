@@ -319,7 +319,8 @@ TEST_CASE("either all parts are loaded or nothing is changed, whichever part doe
                                                                       {{"loader", other_data}, "examples is 9, but 8 here"},
                                                                       {{"counter", no_numbers}, "n is a whole number, not a tensor"},
                                                                       {{"fragile", refusing}, "fragile"}};
-  for (const auto& [bad, text] : unfit)
+  for (const auto& entry : unfit) {
+    const io::CheckpointPart& bad = entry.first;
     for (size_t rotation = 0; rotation < 7; ++rotation) {
       CAPTURE(bad.name());
       CAPTURE(rotation);
@@ -332,12 +333,13 @@ TEST_CASE("either all parts are loaded or nothing is changed, whichever part doe
       std::rotate(parts.begin(), parts.begin() + static_cast<int64_t>(rotation), parts.end());
       refusing = {};
       refusing.refuses = true;
-      CHECK(message([&] { io::load_checkpoint(file, parts); }).find(text) != std::string::npos);
+      CHECK(message([&] { io::load_checkpoint(file, parts); }).find(entry.second) != std::string::npos);
       CHECK(to.state() == before);
       CHECK((refusing.a == 0 && refusing.b == 0));
       io::load_checkpoint(file, to.parts());
       CHECK(to.state() == saved);
     }
+  }
 }
 
 TEST_CASE("all that does not fit is told at once, with the file and the part") {
