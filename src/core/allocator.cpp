@@ -15,8 +15,29 @@
 #include "core/fork.h"
 #include "gradus/memory.h"
 
+// gcc and clang say in two ways that the address sanitizer watches.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GRADUS_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define GRADUS_ADDRESS_SANITIZER
+#endif
+#ifdef GRADUS_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace gradus {
 namespace {
+
+/// Tells the address sanitizer, if there is one, which bytes of a block may be used: a block is larger than what was asked for, and one in
+/// the cache belongs to nobody.
+void allow_use([[maybe_unused]] const void* block, [[maybe_unused]] std::size_t used, [[maybe_unused]] std::size_t bytes) noexcept {
+#ifdef GRADUS_ADDRESS_SANITIZER
+  ASAN_UNPOISON_MEMORY_REGION(block, used);
+  ASAN_POISON_MEMORY_REGION(static_cast<const std::byte*>(block) + used, bytes - used);
+#endif
+}
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kClassesPerDoubling = 4;
@@ -57,6 +78,7 @@ struct Cache {
   void keep(void* block, const SizeClass& size) noexcept {
     FreeBlock*& first = free[size.index];
     first = new (block) FreeBlock{first};
+    allow_use(block, sizeof(FreeBlock), size.bytes);
     stats.cached_bytes += size.bytes;
   }
   /// How many bytes that was.
@@ -151,9 +173,15 @@ void* allocate(std::size_t bytes) {
     peak = cache.stats.peak_bytes;
     cache.stats.live_bytes += wanted.bytes;
     cache.stats.peak_bytes = std::max(peak, cache.stats.live_bytes);
-    if (void* block = cache.take(wanted)) return block;
+    if (void* block = cache.take(wanted)) {
+      allow_use(block, bytes, wanted.bytes);
+      return block;
+    }
   }
-  if (void* block = new_block(wanted)) return block;
+  if (void* block = new_block(wanted)) {
+    allow_use(block, bytes, wanted.bytes);
+    return block;
+  }
   {
     std::lock_guard lock(cache.mutex);
     cache.stats.live_bytes -= wanted.bytes;
