@@ -17,14 +17,14 @@
 
 // gcc and clang say in two ways that the address sanitizer watches.
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define GRADUS_ADDRESS_SANITIZER
-#endif
+#  if __has_feature(address_sanitizer)
+#    define GRADUS_ADDRESS_SANITIZER
+#  endif
 #elif defined(__SANITIZE_ADDRESS__)
-#define GRADUS_ADDRESS_SANITIZER
+#  define GRADUS_ADDRESS_SANITIZER
 #endif
 #ifdef GRADUS_ADDRESS_SANITIZER
-#include <sanitizer/asan_interface.h>
+#  include <sanitizer/asan_interface.h>
 #endif
 
 namespace gradus {

@@ -4,8 +4,8 @@
 
 /// Layers of recurrent units in one direction: plain ones, LSTMs and GRUs. T steps, B rows, I inputs, H hidden units, G gates. `lengths`
 /// (B), int64, 0 to T in any order, or undefined: past its length a row's output is 0 and its state frozen. `reverse` reads from the last
-/// step to the first. Initial states may be undefined, for zeros. Both passes are fused kernels; under create_graph, or with a projection, they consist of differentiable operations.
-/// All throw StateError, DTypeError, ShapeError or ValueError that says what does not fit.
+/// step to the first. Initial states may be undefined, for zeros. Both passes are fused kernels; under create_graph, or with a projection,
+/// they consist of differentiable operations. All throw StateError, DTypeError, ShapeError or ValueError that says what does not fit.
 namespace gradus {
 
 /// The parameters of one layer in one direction. Their rows are the gates, one below the other: i, f, g, o of an LSTM, r, z, n of a GRU.
