@@ -77,8 +77,8 @@ struct Cache {
   }
   void keep(void* block, const SizeClass& size) noexcept {
     FreeBlock*& first = free[size.index];
-    first = new (block) FreeBlock{first};
     allow_use(block, sizeof(FreeBlock), size.bytes);
+    first = new (block) FreeBlock{first};
     stats.cached_bytes += size.bytes;
   }
   /// How many bytes that was.

@@ -1,7 +1,6 @@
 #include "gradus/ops/shape.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <numeric>
 
 #include "autograd/op.h"
@@ -194,10 +193,12 @@ Tensor diag(const Tensor& x, int64_t offset) {
   const int64_t rank = impl_of(op, x).layout.rank();
   op.check<ShapeError>(rank == 1 || rank == 2, "shape {} is neither a vector nor a matrix", x.shape());
   if (rank == 2) return clone(diagonal(x, offset));
-  const int64_t n = x.size(0) + std::abs(offset);
+  const int64_t distance = offset < 0 ? -(offset + 1) : offset;  // of a negative one 1 less: that fits
+  const int64_t n = checked_sum(op, checked_sum(op, x.size(0), distance), offset < 0 ? 1 : 0);
+  const Tensor matrix = zeros({n, n}, {.dtype = x.dtype()});  // refuses what is too large
   const Tensor places = arange(x.size(0)), rows = offset < 0 ? places - offset : places;
   const Tensor columns = offset > 0 ? places + offset : places;
-  return reshape(index_add(zeros(n * n, {.dtype = x.dtype()}), 0, rows * n + columns, x), {n, n});
+  return reshape(index_add(reshape(matrix, {n * n}), 0, rows * n + columns, x), {n, n});
 }
 
 Tensor trace(const Tensor& x) {
