@@ -48,7 +48,7 @@ Tensor draw_indices(Choices& choices, const Shape& shape, int64_t n, bool wild, 
   for (int64_t& v : values) {
     v = n > 0 ? choices.below(n) : 0;
     if (negative && choices.flip()) v -= n;
-    if (wild) v = choices.between(-6, 6) * (choices.byte() == 255 ? int64_t{1} << 60 : 1);
+    if (wild) v = choices.between(-6, 6) * (choices.byte() == 255 ? int64_t{1} << 59 : 1);
   }
   return from_vector(values, shape);
 }
@@ -74,7 +74,7 @@ void check_lists(Choices& choices, const Tensor& x, int64_t dim, bool wild) {
   Shape shape = x.shape();
   shape[dim] = index.numel();
   Dense all(x), selected(shape, 0), added(x), filled(x);
-  const Tensor source = draw(choices, shape);
+  const Tensor source = draw(choices, shape).to(x.dtype());
   Dense terms(source);
   fuzz::for_each_index(shape, [&](const Shape& to) {
     Shape from = to;
@@ -104,7 +104,7 @@ void check_places(Choices& choices, const Tensor& x, int64_t dim, bool wild) {
     fuzz::fault("an index that is out of range is accepted");
   }
   Dense all(x), places(index), gathered(shape, 0), added(x), scattered(x);
-  const Tensor source = draw(choices, shape);
+  const Tensor source = draw(choices, shape).to(x.dtype());
   Dense terms(source);
   fuzz::for_each_index(shape, [&](const Shape& to) {
     Shape from = to;

@@ -240,7 +240,7 @@ void write(State& s, Choices& choices) {
 void anything(State& s, Choices& choices) {
   const auto number = [&] {
     const int64_t n = choices.between(-9, 9);
-    return choices.byte() == 255 ? n * (int64_t{1} << 60) : n;
+    return choices.byte() == 255 ? n * (int64_t{1} << 59) : n;
   };
   const auto numbers = [&] {
     Shape list = Shape::filled(choices.below(5), 0);
