@@ -119,6 +119,13 @@ std::map<std::string, std::string> headers_needed(std::string_view text) {
     const std::string name = code.substr(at, end - at);
     if (const auto found = header_of().find(name); found != header_of().end()) needed[found->second] = name;
   }
+  // Integers of a width are mostly written without std.
+  for (size_t at = 0, end = 0; at < code.size(); at = end + 1) {
+    end = at;
+    while (end < code.size() && is_part_of_a_name(code[end])) ++end;
+    const std::string word = code.substr(at, end - at);
+    if (const auto found = header_of().find(word); found != header_of().end() && found->second == "cstdint") needed[found->second] = word;
+  }
   return needed;
 }
 
@@ -208,9 +215,10 @@ std::string rebuilds_too_many(const fs::path& header, size_t limit) {
 }  // namespace
 
 TEST_CASE("the search for names of std finds what it should") {
-  const auto needed =
-      headers_needed("std::sort(x); std::ranges::transform(y);  // std::unique_ptr\nf(\"std::optional\"); std::sorted z; std::move(a);");
-  CHECK(needed.size() == 2);
+  const auto needed = headers_needed(
+      "std::sort(x); std::ranges::transform(y);  // std::unique_ptr\nf(\"std::optional\"); std::sorted z; std::move(a); uint8_t b;");
+  CHECK(needed.size() == 3);
+  CHECK(needed.contains("cstdint"));
   CHECK(needed.contains("algorithm"));
   CHECK(needed.contains("utility"));
 }
@@ -225,7 +233,7 @@ TEST_CASE("a file includes the standard headers of the names that it uses") {
       std::set<std::string> headers;
       for (const fs::path& file : files) headers.insert(file_at(file).includes.begin(), file_at(file).includes.end());
       for (const auto& [header, name] : headers_needed(file_at(path).text)) {
-        const std::string message = from_root(path) + " uses std::" + name + ": include <" + header + ">";
+        const std::string message = from_root(path) + " uses " + name + ": include <" + header + ">";
         CHECK_MESSAGE(headers.contains(header), message);
       }
     }
