@@ -97,8 +97,13 @@ TEST_CASE("an error of a thread of the pool names the layer that the calling thr
   CHECK(error_of<gradus::IndexError>([&] {
           const nn::ForwardScope here(model.inner);
           const auto caller = std::this_thread::get_id();
+          std::atomic<bool> thrown = false;
           gradus::run_pieces(64, [&](int64_t) {
-            if (std::this_thread::get_id() == caller) throw gradus::IndexError("gather: out of range");
+            if (std::this_thread::get_id() == caller) {
+              thrown = true;
+              throw gradus::IndexError("gather: out of range");
+            }
+            for (int i = 0; i < 1000 && !thrown; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
           });
         }) == "inner: gather: out of range");
   gradus::set_num_threads(1);
