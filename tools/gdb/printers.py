@@ -48,7 +48,9 @@ def bracketed(numbers):
 
 
 def first_word(value):
-    """The pointer that an object of one pointer consists of, wherever it is held."""
+    """The pointer that an object of one pointer consists of, wherever it is held. The bytes of a reference are an address."""
+    if value.type.code in (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF):
+        value = value.referenced_value()
     return struct.unpack("<Q", bytes(value.bytes[:POINTER]))[0] if hasattr(value, "bytes") else pointer(int(value.address))
 
 
