@@ -15,7 +15,6 @@ inline double vlog(double x) { return std::log(x); }
 inline double vtanh(double x) { return std::tanh(x); }
 inline double verf(double x) { return std::erf(x); }
 inline double vbell(double x) { return std::exp(x * x * -0.5); }
-inline double vnormal_cdf(double x, double) { return (1 + std::erf(x * 0.70710678118654752440)) / 2; }
 inline double vsigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 inline double gate_sigmoid(double x) { return vsigmoid(x); }
 
@@ -138,12 +137,10 @@ inline float verf(float x) {
   return size < 1 ? near : x < 0 ? -far : far;
 }
 
-/// The share of the normal distribution that lies below x, for which bell = e^(-x^2 / 2) is at hand: bell P(-x) / Q(-x) below 0, without
-/// cancellation, and 1 less the same of -x above. Coefficients by least squares, weighted anew until the largest error in [-13.5, 0] was
-/// smallest (C. L. Lawson): 6e-8 (1 + x^2 / 2) of the result, with what rounding adds 3.4e-7 (1 + x^2 / 2). All are positive, so that no
-/// term cancels another.
-inline float vnormal_cdf(float x, float bell) {
-  const float size = x < 0 ? -x : x, t = size > 14 ? 14.0F : size;
+/// The share of the normal distribution that lies above t, from 0 to 14, for which bell = e^(-t^2 / 2) is at hand: bell P(t) / Q(t).
+/// Coefficients by least squares, weighted anew until the largest error in [0, 13.5] was smallest (C. L. Lawson): 6e-8 (1 + t^2 / 2) of the
+/// result, with what rounding adds 3.4e-7 (1 + t^2 / 2). All are positive, so that no term cancels another.
+inline float vnormal_tail(float t, float bell) {
   float p = 1.42560079e-2F;
   p = p * t + 1.075918138e-1F;
   p = p * t + 3.409580179e-1F;
@@ -153,8 +150,29 @@ inline float vnormal_cdf(float x, float bell) {
   q = q * t + 8.959217792e-1F;
   q = q * t + 1.479798162F;
   q = q * t + 1.0F;
-  const float tail = p / q * bell;
-  return x < 0 ? tail : 1 - tail;
+  return p / q * bell;
+}
+inline double vnormal_tail(double t, double) { return std::erfc(t * 0.70710678118654752440) / 2; }
+
+/// |x|, or 40 (float: 14) beyond it, where the tail of the normal distribution is 0. By fabs: a comparison with 0 made the loop over gelu a
+/// fifth slower (g++ 12, AVX-512).
+inline float near_size(float x) { return std::fabs(x) > 14 ? 14.0F : std::fabs(x); }
+inline double near_size(double x) { return std::fabs(x) > 40 ? 40 : std::fabs(x); }
+
+/// x times the share of the normal distribution below x: max(x, 0) less what the tail beyond |x| takes, which ends, so that both limits are
+/// reached.
+template <class T>
+T vgelu(T x) {
+  const T t = near_size(x);
+  return (x > 0 ? x : T(0)) - t * vnormal_tail(t, vbell(x));  // of NaN, t is NaN
+}
+
+/// The derivative of vgelu.
+template <class T>
+T vgelu_slope(T x) {
+  constexpr T density = T(0.39894228040143267794);  // of the normal distribution at 0
+  const T t = near_size(x), bell = vbell(x), below = vnormal_tail(t, bell) - t * bell * density;
+  return x < 0 ? below : 1 - below;
 }
 
 inline float vsigmoid(float x) { return 1 / (1 + vexp(-x)); }

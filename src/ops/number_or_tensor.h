@@ -31,14 +31,6 @@ inline Tensor tanh_of(const Tensor& v) { return tanh(v); }
 inline float sigmoid_of(float v) { return kernels::vsigmoid(v); }
 inline double sigmoid_of(double v) { return kernels::vsigmoid(v); }
 inline Tensor sigmoid_of(const Tensor& v) { return sigmoid(v); }
-/// e^(-v^2 / 2)
-inline float bell_of(float v) { return kernels::vbell(v); }
-inline double bell_of(double v) { return kernels::vbell(v); }
-inline Tensor bell_of(const Tensor& v) { return exp(v * v * -0.5); }
-/// The share of the normal distribution below v; bell = e^(-v^2 / 2).
-inline float normal_cdf_of(float v, float bell) { return kernels::vnormal_cdf(v, bell); }
-inline double normal_cdf_of(double v, double bell) { return kernels::vnormal_cdf(v, bell); }
-inline Tensor normal_cdf_of(const Tensor& v, const Tensor&) { return (erf(v * (1 / std::numbers::sqrt2)) + 1) * 0.5; }
 
 /// `c` beside a number or a tensor of T's kind, in arithmetic and comparisons.
 template <class T>

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <numbers>
+#include <type_traits>
 
 #include "gradus/ops/elementwise.h"
+#include "kernels/math.h"
 #include "ops/elementwise.h"
 #include "ops/number_or_tensor.h"
 
@@ -25,12 +27,18 @@ T held(const T& v, double far) {
   return at_most(at_least(v, -far), far);
 }
 
+template <class T>
+T gelu_slope(const T& v) {
+  if constexpr (!std::is_same_v<T, Tensor>) return kernels::vgelu_slope(v);
+  else {
+    const Tensor w = held(v, far_for_gelu);
+    return (erf(w * (1 / std::numbers::sqrt2)) + 1) * 0.5 + w * exp(w * w * -0.5) * (std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+  }
+}
+
 Tensor gelu_exact(const Op& op, const Tensor& x) {
   return pointwise(
-      op, x, []<class T>(T v) { return at_least(v, -far_for_gelu) * normal_cdf_of(v, bell_of(v)); }, OfInput{[]<class T>(const T& v) {
-        const T w = held(v, far_for_gelu), bell = bell_of(w);
-        return normal_cdf_of(w, bell) + w * bell * factor<T>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
-      }});
+      op, x, [](auto v) { return kernels::vgelu(v); }, OfInput{[](const auto& v) { return gelu_slope(v); }});
 }
 
 constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi, cubic = 0.044715;
