@@ -257,8 +257,8 @@ struct Difference {
 };
 
 const std::array<Difference, 7> differences{{
-    {{"nn.functional.gelu", "nn.functional.silu", "nn.functional.mish", "nn.functional.softsign", "nn.functional.hardswish", "GELU", "SiLU",
-      "Mish", "Softsign", "Hardswish"},
+    {{"nn.functional.gelu", "nn.functional.silu", "nn.functional.mish", "nn.functional.softsign", "nn.functional.hardswish", "sinc", "GELU",
+      "SiLU", "Mish", "Softsign", "Hardswish"},
      every<number_for_nan>,
      "at infinity it is its limit, and its slope too"},
     {{"nn.functional.binary_cross_entropy_with_logits", "nn.functional.soft_margin_loss", "nn.functional.multilabel_soft_margin_loss",

@@ -139,6 +139,7 @@ std::vector<Row> elementwise_rows() {
        }},
       {"tanh", "input", [](const A& a) { return Outputs(tanh(a.tensor("input"))); }},
       {"sigmoid", "input", [](const A& a) { return Outputs(sigmoid(a.tensor("input"))); }},
+      {"sinc", "input", [](const A& a) { return Outputs(sinc(a.tensor("input"))); }},
   };
 }
 

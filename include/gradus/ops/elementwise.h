@@ -147,5 +147,7 @@ GRADUS_API Tensor isfinite(const Tensor& x);
 GRADUS_API Tensor isinf(const Tensor& x);
 /// Exclusive or of bool, or of other dtypes by "is not zero".
 GRADUS_API Tensor logical_xor(const Tensor& x, const Tensor& y);
+/// sin(pi x) / (pi x), which is 1 at 0 and 0 at infinity. Integers give float32.
+GRADUS_API Tensor sinc(const Tensor& x);
 
 }  // namespace gradus

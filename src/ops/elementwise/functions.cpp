@@ -6,6 +6,7 @@
 #include "gradus/ops/elementwise.h"
 #include "kernels/math.h"
 #include "ops/elementwise.h"
+#include "ops/number_or_tensor.h"
 
 namespace gradus {
 
@@ -97,6 +98,37 @@ Tensor nan_to_num(const Tensor& x, double nan, std::optional<double> posinf, std
     return v != v ? static_cast<T>(nan) : inside;
   };
   return op.record(unary<Takes::Reals>(op, x, replaced), wrt(x, [x = Saved(x)](const Tensor& dy) { return where(isfinite(*x), dy, 0.0); }));
+}
+
+namespace {
+
+/// pi v. From 2^53 on, where every number is even, it stays what it is there, so that sine and cosine have a value at infinity too.
+template <class T>
+T sinc_angle(const T& v) {
+  return at_most(at_least(v, -0x1p53), 0x1p53) * factor<T>(std::numbers::pi);
+}
+
+/// (cos(pi v) - sinc(v)) / v, and near 0, where that cancels, the series whose terms are (-1)^k 2k / (2k + 1)! (pi v)^(2k - 1) pi.
+template <class T>
+T sinc_slope(const T& v) {
+  using std::cos, std::sin;
+  constexpr double terms[] = {-1. / 3,       1. / 30,        -1. / 840,         1. / 45360,
+                              -1. / 3991680, 1. / 518918400, -1. / 93405312000, 1. / 22230464256000};
+  const auto near = is_within(v, -0.25, 0.25);
+  const T low = choose<T>(near, v, 0) * factor<T>(std::numbers::pi), high = choose<T>(near, 1, v);
+  const T square = low * low, angle = sinc_angle(high);
+  T series = square * factor<T>(terms[7]) + factor<T>(terms[6]);
+  for (int k = 5; k >= 0; --k) series = series * square + factor<T>(terms[k]);
+  return choose<T>(near, series * low * factor<T>(std::numbers::pi),
+                   (cos(angle) - sin(angle) / (high * factor<T>(std::numbers::pi))) / high);
+}
+
+}  // namespace
+
+Tensor sinc(const Tensor& x) {
+  return pointwise(
+      Op("sinc"), x, []<class T>(T v) { return v == 0 ? T(1) : std::sin(sinc_angle(v)) / (v * static_cast<T>(std::numbers::pi)); },
+      OfInput{[]<class T>(const T& v) { return sinc_slope(v); }});
 }
 
 }  // namespace gradus

@@ -32,6 +32,12 @@ Real softplus_l(Real x) { return x > 50 ? x : std::log1p(std::exp(x)); }
 Real tanh_arg_l(Real x) { return std::sqrt(2 / std::acos(-1.0L)) * (x + 0.044715L * x * x * x); }
 Real unit_l(Real x, Real negative, Real positive, Real rate) { return x > 0 ? positive * x : negative * std::expm1(rate * x); }
 Real unit_slope_l(Real x, Real negative, Real positive, Real rate) { return x > 0 ? positive : negative * rate * std::exp(rate * x); }
+const Real kPi = std::acos(-1.0L);
+Real sinc_l(Real x) { return x == 0 ? 1 : std::sin(kPi * x) / (kPi * x); }
+Real sinc_slope_l(Real x) {
+  const Real u = kPi * x;
+  return std::fabs(x) < 1e-3L ? kPi * u * (-1 / 3.0L + u * u * (1 / 30.0L - u * u / 840)) : (std::cos(u) - sinc_l(x)) / x;
+}
 constexpr Real kSelu = 1.0507009873554804934193349852946L, kSeluAlpha = 1.6732632423543772848170429916717L * kSelu;
 
 const std::vector<Case>& cases() {
@@ -53,6 +59,7 @@ const std::vector<Case>& cases() {
       {"sigmoid", [](const Tensor& x) { return sigmoid(x); }, sigmoid_l, [](Real x) { return sigmoid_l(x) * sigmoid_l(-x); }, -kInf, true},
       {"erf", [](const Tensor& x) { return erf(x); }, [](Real x) { return std::erf(x); },
        [](Real x) { return 2 / std::sqrt(std::acos(-1.0L)) * std::exp(-x * x); }, -kInf, true},
+      {"sinc", [](const Tensor& x) { return sinc(x); }, sinc_l, sinc_slope_l, -kInf, true},
       {"square", [](const Tensor& x) { return square(x); }, [](Real x) { return x * x; }, [](Real x) { return 2 * x; }},
       {"abs", [](const Tensor& x) { return abs(x); }, [](Real x) { return std::fabs(x); },
        [](Real x) { return x > 0   ? 1.0L
@@ -233,6 +240,21 @@ TEST_CASE("functions of one number and activations keep NaN") {
       // PyTorch 1.13's softshrink makes 0 of it, and so does ours.
       CHECK(isnan(c.f(full({3}, op_test::kNan, {.dtype = dtype}))).all().item<bool>() == (c.name != "softshrink"));
     }
+}
+
+TEST_CASE("sinc keeps the digits of its slope near 0, where cosine and sine cancel, and of its curvature") {
+  for (const double at : {1e-300, 1e-20, 1e-9, 1e-6, 1e-4, 1e-3, 0.01, 0.1, 0.2, 0.25, 0.26, 0.3}) {
+    CAPTURE(at);
+    const Tensor x = from_vector(std::vector<double>{at, -at}, {2}).requires_grad_();
+    const Real u = kPi * at, slope = sinc_slope_l(at);
+    const Real curve = at < 1e-3 ? kPi * kPi * (-1 / 3.0L + u * u / 10) : -kPi * kPi * sinc_l(at) - 2 * slope / at;
+    const Tensor y = sinc(x), plain = autograd::grad({y}, {x}, {ones_like(y)}, {.retain_graph = true})[0];
+    const Tensor recorded = autograd::grad({y}, {x}, {ones_like(y)}, {.create_graph = true})[0];
+    const Tensor second = autograd::grad({recorded}, {x}, {ones_like(y)})[0];
+    for (const Tensor& dx : {plain, recorded})
+      for (int64_t i : {0, 1}) CHECK(dx[i].item() == doctest::Approx(static_cast<double>(i == 0 ? slope : -slope)).epsilon(1e-14));
+    for (int64_t i : {0, 1}) CHECK(second[i].item() == doctest::Approx(static_cast<double>(curve)).epsilon(1e-13));
+  }
 }
 
 TEST_CASE("functions of two numbers are right over the whole range of float32 and float64, and so are their gradients") {
