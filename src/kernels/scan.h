@@ -30,6 +30,19 @@ void scan(int64_t outer, int64_t length, int64_t inner, const T* x, T* y, double
   });
 }
 
+/// y_k = x_k + f_k y_(k-1), kept in an accumulator: a running total that the factor f_k lets fade before x_k is added. f_0 is not read.
+template <class T>
+void fading_scan(int64_t outer, int64_t length, int64_t inner, const T* x, const T* f, T* y) {
+  for_each_run(outer, length, inner, [=](int64_t first) {
+    Accumulator<T> total = 0;
+    for (int64_t k = 0; k < length; ++k) {
+      const int64_t at = first + k * inner;
+      total = k == 0 ? static_cast<Accumulator<T>>(x[at]) : static_cast<Accumulator<T>>(f[at]) * total + static_cast<Accumulator<T>>(x[at]);
+      y[at] = static_cast<T>(total);
+    }
+  });
+}
+
 /// y (outer, inner) = the product of each run.
 template <class T>
 void product(int64_t outer, int64_t length, int64_t inner, const T* x, T* y) {

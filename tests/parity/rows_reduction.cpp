@@ -96,6 +96,7 @@ std::vector<Row> reduction_rows() {
       {"cumsum", "input, dim, *, dtype", [](const A& a) { return Outputs(cumsum(a.tensor("input"), a.integer("dim"), a.dtype("dtype"))); }},
       {"cumprod", "input, dim, *, dtype",
        [](const A& a) { return Outputs(cumprod(a.tensor("input"), a.integer("dim"), a.dtype("dtype"))); }},
+      {"logcumsumexp", "input, dim", [](const A& a) { return Outputs(logcumsumexp(a.tensor("input"), a.integer("dim"))); }},
       {"sort", "input, dim, descending, *, stable",
        [](const A& a) { return Outputs(sort(a.tensor("input"), a.integer("dim", -1), a.flag("descending", false))); }},
       {"argsort", "input, dim, descending",

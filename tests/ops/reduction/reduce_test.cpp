@@ -340,3 +340,47 @@ TEST_CASE("logsumexp and softmax of nothing but -infinity ask nothing of it wher
   const Tensor part = gradus::tensor({-kInf, 0.0}, {.dtype = gradus::float64, .requires_grad = true});
   CHECK(values(gradient(logsumexp(part, 0), part, gradus::ones({}, {.dtype = gradus::float64}))) == Values{0, 1});
 }
+
+TEST_CASE("logcumsumexp is exact where exponentials are beyond double, float32 sums in float64, and integers are refused") {
+  CHECK(values(logcumsumexp(gradus::tensor({1e6, 1e6, -1e6}, {.dtype = gradus::float64}), 0)) ==
+        Values{1e6, 1e6 + std::log(2.0), 1e6 + std::log(2.0)});
+  const Tensor x = gradus::zeros({1000000});
+  CHECK(logcumsumexp(x, 0)[-1].item() == doctest::Approx(std::log(1e6)).epsilon(1e-7));
+  CHECK(error_of<gradus::DTypeError>([] { logcumsumexp(gradus::ones({3}, {.dtype = gradus::int64}), 0); }) ==
+        "logcumsumexp: takes float32 or float64, got int64; convert with .to(gradus::float32)");
+}
+
+TEST_CASE("logcumsumexp passes back what each element had a share in, far apart and for gradients of both signs and 0") {
+  const Tensor x = gradus::tensor({-800.0, 800.0, -800.0, 801.0}, {.dtype = gradus::float64, .requires_grad = true});
+  const Tensor dy = gradus::tensor({3.0, 0.0, -2.0, 5.0}, {.dtype = gradus::float64});
+  const double late = 5 / (1 + std::exp(1.0));
+  for (bool create_graph : {false, true}) {
+    const Values dx = values(gradient(logcumsumexp(x, 0), x, dy, create_graph));
+    const Values want{3, late - 2, 0, 5 - late};
+    for (size_t i = 0; i < 4; ++i) CHECK(dx[i] == doctest::Approx(want[i]).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("logcumsumexp's gradient has a derivative where it is 0, which logarithms of it have not") {
+  const Tensor x = gradus::tensor({0.5, -0.25, 1.5}, {.dtype = gradus::float64, .requires_grad = true});
+  const Tensor dy = gradus::tensor({0.0, 0.0, 1.0}, {.dtype = gradus::float64, .requires_grad = true});
+  const Tensor y = logcumsumexp(x, 0), dx = gradus::autograd::grad({y}, {x}, {dy}, {.create_graph = true})[0];
+  const Values by_dy = values(gradus::autograd::grad({dx.sum()}, {dy})[0]);
+  for (double v : by_dy) CHECK(v == doctest::Approx(1));  // the shares of each place add up to 1
+}
+
+TEST_CASE("logcumsumexp gives elements of -infinity no gradient, first or second, where nothing else has come too") {
+  const Tensor x = gradus::tensor({-kInf, -kInf, 1.0, 2.0, -kInf}, {.dtype = gradus::float64, .requires_grad = true});
+  CHECK(values(logcumsumexp(x, 0))[0] == -kInf);
+  const double share = 1 / (1 + std::exp(1.0));
+  const Tensor ones = gradus::ones({5}, {.dtype = gradus::float64});
+  for (bool create_graph : {false, true}) {
+    const Values dx = values(gradient(logcumsumexp(x, 0), x, ones, create_graph)), want{0, 0, 1 + 2 * share, 2 - 2 * share, 0};
+    for (size_t i = 0; i < 5; ++i) CHECK(dx[i] == doctest::Approx(want[i]));
+  }
+  const Tensor dx = gradient(logcumsumexp(x, 0), x, ones, true);
+  const Values second = values(gradus::autograd::grad({dx[2]}, {x})[0]);
+  const double curve = 2 * share * (1 - share);
+  const Values want{0, 0, curve, -curve, 0};
+  for (size_t i = 0; i < 5; ++i) CHECK(second[i] == doctest::Approx(want[i]));
+}

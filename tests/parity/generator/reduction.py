@@ -174,6 +174,18 @@ def along(w):
         case.only(Fixed(f64(1.0, NAN, 2.0)), 0)
         bad_dims(case, False)
     w.op("cumprod")(f64(2.0, 0.0, 3.0, 0.0, 4.0), 0)
+    case = w.op("logcumsumexp")
+    for shape, dim in ALONG:
+        case(n(*shape), dim)
+    case.only(n(2, 5) * 300 + 500, 1)
+    case(f64(20.0, -20.0, 0.0, 25.0, -1.0), 0)
+    case(n(0, 3), 0)
+    case(n(3, 0), 0)
+    case.expanded(n(3, 2), 0)
+    for x in (f64(1.0, -INF, 2.0), f64(1.0, INF, 2.0), f64(INF, -INF), f64(1.0, NAN, 2.0)):
+        case.only(x, 0)
+    case.refused(ints(5, 2, 3), 1)
+    bad_dims(case, False)
 
 
 def ordered(w):
