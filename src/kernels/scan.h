@@ -1,7 +1,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 
 #include "core/array.h"
@@ -30,15 +32,81 @@ void scan(int64_t outer, int64_t length, int64_t inner, const T* x, T* y, double
   });
 }
 
-/// y_k = x_k + f_k y_(k-1), kept in an accumulator: a running total that the factor f_k lets fade before x_k is added. f_0 is not read.
+/// e^x summed over the numbers so far, by the largest of them, so that nothing overflows: ln of the sum is top + ln(sum).
+struct ExponentialSum {
+  double top = -std::numeric_limits<double>::infinity(), sum = 0;
+
+  void add(double x) {
+    if (x > top) {
+      sum = sum * std::exp(top - x) + 1;
+      top = x;
+    } else {
+      sum += x == top ? 1 : std::exp(x - top);  // equal infinities too
+    }
+  }
+  double log() const { return top + std::log(sum); }
+  /// The share of one of the numbers; none for -infinity, also where there is nothing else.
+  double share_of(double x) const { return x == -std::numeric_limits<double>::infinity() ? 0 : std::exp(x - top) / sum; }
+  /// This sum over a later one, at most 1.
+  double over(const ExponentialSum& later) const { return (top == later.top ? 1 : std::exp(top - later.top)) * (sum / later.sum); }
+};
+
+/// y_k = ln(e^(x_0) + … + e^(x_k))
 template <class T>
-void fading_scan(int64_t outer, int64_t length, int64_t inner, const T* x, const T* f, T* y) {
+void log_sums(int64_t outer, int64_t length, int64_t inner, const T* x, T* y) {
   for_each_run(outer, length, inner, [=](int64_t first) {
-    Accumulator<T> total = 0;
+    ExponentialSum total;
     for (int64_t k = 0; k < length; ++k) {
       const int64_t at = first + k * inner;
-      total = k == 0 ? static_cast<Accumulator<T>>(x[at]) : static_cast<Accumulator<T>>(f[at]) * total + static_cast<Accumulator<T>>(x[at]);
-      y[at] = static_cast<T>(total);
+      total.add(static_cast<double>(x[at]));
+      y[at] = static_cast<T>(total.log());
+    }
+  });
+}
+
+namespace detail {
+
+/// a * b, where nothing of NaN and infinity is nothing.
+inline double times(double a, double b) { return a == 0 ? 0 : a * b; }
+
+}  // namespace detail
+
+/// y_k = the sum over j <= k of v_j e^(x_j) / t_k, where t_k = e^(x_0) + … + e^(x_k): the mean of v so far, weighted by e^x. By
+/// y_k = t_(k-1) / t_k y_(k-1) + e^(x_k) / t_k v_k, in which no factor is larger than 1.
+template <class T>
+void exponential_means(int64_t outer, int64_t length, int64_t inner, const T* x, const T* v, T* y) {
+  for_each_run(outer, length, inner, [=](int64_t first) {
+    ExponentialSum total;
+    double mean = 0;
+    for (int64_t k = 0; k < length; ++k) {
+      const int64_t at = first + k * inner;
+      const ExponentialSum before = total;
+      total.add(static_cast<double>(x[at]));
+      mean =
+          detail::times(mean, before.over(total)) + detail::times(static_cast<double>(v[at]), total.share_of(static_cast<double>(x[at])));
+      y[at] = static_cast<T>(mean);
+    }
+  });
+}
+
+/// y_j = the sum over k >= j of v_k e^(x_j) / t_k, the adjoint of exponential_means: e^(x_j) / t_j s_j with s_j = v_j + t_j / t_(j+1)
+/// s_(j+1).
+template <class T>
+void exponential_shares(int64_t outer, int64_t length, int64_t inner, const T* x, const T* v, T* y) {
+  Array<ExponentialSum> totals(static_cast<size_t>(length));
+  for_each_run(outer, length, inner, [&](int64_t first) {
+    ExponentialSum total;
+    for (int64_t k = 0; k < length; ++k) {
+      total.add(static_cast<double>(x[first + k * inner]));
+      totals[static_cast<size_t>(k)] = total;
+    }
+    double sum = 0;
+    for (int64_t j = length; j-- > 0;) {
+      const int64_t at = first + j * inner;
+      const ExponentialSum here = totals[static_cast<size_t>(j)];
+      sum = static_cast<double>(v[at]) + detail::times(sum, here.over(total));
+      y[at] = static_cast<T>(detail::times(sum, here.share_of(static_cast<double>(x[at]))));
+      total = here;
     }
   });
 }

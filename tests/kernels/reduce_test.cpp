@@ -60,23 +60,44 @@ TEST_CASE("running totals, products and orders are those of plain loops") {
     std::vector<float> y(x.size()), product(static_cast<size_t>(s.outer * s.inner));
     std::vector<int64_t> places(x.size());
     kernels::scan(s.outer, s.length, s.inner, x.data(), y.data(), 0, [](double a, double b) { return a + b; });
-    std::vector<float> fading(x.size());
-    const std::vector<float> factors(x.rbegin(), x.rend());
-    kernels::fading_scan(s.outer, s.length, s.inner, x.data(), factors.data(), fading.data());
     kernels::product(s.outer, s.length, s.inner, x.data(), product.data());
     kernels::order(s.outer, s.length, s.inner, x.data(), s.length, false, places.data());
     for (int64_t o = 0; o < s.outer; ++o)
       for (int64_t i = 0; i < s.inner; ++i) {
         const auto at = [&](int64_t k) { return static_cast<size_t>((o * s.length + k) * s.inner + i); };
-        double sum = 0, times = 1, left = 0;
+        double sum = 0, times = 1;
         for (int64_t k = 0; k < s.length; ++k) {
           sum += static_cast<double>(x[at(k)]), times *= static_cast<double>(x[at(k)]);
           CHECK(y[at(k)] == static_cast<float>(sum));
-          left = static_cast<double>(x[at(k)]) + static_cast<double>(factors[at(k)]) * left;
-          CHECK(fading[at(k)] == doctest::Approx(left).epsilon(1e-5));
           if (k > 0) CHECK(x[at(places[at(k - 1)])] <= x[at(places[at(k)])]);
         }
         CHECK(product[static_cast<size_t>(o * s.inner + i)] == static_cast<float>(times));
+      }
+  }
+}
+
+TEST_CASE("running log sums, means weighted by exponentials and their adjoints are those of plain loops") {
+  for (const Sizes& s : all_sizes) {
+    if (s.length > 300) continue;
+    CAPTURE(s.length);
+    const std::vector<float> x = numbers(static_cast<size_t>(s.outer * s.length * s.inner)), v(x.rbegin(), x.rend());
+    std::vector<float> totals(x.size()), means(x.size()), shares(x.size());
+    kernels::log_sums(s.outer, s.length, s.inner, x.data(), totals.data());
+    kernels::exponential_means(s.outer, s.length, s.inner, x.data(), v.data(), means.data());
+    kernels::exponential_shares(s.outer, s.length, s.inner, x.data(), v.data(), shares.data());
+    for (int64_t o = 0; o < s.outer; ++o)
+      for (int64_t i = 0; i < s.inner; ++i) {
+        const auto at = [&](int64_t k) { return static_cast<size_t>((o * s.length + k) * s.inner + i); };
+        std::vector<double> share(static_cast<size_t>(s.length));
+        double sum = 0, weighted = 0;
+        for (int64_t k = 0; k < s.length; ++k) {
+          sum += std::exp(static_cast<double>(x[at(k)])), weighted += std::exp(static_cast<double>(x[at(k)])) * v[at(k)];
+          CHECK(std::fabs(totals[at(k)] - std::log(sum)) <= 1e-6);
+          CHECK(std::fabs(means[at(k)] - weighted / sum) <= 1e-6);
+          for (int64_t j = 0; j <= k; ++j) share[static_cast<size_t>(j)] += v[at(k)] * std::exp(static_cast<double>(x[at(j)])) / sum;
+        }
+        for (int64_t j = 0; j < s.length; ++j)
+          CHECK(std::fabs(shares[at(j)] - share[static_cast<size_t>(j)]) <= 1e-6 * (1 + std::fabs(share[static_cast<size_t>(j)])));
       }
   }
 }

@@ -57,7 +57,8 @@ GRADUS_API Tensor sum_to(const Tensor& x, const Shape& shape);
 GRADUS_API Tensor cumsum(const Tensor& x, int64_t dim, std::optional<DType> dtype = {});
 /// y_i = x_0 * … * x_i along dim, likewise.
 GRADUS_API Tensor cumprod(const Tensor& x, int64_t dim, std::optional<DType> dtype = {});
-/// y_i = ln(e^x_0 + … + e^x_i) along dim, as stable as logsumexp. Throws DTypeError on integers: convert first.
+/// y_i = ln(e^(x_0) + … + e^(x_i)) along dim, from the largest of them on. An element of -infinity has no share in the gradient. Throws
+/// DTypeError on integers.
 GRADUS_API Tensor logcumsumexp(const Tensor& x, int64_t dim);
 
 /// The elements in order along dim, and where each was. Equal elements keep their order; NaN counts as the largest.

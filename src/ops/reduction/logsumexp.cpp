@@ -1,13 +1,11 @@
 #include "gradus/ops/reduction.h"
 
-#include <cmath>
 #include <limits>
 
 #include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/shape.h"
 #include "kernels/scan.h"
 #include "ops/reduction/reduction.h"
 
@@ -45,43 +43,49 @@ Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {
 
 namespace {
 
-/// ln(e^a + e^b), where also both can be the same infinity.
-double log_add_exp(double a, double b) {
-  const double low = a < b ? a : b, high = a < b ? b : a;
-  return low == high && std::isinf(low) ? low : high + std::log1p(std::exp(low - high));
-}
+// With t_k = logcumsumexp(x)_k its derivative by x_j is the share e^(x_j - t_k) for j <= k, 0 beyond, taken from sums that the largest
+// number so far divides, since t_k is rounded. `shares` multiplies a gradient by that matrix, `means` by the transposed one; each has the
+// other in its own derivative, so that they can be differentiated as often as one likes. Neither takes a logarithm of what it multiplies,
+// which has both signs.
 
-/// first and then x without its last slice: x, one place further along dim.
-Tensor one_further(const Tensor& x, const Tensor& first, int64_t dim) { return cat({first, narrow(x, dim, 0, x.size(dim) - 1)}, dim); }
+Tensor shares(const Tensor& x, const Tensor& v, int64_t dim);
 
-/// y_k = x_k + f_k y_(k-1) along dim; f_0 is not read. The adjoint, h_k = dy_k + f_(k+1) h_(k+1), is the same from the other end, so that
-/// all of it can be differentiated again.
-Tensor fading_total(Op op, const Tensor& x, const Tensor& f, int64_t dim) {
-  Tensor y = op.empty(x.shape(), x.dtype());
-  const Folded a = folded_along(op, x, dim), b = folded_along(op, f, dim);
-  dispatch_floating(op, x.dtype(), [&]<class T>() {
-    kernels::fading_scan(a.outer, a.length, a.inner, a.dense.data<T>(), b.dense.data<T>(), y.data<T>());
-  });
-  const auto adjoint = [op, dim](const Tensor& dy, const Tensor& factors) {
-    const Tensor back = flip(factors, dim);
-    return flip(fading_total(op, flip(dy, dim), one_further(back, narrow(back, dim, 0, 1), dim), dim), dim);
-  };
-  return op.record(y, wrt(x, [adjoint, f = Saved(f)](const Tensor& dy) { return adjoint(dy, *f); }),
-                   wrt(f, [adjoint, dim, f = Saved(f)](const Tensor& dy, const Tensor& total) {
-                     return adjoint(dy, *f) * one_further(total, zeros_like(narrow(total, dim, 0, 1)), dim);
-                   }));
-}
-
-/// The sum over k >= i of dy_k e^(y_i - y_k). Since y never falls, no factor from one element to the next is above 1; and unlike logarithms
-/// of what came in, factors do for gradients of both signs and for 0, which keeps a derivative.
-Tensor total_behind(Op op, const Tensor& dy, const Tensor& y, int64_t dim) {
-  const Tensor back = flip(y, dim), before = one_further(back, narrow(back, dim, 0, 1), dim), step = sub(back, before);
-  Tensor same_infinity;
+/// v * m, where nothing of NaN is nothing.
+Tensor times(const Tensor& v, const Tensor& m) {
+  Tensor none;
   {
     NoGradGuard no_grad;
-    same_infinity = logical_and(isnan(step), eq(back, before));
+    none = logical_and(isnan(m), eq(v, 0));
   }
-  return flip(fading_total(op, flip(dy, dim), exp(masked_fill(step, same_infinity, 0)), dim), dim);
+  return mul(v, masked_fill(m, none, 0));
+}
+
+/// The sum over j <= k of v_j e^(x_j - t_k).
+Tensor means(const Tensor& x, const Tensor& v, int64_t dim) {
+  constexpr Op op("logcumsumexp_means");
+  Tensor y = op.empty(x.shape(), x.dtype());
+  const Folded a = folded_along(op, x, dim), b = folded_along(op, v, dim);
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
+    kernels::exponential_means(a.outer, a.length, a.inner, a.dense.data<T>(), b.dense.data<T>(), y.data<T>());
+  });
+  return op.record(y,
+                   wrt(x, [x = Saved(x), v = Saved(v), dim](
+                              const Tensor& w, const Tensor& m) { return *v * shares(*x, w, dim) - shares(*x, times(w, m), dim); }),
+                   wrt(v, [x = Saved(x), dim](const Tensor& w) { return shares(*x, w, dim); }));
+}
+
+/// The sum over k >= j of v_k e^(x_j - t_k).
+Tensor shares(const Tensor& x, const Tensor& v, int64_t dim) {
+  constexpr Op op("logcumsumexp_backward");
+  Tensor y = op.empty(x.shape(), x.dtype());
+  const Folded a = folded_along(op, x, dim), b = folded_along(op, v, dim);
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
+    kernels::exponential_shares(a.outer, a.length, a.inner, a.dense.data<T>(), b.dense.data<T>(), y.data<T>());
+  });
+  return op.record(y,
+                   wrt(x, [x = Saved(x), v = Saved(v), dim](
+                              const Tensor& w, const Tensor& s) { return w * s - shares(*x, times(*v, means(*x, w, dim)), dim); }),
+                   wrt(v, [x = Saved(x), dim](const Tensor& w) { return means(*x, w, dim); }));
 }
 
 }  // namespace
@@ -89,15 +93,10 @@ Tensor total_behind(Op op, const Tensor& dy, const Tensor& y, int64_t dim) {
 Tensor logcumsumexp(const Tensor& x, int64_t dim) {
   constexpr Op op("logcumsumexp");
   op.takes(x);
-  const Folded a = folded_along(op, x, dim);
   Tensor y = op.empty(x.shape(), x.dtype());
-  dispatch_floating(op, x.dtype(), [&]<class T>() {
-    kernels::scan(a.outer, a.length, a.inner, a.dense.data<T>(), y.data<T>(), -std::numeric_limits<double>::infinity(), log_add_exp);
-  });
-  return op.record(y, wrt(x, [op, dim, x = Saved(x)](const Tensor& dy, const Tensor& out) {
-                     if (dy.dim() == 0 || dy.numel() == 0) return dy;
-                     return softmax_share(*x, total_behind(op, dy, out, dim), out);
-                   }));
+  const Folded a = folded_along(op, x, dim);
+  dispatch_floating(op, x.dtype(), [&]<class T>() { kernels::log_sums(a.outer, a.length, a.inner, a.dense.data<T>(), y.data<T>()); });
+  return op.record(y, wrt(x, [x = Saved(x), dim](const Tensor& dy) { return shares(*x, dy, dim); }));
 }
 
 }  // namespace gradus

@@ -337,50 +337,105 @@ TEST_CASE("logsumexp and softmax of nothing but -infinity ask nothing of it wher
       CHECK(values(gradient(log_softmax(x, dim), x, zeros, create_graph)) == Values{0, 0, 0, 0});
     }
   }
+  const Tensor none = gradus::full({3}, -kInf, {.dtype = gradus::float64, .requires_grad = true});
+  const Tensor slope = gradient(logsumexp(none, 0), none, gradus::ones({}, {.dtype = gradus::float64}), true);
+  CHECK(values(gradient(slope, none, gradus::ones({3}, {.dtype = gradus::float64}))) == Values{0, 0, 0});
   const Tensor part = gradus::tensor({-kInf, 0.0}, {.dtype = gradus::float64, .requires_grad = true});
   CHECK(values(gradient(logsumexp(part, 0), part, gradus::ones({}, {.dtype = gradus::float64}))) == Values{0, 1});
 }
 
-TEST_CASE("logcumsumexp is exact where exponentials are beyond double, float32 sums in float64, and integers are refused") {
-  CHECK(values(logcumsumexp(gradus::tensor({1e6, 1e6, -1e6}, {.dtype = gradus::float64}), 0)) ==
-        Values{1e6, 1e6 + std::log(2.0), 1e6 + std::log(2.0)});
-  const Tensor x = gradus::zeros({1000000});
-  CHECK(logcumsumexp(x, 0)[-1].item() == doctest::Approx(std::log(1e6)).epsilon(1e-7));
-  CHECK(error_of<gradus::DTypeError>([] { logcumsumexp(gradus::ones({3}, {.dtype = gradus::int64}), 0); }) ==
-        "logcumsumexp: takes float32 or float64, got int64; convert with .to(gradus::float32)");
+namespace {
+
+Tensor leaf(const Values& v, gradus::DType dtype = gradus::float64) {
+  return gradus::from_vector(v, {static_cast<int64_t>(v.size())}).to(dtype).detach().requires_grad_();
+}
+Tensor weights(const Values& v, gradus::DType dtype = gradus::float64) { return leaf(v, dtype).detach(); }
+
+void check_near(const Values& got, const Values& want) {
+  REQUIRE(got.size() == want.size());
+  for (size_t i = 0; i < got.size(); ++i) CHECK(std::fabs(got[i] - want[i]) <= 1e-14);
 }
 
-TEST_CASE("logcumsumexp passes back what each element had a share in, far apart and for gradients of both signs and 0") {
-  const Tensor x = gradus::tensor({-800.0, 800.0, -800.0, 801.0}, {.dtype = gradus::float64, .requires_grad = true});
-  const Tensor dy = gradus::tensor({3.0, 0.0, -2.0, 5.0}, {.dtype = gradus::float64});
-  const double late = 5 / (1 + std::exp(1.0));
-  for (bool create_graph : {false, true}) {
-    const Values dx = values(gradient(logcumsumexp(x, 0), x, dy, create_graph));
-    const Values want{3, late - 2, 0, 5 - late};
-    for (size_t i = 0; i < 4; ++i) CHECK(dx[i] == doctest::Approx(want[i]).epsilon(1e-12));
+/// The gradient of sum(w * logcumsumexp(x)), plain and recorded, which must agree.
+Values slope(const Tensor& x, const Tensor& w) {
+  const Values plain = values(gradient(gradus::logcumsumexp(x, 0), x, w)),
+               recorded = values(gradient(gradus::logcumsumexp(x, 0), x, w, true));
+  for (size_t i = 0; i < plain.size(); ++i) CHECK((plain[i] == recorded[i] || (std::isnan(plain[i]) && std::isnan(recorded[i]))));
+  return plain;
+}
+
+}  // namespace
+
+TEST_CASE("logcumsumexp is logsumexp of all that is so far, along every dimension and whatever the strides") {
+  gradus::manual_seed(1);
+  const Tensor dense = gradus::randn({3, 4, 2}, {.dtype = gradus::float64});
+  for (const Tensor& x : {dense, dense.permute({2, 0, 1}), dense.slice(1, 1, 4, 2)})
+    for (int64_t dim : {0, 1, -1}) {
+      const Tensor y = gradus::logcumsumexp(x, dim);
+      for (int64_t k = 0; k < x.size(dim); ++k)
+        CHECK(gradus::allclose(y.select(dim, k), gradus::logsumexp(x.narrow(dim, 0, k + 1), dim), 1e-14, 1e-14));
+    }
+}
+
+TEST_CASE("the gradient of logcumsumexp has both signs, keeps 0, and holds for numbers far apart") {
+  for (gradus::DType dtype : {gradus::float32, gradus::float64}) {
+    check_near(slope(leaf({0, 1000, -1000, 1000}, dtype), weights({1, -2, 0, 4}, dtype)), {1, 0, 0, 2});
+    CHECK(slope(leaf({1e30, 0, -1e30}, dtype), weights({-1, 2, -3}, dtype)) == Values{-2, 0, 0});
+    CHECK(slope(leaf({3, 1, 2}, dtype), weights({0, 0, 0}, dtype)) == Values{0, 0, 0});
+    // x - max is small, x itself is not: what float32 rounds off 10000 + ln 2 is not in the gradient.
+    const Values even = slope(leaf({10000, 10000, 10000}, dtype), weights({0, 0, -3}, dtype));
+    for (double v : even) CHECK(v == doctest::Approx(-1).epsilon(1e-6));
   }
 }
 
-TEST_CASE("logcumsumexp's gradient has a derivative where it is 0, which logarithms of it have not") {
-  const Tensor x = gradus::tensor({0.5, -0.25, 1.5}, {.dtype = gradus::float64, .requires_grad = true});
-  const Tensor dy = gradus::tensor({0.0, 0.0, 1.0}, {.dtype = gradus::float64, .requires_grad = true});
-  const Tensor y = logcumsumexp(x, 0), dx = gradus::autograd::grad({y}, {x}, {dy}, {.create_graph = true})[0];
-  const Values by_dy = values(gradus::autograd::grad({dx.sum()}, {dy})[0]);
-  for (double v : by_dy) CHECK(v == doctest::Approx(1));  // the shares of each place add up to 1
+TEST_CASE("an element of -infinity has no share in logcumsumexp, first or second derivative, also where there is nothing else") {
+  const Tensor x = leaf({-kInf, -kInf, 1, -kInf, 1});
+  const Values y = values(gradus::logcumsumexp(x, 0));
+  CHECK(y[1] == -kInf);
+  CHECK(y[3] == 1);
+  CHECK(y[4] == doctest::Approx(1 + std::log(2.0)));
+  const Tensor w = leaf({1, -2, 3, 0, 5});
+  check_near(slope(x, w.detach()), {0, 0, 5.5, 0, 2.5});
+  const auto second = gradus::autograd::grad({gradient(gradus::logcumsumexp(x, 0), x, w, true)}, {x, w}, {weights({1, 1, 1, 1, 3})});
+  check_near(values(second[0]), {0, 0, -2.5, 0, 2.5});
+  check_near(values(second[1]), {0, 0, 1, 1, 2});
 }
 
-TEST_CASE("logcumsumexp gives elements of -infinity no gradient, first or second, where nothing else has come too") {
-  const Tensor x = gradus::tensor({-kInf, -kInf, 1.0, 2.0, -kInf}, {.dtype = gradus::float64, .requires_grad = true});
-  CHECK(values(logcumsumexp(x, 0))[0] == -kInf);
-  const double share = 1 / (1 + std::exp(1.0));
-  const Tensor ones = gradus::ones({5}, {.dtype = gradus::float64});
-  for (bool create_graph : {false, true}) {
-    const Values dx = values(gradient(logcumsumexp(x, 0), x, ones, create_graph)), want{0, 0, 1 + 2 * share, 2 - 2 * share, 0};
-    for (size_t i = 0; i < 5; ++i) CHECK(dx[i] == doctest::Approx(want[i]));
+TEST_CASE("where nothing is asked of NaN or of infinity logcumsumexp passes nothing back from it") {
+  for (double end : {kNan, kInf}) {
+    const Tensor x = leaf({1, 1, end, 0}), w = leaf({1, 2, 0, 0});
+    check_near(slope(x, w.detach()), {2, 1, 0, 0});
+    const Values second =
+        values(gradus::autograd::grad({gradient(gradus::logcumsumexp(x, 0), x, w, true)}, {x}, {weights({1, 0, 0, 0})})[0]);
+    check_near(second, {0.5, -0.5, 0, 0});
   }
-  const Tensor dx = gradient(logcumsumexp(x, 0), x, ones, true);
-  const Values second = values(gradus::autograd::grad({dx[2]}, {x})[0]);
-  const double curve = 2 * share * (1 - share);
-  const Values want{0, 0, curve, -curve, 0};
-  for (size_t i = 0; i < 5; ++i) CHECK(second[i] == doctest::Approx(want[i]));
+  CHECK(std::isnan(slope(leaf({1, kNan}), weights({0, 1}))[0]));
+  const Values beyond = slope(leaf({1, kInf, 2}), weights({1, 1, 1}));
+  CHECK(beyond[0] == 1);
+  CHECK(beyond[2] == 0);
+}
+
+TEST_CASE("logcumsumexp can be differentiated three times") {
+  gradus::manual_seed(2);
+  check_gradients([](const Tensors& in) { return gradus::logcumsumexp(in[0], 1); }, {input({2, 4, 2})});
+  check_gradients([](const Tensors& in) { return gradient(gradus::logcumsumexp(in[0].exp(), 0), in[0], in[1], true); },
+                  {input({4}), input({4})});
+}
+
+TEST_CASE("a long logcumsumexp of float32 keeps its digits") {
+  gradus::manual_seed(3);
+  const Tensor x = gradus::randn({100000}), far = x.to(gradus::float64);
+  CHECK(gradus::allclose(gradus::logcumsumexp(x, 0).to(gradus::float64), gradus::logcumsumexp(far, 0), 1e-7, 0));
+  const Tensor ones = gradus::full({100000}, 0.0);
+  CHECK(gradus::logcumsumexp(ones, 0)[-1].item() == doctest::Approx(std::log(100000.0)).epsilon(1e-7));
+}
+
+TEST_CASE("logcumsumexp refuses integers and dimensions that are not there, and has PyTorch's name in the graph") {
+  CHECK(error_of<gradus::DTypeError>([] {
+          gradus::logcumsumexp(gradus::tensor({1, 2}), 0);
+        }) == "logcumsumexp: takes float32 or float64, got int64; convert with .to(gradus::float32)");
+  CHECK(error_of<gradus::IndexError>([] {
+          gradus::logcumsumexp(gradus::zeros({2, 3}), 2);
+        }).starts_with("logcumsumexp: dimension 2 is out of range"));
+  CHECK(gradus::logcumsumexp(leaf({1, 2}), 0).grad_fn() == "LogcumsumexpBackward0");
 }

@@ -176,15 +176,17 @@ def along(w):
     w.op("cumprod")(f64(2.0, 0.0, 3.0, 0.0, 4.0), 0)
     case = w.op("logcumsumexp")
     for shape, dim in ALONG:
-        case(n(*shape), dim)
-    case.only(n(2, 5) * 300 + 500, 1)
-    case(f64(20.0, -20.0, 0.0, 25.0, -1.0), 0)
+        case(n(*shape) * 2, dim)
     case(n(0, 3), 0)
-    case(n(3, 0), 0)
+    case(n(2, 0), 1)
     case.expanded(n(3, 2), 0)
-    for x in (f64(1.0, -INF, 2.0), f64(1.0, INF, 2.0), f64(INF, -INF), f64(1.0, NAN, 2.0)):
-        case.only(x, 0)
-    case.refused(ints(5, 2, 3), 1)
+    case.only(f64(0.0, 1000.0, -1000.0, 1000.5, -2000.0), 0)  # in float32 PyTorch's gradient has e^x of a rounded 1000
+    case.only(f64(1.0, -INF, 2.0, -INF), 0)
+    case.only(f64(-INF, -INF, 1.0, 2.0), 0)
+    case.only(f64(1.0, INF, 2.0), 0)
+    case.only(f64(1.0, NAN, 2.0), 0)
+    case.refused(ints(9, 3), 0)
+    case.refused(bools(3), 0)
     bad_dims(case, False)
 
 
