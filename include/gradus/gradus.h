@@ -12,6 +12,7 @@
 #include "gradus/ops.h"
 #include "gradus/optim.h"
 #include "gradus/parallel.h"
+#include "gradus/plot.h"
 #include "gradus/profiler.h"
 #include "gradus/random.h"
 #include "gradus/tensor.h"
