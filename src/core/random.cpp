@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 #include <type_traits>
+#include <utility>
 
 #include "core/fork.h"
 #include "core/isa.h"
@@ -90,8 +91,15 @@ Shared& shared() {
 
 [[maybe_unused]] const bool prepared =
     at_fork(ForkOrder::Generator, {.before = [] { shared().mutex.lock(); }, .after = [] { shared().mutex.unlock(); }});
+
+constinit thread_local Generator* own = nullptr;
 }  // namespace
 
-LockedGenerator::LockedGenerator() : generator_(shared().generator), lock_(shared().mutex) {}
+GeneratorScope::GeneratorScope(Generator& generator) noexcept : before_(std::exchange(own, &generator)) {}
+GeneratorScope::~GeneratorScope() { own = before_; }
+
+LockedGenerator::LockedGenerator() : generator_(own ? *own : shared().generator) {
+  if (!own) lock_ = std::unique_lock(shared().mutex);
+}
 
 }  // namespace gradus

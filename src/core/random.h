@@ -59,7 +59,19 @@ class Generator {
   std::optional<double> second_normal_;
 };
 
-/// The generator that manual_seed seeds, locked for as long as the value lives.
+/// While it lives, this thread draws from a generator of its own in the place of the one that manual_seed seeds.
+class GeneratorScope {
+ public:
+  explicit GeneratorScope(Generator& generator) noexcept;
+  ~GeneratorScope();
+  GeneratorScope(const GeneratorScope&) = delete;
+  GeneratorScope& operator=(const GeneratorScope&) = delete;
+
+ private:
+  Generator* before_;
+};
+
+/// The generator that manual_seed seeds, locked for as long as the value lives; inside a GeneratorScope that one's, which needs no lock.
 class LockedGenerator {
  public:
   LockedGenerator();

@@ -229,6 +229,8 @@ void replace_pool() {
 
 void run_pieces(int64_t pieces, FunctionRef<void(int64_t piece)> body) { pool().run(pieces, body); }
 
+void leave_pool_to_others() noexcept { inside_pool = true; }
+
 void set_num_threads(int threads) {
   check<ValueError>(threads >= 1 && threads <= kMaxThreads, "set_num_threads: {} threads; give 1 to {}", threads, kMaxThreads);
   pool().resize(threads);

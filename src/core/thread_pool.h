@@ -11,6 +11,9 @@ namespace gradus {
 /// uses the pool, runs on the calling thread alone.
 void run_pieces(int64_t pieces, FunctionRef<void(int64_t piece)> body);
 
+/// From now on what this thread computes runs on it alone, and leaves the pool to others.
+void leave_pool_to_others() noexcept;
+
 template <class Body>
 void parallel_pieces(int64_t pieces, const Body& body) {
   if (pieces == 1) return body(int64_t{0});

@@ -1,5 +1,6 @@
+#include "gradus/data/dataset.h"
 #include "core/check.h"
-#include "gradus/data.h"
+#include "gradus/data/strips.h"
 #include "gradus/ops/shape.h"
 
 namespace gradus::data {
@@ -37,6 +38,12 @@ std::vector<Tensor> DefaultCollate::operator()(const std::vector<std::vector<Ten
     batch.push_back(stack(column));
   }
   return batch;
+}
+
+StripBlock DefaultCollate::operator()(const std::vector<StripBlock>& blocks) const {
+  check<ValueError>(blocks.size() == 1, "DataLoader: a batch of {} blocks of Strips, each of which is a batch; leave batch_size at 1",
+                    blocks.size());
+  return blocks[0];
 }
 
 }  // namespace gradus::data

@@ -2,7 +2,7 @@
 
 #include "core/check.h"
 #include "gradus/creation.h"
-#include "gradus/data.h"
+#include "gradus/data/pad_sequence.h"
 #include "gradus/ops/shape.h"
 
 namespace gradus::data {

@@ -312,7 +312,7 @@ const std::vector<Call> calls{
 /// What gives vectors that the caller owns, and that `operator new` pays for. In place of std::bad_alloc the address sanitizer ends the
 /// program.
 const std::vector<Call> calls_for_vectors{
-    {"data::BatchSampler", [](int64_t n) { data::BatchSampler(n, {.batch_size = 4, .shuffle = true}).order(0); }},
+    {"data::BatchSampler", [](int64_t n) { data::BatchSampler(n, {.batch_size = 4, .shuffle = true}).batches(0); }},
 };
 
 constexpr bool address_sanitized =

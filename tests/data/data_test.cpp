@@ -263,6 +263,7 @@ TEST_CASE("a DataLoader and a BatchSampler that were moved from give no batches,
   data::DataLoader to = std::move(from);
   // NOLINTBEGIN(bugprone-use-after-move)
   CHECK(from.size() == 0);
+  CHECK_THROWS_WITH_AS(from.dataset(), "DataLoader: the loader was moved from; use the one that it was moved to", gradus::StateError);
   for (const Tensor& batch : from) CHECK(!batch.defined());  // not reached
   ++cursor;
   CHECK(cursor == from.end());
@@ -274,11 +275,11 @@ TEST_CASE("a DataLoader and a BatchSampler that were moved from give no batches,
   data::BatchSampler sampler(5, {.batch_size = 2, .shuffle = true, .seed = 1});
   const data::BatchSampler moved = std::move(sampler);
   CHECK(sampler.size() == 0);
-  CHECK(sampler.order(0).empty());
-  CHECK_THROWS_AS(sampler.batch({}, 0), gradus::IndexError);
-  CHECK_THROWS_AS(moved.batch({0, 1}, 0), gradus::ValueError);
-  CHECK(moved.order(0).size() == 5);
+  CHECK(sampler.batches(0).order.empty());
+  CHECK_THROWS_AS(sampler.batches(0)[0], gradus::IndexError);
+  CHECK(moved.batches(0).order.size() == 5);
+  CHECK_THROWS_AS(moved.batches(0)[3], gradus::IndexError);
   sampler = moved;
-  CHECK(sampler.order(0) == moved.order(0));
+  CHECK(sampler.batches(0).order == moved.batches(0).order);
   // NOLINTEND(bugprone-use-after-move)
 }
