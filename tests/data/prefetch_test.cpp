@@ -251,3 +251,20 @@ TEST_CASE("the loop's body and the thread compute at the same time") {
   for (auto& batch : loader) sum += gradus::matmul(batch, big)[0][0].item();
   CHECK(sum == 64.0 * 64 * (0 + 58) * 30 / 2);
 }
+
+TEST_CASE("a loop goes on in a child of fork(), with the same batches, and in the parent") {
+  auto plain = numbers_loader(30, {.batch_size = 2, .shuffle = true, .seed = 1});
+  const Batches expected = epoch_of(plain);
+  auto loader = numbers_loader(30, {.batch_size = 2, .shuffle = true, .seed = 1, .prefetch = 3});
+  auto it = loader.begin();
+  Batches found{*it};
+  ++it;
+  const pid_t child = fork();
+  for (; it != loader.end(); ++it) found.push_back(*it);
+  if (child == 0) _exit(found == expected ? 0 : 1);
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(found == expected);
+}
