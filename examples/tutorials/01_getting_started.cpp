@@ -73,6 +73,17 @@ static void indexing() {
   std::cout << "above 19: " << large << "\n";
   std::cout << "one element: " << x[1][2][3].item<int64_t>() << "\n";
   // [end:picking]
+
+  region("writing");
+  // [start:writing]
+  Tensor scores = gradus::tensor({{1.0, -2.0, 3.0}, {-4.0, 5.0, -6.0}});  // (2, 3)
+  Tensor positive = scores > 0;                                           // (2, 3) boolean, as scores.gt(0)
+  scores[0] = 7;                                                          // the whole first row
+  scores.index({1, Slice{1, 3}}) = gradus::tensor({8.0, 9.0});            // two places of the second
+  std::cout << "positive:\n" << positive << "\n";
+  std::cout << "scores:\n" << scores << "\n";
+  std::cout << "above 7 and below 9: " << scores.index({(scores > 7) & (scores < 9)}) << "\n";
+  // [end:writing]
 }
 
 static void broadcasting() {
@@ -150,6 +161,84 @@ static void first_errors() {
   // [end:errors]
 }
 
+// [start:answer_1]
+void answer_1() {
+  Tensor x = gradus::tensor(2.0, {.requires_grad = true});  // ()
+  (x.pow(3) - x * 2).backward();
+  std::cout << "at 2: " << x.grad() << "\n";
+
+  Tensor points = gradus::linspace(-1, 1, 10).requires_grad_();  // (10)
+  (points.pow(3) - points * 2).sum().backward();                 // (10) -> ()
+  Tensor by_hand = points.detach().pow(2) * 3 - 2;               // (10)
+  std::cout << "at ten points, as by hand: " << (gradus::allclose(points.grad(), by_hand) ? "yes" : "no") << "\n";
+}
+// [end:answer_1]
+
+// [start:answer_2]
+void answer_2(double rate) {
+  Tensor a = gradus::tensor(2.0, {.requires_grad = true});
+  Tensor b = gradus::tensor(1.0, {.requires_grad = true});
+  for (int step = 0; step <= 20; ++step) {
+    Tensor loss = (a * 3 + b - 10).pow(2);
+    if (loss.item() < 0.0001 || step == 20) {
+      std::cout << "rate " << rate << ": " << (loss.item() < 0.0001 ? "done" : "not done") << " after " << step << " steps\n";
+      return;
+    }
+    a.set_grad({});
+    b.set_grad({});
+    loss.backward();
+    gradus::NoGradGuard no_grad;  // until the end of this round
+    a -= a.grad() * rate;
+    b -= b.grad() * rate;
+  }
+}
+// [end:answer_2]
+
+// [start:answer_3]
+// The loss after 500 steps on a wave of one year: x and y are (365, 1).
+double loss_after_training(const gradus::nn::Sequential& model, const Tensor& x, const Tensor& y) {
+  gradus::optim::Adam adam(model.parameters(), {.lr = 0.01});
+  for (int step = 0; step < 500; ++step) {
+    adam.zero_grad();
+    (model(x) - y).pow(2).mean().backward();
+    adam.step();
+  }
+  return (model(x) - y).pow(2).mean().item();
+}
+
+void answer_3() {
+  namespace nn = gradus::nn;
+  gradus::manual_seed(0);
+  const Tensor day = gradus::arange(365).unsqueeze(1);           // (365, 1) int64
+  const Tensor y = ((day - 80) * (2 * 3.14159265 / 365)).sin();  // (365, 1) float32
+  const Tensor x = day / 182.0 - 1;                              // (365, 1) float32
+  const auto network = [] { return nn::Sequential(nn::Linear(1, 16), nn::Tanh(), nn::Linear(16, 16), nn::Tanh(), nn::Linear(16, 1)); };
+  const nn::Sequential lines(nn::Linear(1, 16), nn::Linear(16, 16), nn::Linear(16, 1));
+  std::cout << "tanh, scaled days:   " << (loss_after_training(network(), x, y) < 0.01 ? "below 0.01" : "above 0.01") << "\n";
+  std::cout << "no tanh:             " << (loss_after_training(lines, x, y) < 0.1 ? "below 0.1" : "above 0.1") << "\n";
+  std::cout << "days from 0 to 364:  " << (loss_after_training(network(), day.to(gradus::float32), y) < 0.01 ? "below 0.01" : "above 0.01")
+            << "\n";
+  try {
+    network()(day);
+  } catch (const gradus::DTypeError& error) {
+    std::cout << error.what() << "\n";
+  }
+}
+// [end:answer_3]
+
+// [start:answer_4]
+void answer_4() {
+  namespace nn = gradus::nn;
+  const nn::Sequential saved(nn::Linear(1, 16), nn::Tanh(), nn::Linear(16, 16), nn::Tanh(), nn::Linear(16, 1));
+  const nn::Sequential other(nn::Linear(1, 8), nn::Tanh(), nn::Linear(8, 1));
+  try {
+    other.load_state_dict(saved.state_dict());
+  } catch (const gradus::Error& error) {
+    std::cout << error.what() << "\n";
+  }
+}
+// [end:answer_4]
+
 int main() {
   first_tensor();
   dtypes();
@@ -158,4 +247,12 @@ int main() {
   broadcasting();
   first_gradient();
   first_errors();
+  region("answer_1");
+  answer_1();
+  region("answer_2");
+  for (const double rate : {0.02, 0.2, 0.05}) answer_2(rate);
+  region("answer_3");
+  answer_3();
+  region("answer_4");
+  answer_4();
 }

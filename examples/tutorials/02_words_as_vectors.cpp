@@ -123,14 +123,14 @@ struct Neighbours {
   Tensor context;  // (pairs) int64
 };
 
-// Every word with each word at most two places to its left or right.
-Neighbours neighbours(const std::vector<std::vector<std::string>>& sentences, const text::Vocab& vocab) {
+// Every word with each word at most `reach` places to its left or right.
+Neighbours neighbours(const std::vector<std::vector<std::string>>& sentences, const text::Vocab& vocab, int reach = 2) {
   std::vector<int64_t> centre, context;
   for (const auto& sentence : sentences) {
     const std::vector<int64_t> words = vocab.to_indices(sentence);
     const int length = static_cast<int>(words.size());
     for (int i = 0; i < length; ++i)
-      for (int j = std::max(0, i - 2); j <= std::min(length - 1, i + 2); ++j)
+      for (int j = std::max(0, i - reach); j <= std::min(length - 1, i + reach); ++j)
         if (j != i) {
           centre.push_back(words[i]);
           context.push_back(words[j]);
@@ -276,10 +276,66 @@ static void one_step() {
   // [end:adam]
 }
 
+// [start:answer_1]
+void answer_1() {
+  const Tensor weight = gradus::ones({4, 3}, {.requires_grad = true});  // (V, E)
+  gradus::embedding(gradus::full({5}, 2), weight).sum().backward();     // (5) -> (5, E) -> ()
+  std::cout << weight.grad() << "\n";
+}
+// [end:answer_1]
+
+// [start:trained]
+// The page's model, trained on `sentences`, and how alike it finds some pairs of words.
+void train_and_compare(const std::vector<std::vector<std::string>>& sentences, int reach, int64_t embed) {
+  const text::Vocab vocab(sentences);
+  const auto [centre, context] = neighbours(sentences, vocab, reach);  // (pairs), (pairs)
+  gradus::manual_seed(0);
+  const SkipGram model(vocab.size(), embed);
+  gradus::optim::Adam adam(model.parameters(), {.lr = 0.05});
+  for (int step = 0; step < 200; ++step) {
+    adam.zero_grad();
+    gradus::cross_entropy(model(centre), context).backward();
+    adam.step();
+  }
+  gradus::NoGradGuard no_grad;
+  const Tensor table = cosines(model.embedding.weight);  // (V, V)
+  const auto print = [&](const char* a, const char* b) { std::printf("  %s-%s %5.2f", a, b, table[vocab[a]][vocab[b]].item()); };
+  print("girl", "sailor");
+  print("bread", "soup");
+  print("bread", "tea");
+  print("girl", "bread");
+  std::printf("\n");
+}
+// [end:trained]
+
+// [start:answer_3]
+std::vector<std::vector<std::string>> corpus_with_sales() {
+  std::vector<std::vector<std::string>> sentences = corpus();
+  for (const std::string& who : people) {
+    for (const std::string& food : foods) sentences.push_back({"the", who, "sells", food});
+    for (const std::string& drink : drinks) sentences.push_back({"the", who, "sells", drink});
+  }
+  return sentences;
+}
+// [end:answer_3]
+
 int main() {
   words_to_indices();
   lookup_is_a_product();
   padding();
   training();
   one_step();
+  region("answer_1");
+  answer_1();
+  region("answers");
+  // [start:answers]
+  std::printf("as on the page: ");
+  train_and_compare(corpus(), 2, 6);
+  std::printf("2. one place:   ");
+  train_and_compare(corpus(), 1, 6);
+  std::printf("3. with sales:  ");
+  train_and_compare(corpus_with_sales(), 2, 6);
+  std::printf("4. E = 2:       ");
+  train_and_compare(corpus(), 2, 2);
+  // [end:answers]
 }

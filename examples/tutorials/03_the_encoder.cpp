@@ -83,6 +83,23 @@ static void layers() {
   // [end:layers]
 }
 
+static void kinds() {
+  region("kinds");
+  // [start:kinds]
+  nn::GRU both_ways(3, 5, {.num_layers = 2, .bidirectional = true});
+  nn::LSTM lstm(3, 5, {.num_layers = 2});
+  Tensor some_words = gradus::randn({6, 4, 3});                // (steps 6, batch 4, embed 3)
+  nn::RNNOutput both = both_ways(some_words);                  // (6, 4, 2 * 5), (2 * 2, 4, 5)
+  nn::LSTMOutput cells = lstm(some_words);                     // (6, 4, 5), (2, 4, 5), (2, 4, 5)
+  nn::LSTMOutput on = lstm(some_words, cells.h_n, cells.c_n);  // goes on from there
+  std::cout << "GRU, both ways: output " << both.output.shape() << ", h_n " << both.h_n.shape() << "\n";
+  std::cout << "LSTM: output " << on.output.shape() << ", h_n " << on.h_n.shape() << ", c_n " << on.c_n.shape() << "\n";
+  Tensor last_forward = both.output[-1].slice(1, 0, 5), first_backward = both.output[0].slice(1, 5, 10);  // (4, 5) each
+  std::cout << "forward ends at the last step:  " << (gradus::equal(last_forward, both.h_n[-2]) ? "yes" : "no") << "\n";
+  std::cout << "backward ends at the first step: " << (gradus::equal(first_backward, both.h_n[-1]) ? "yes" : "no") << "\n";
+  // [end:kinds]
+}
+
 static void lengths() {
   region("lengths");
   // [start:lengths]
@@ -246,10 +263,100 @@ static std::vector<double> gradient_by_step(const Encoder& model, const Arrays& 
 }
 // [end:by_step]
 
+// [start:answer_1]
+struct WithoutLengths : Encoder {
+  using Encoder::Encoder;
+  Tensor operator()(const Tensor& tokens, const Tensor&) const {  // (batch, steps)
+    return read(embedding(tokens).permute({1, 0, 2}), {});        // (batch, classes)
+  }
+};
+// [end:answer_1]
+
+// [start:answer_2]
+struct MeanOfOutput : Encoder {
+  using Encoder::Encoder;
+  Tensor operator()(const Tensor& tokens, const Tensor& lengths) const {            // (batch, steps), (batch)
+    Tensor output = rnn(embedding(tokens).permute({1, 0, 2}), {}, lengths).output;  // (steps, batch, hidden), 0 behind the end
+    return head(output.sum(0) / lengths.unsqueeze(1).to(gradus::float32));          // (batch, classes)
+  }
+};
+// [end:answer_2]
+
+// [start:answer_3]
+/// x (T, B, I) → the state after every step (T, B, H), where in is Linear(I, H) and back Linear(H, H)
+static Tensor rnn_by_hand(const Tensor& x, const nn::Linear& in, const nn::Linear& back) {
+  Tensor h = gradus::zeros({x.size(1), back.weight.size(0)}, {.dtype = x.dtype()});  // (B, H)
+  std::vector<Tensor> states;
+  for (int64_t t = 0; t < x.size(0); ++t) states.push_back(h = (in(x[t]) + back(h)).tanh());
+  return gradus::stack(states);
+}
+
+struct PlainEncoder : nn::Module {
+  nn::Embedding embedding;
+  nn::Linear in, back, head;
+
+  PlainEncoder(int64_t vocab, int64_t embed, int64_t hidden, int64_t classes)
+      : embedding(register_module("embedding", nn::Embedding(vocab, embed))),
+        in(register_module("in", nn::Linear(embed, hidden))),
+        back(register_module("back", nn::Linear(hidden, hidden))),
+        head(register_module("head", nn::Linear(hidden, classes))) {}
+
+  Tensor operator()(const Tensor& tokens, const Tensor& lengths) const {          // (batch, steps), (batch)
+    Tensor states = rnn_by_hand(embedding(tokens).permute({1, 0, 2}), in, back);  // (steps, batch, hidden)
+    return head(states.index({lengths - 1, gradus::arange(tokens.size(0))}));     // the state at each row's last word
+  }
+};
+// [end:answer_3]
+
+// [start:answer_4]
+/// Adds to the update gate's bias, so that z = σ(… + 2) starts near 0.88.
+static void hold_on(const Encoder& model) {
+  gradus::NoGradGuard no_grad;
+  const int64_t hidden = model.rnn.hidden_size();
+  Tensor bias = model.rnn.parameters()[3];  // bias_hh_l0 (3H): reset, update, candidate
+  bias.slice(0, hidden, 2 * hidden) += 2;
+}
+// [end:answer_4]
+
+// [start:answer_5]
+static Tensor paper_gru_by_hand(const Tensor& x, Tensor h, const std::vector<Tensor>& w) {
+  std::vector<Tensor> states;
+  const std::vector<Tensor> w_hh = w[1].chunk(3, 0), b_hh = w[3].chunk(3, 0);  // 3 times (H, H), 3 times (H)
+  for (int64_t t = 0; t < x.size(0); ++t) {
+    std::vector<Tensor> in = gradus::linear(x[t], w[0], w[2]).chunk(3, 1);  // 3 times (B, H)
+    Tensor r = (in[0] + gradus::linear(h, w_hh[0], b_hh[0])).sigmoid();     // (B, H)
+    Tensor z = (in[1] + gradus::linear(h, w_hh[1], b_hh[1])).sigmoid();     // (B, H)
+    Tensor n = (in[2] + gradus::linear(r * h, w_hh[2], b_hh[2])).tanh();    // (B, H): r before the product
+    h = (1 - z) * n + z * h;                                                // (B, H)
+    states.push_back(h);
+  }
+  return gradus::stack(states);  // (T, B, H)
+}
+// [end:answer_5]
+
+// [start:answer_6]
+static void learn_from(int64_t count, const Arrays& data, const Arrays& held_out, int64_t words) {
+  const Arrays few{data.tokens.slice(0, 0, count), data.lengths.slice(0, 0, count), data.labels.slice(0, 0, count)};
+  gradus::manual_seed(6);
+  const Encoder model(words, 16, 32, 2);
+  model.to(gradus::float64);
+  gradus::optim::Adam adam(model.parameters(), {.lr = 5e-3});
+  for (int step = 0; step < 300; ++step) {
+    adam.zero_grad();
+    gradus::cross_entropy(model(few.tokens, few.lengths), few.labels).backward();
+    nn::clip_grad_norm_(model.parameters(), 1.0);
+    adam.step();
+  }
+  std::printf("%4d reviews: accuracy on them %.2f, on held-out reviews %.2f\n", static_cast<int>(count), accuracy(model, few),
+              accuracy(model, held_out));
+}
+// [end:answer_6]
+
 int main() {
   embed_and_permute();
   compare_with_the_layer();
   layers();
+  kinds();
   lengths();
 
   region("data");
@@ -326,4 +433,49 @@ int main() {
   ask("the food was good but the film was not good");
   ask("the food was not good but the film was good");
   // [end:ask]
+
+  region("answer_1");
+  // [start:run_1]
+  gradus::manual_seed(5);
+  WithoutLengths without_lengths(vocab.size(), 16, 32, 2);
+  train(without_lengths, data, held_out, 6);
+  // [end:run_1]
+
+  region("answer_2");
+  // [start:run_2]
+  gradus::manual_seed(5);
+  MeanOfOutput mean_of_output(vocab.size(), 16, 32, 2);
+  train(mean_of_output, data, held_out, 6);
+  // [end:run_2]
+
+  region("answer_3");
+  // [start:run_3]
+  gradus::manual_seed(5);
+  PlainEncoder plain(vocab.size(), 16, 32, 2);
+  train(plain, data, held_out, 6);
+  // [end:run_3]
+
+  region("answer_4");
+  // [start:run_4]
+  gradus::manual_seed(5);
+  Encoder holding(vocab.size(), 16, 32, 2);
+  hold_on(holding);
+  const std::vector<double> steps_back = gradient_by_step(holding, one);
+  std::printf("first word against last: %.2f\n", steps_back.front() / steps_back.back());
+  train(holding, data, held_out, 6);
+  // [end:run_4]
+
+  region("answer_5");
+  // [start:run_5]
+  gradus::manual_seed(1);
+  const Tensor some = gradus::randn({6, 4, 3});  // (steps 6, batch 4, embed 3)
+  const nn::GRU paper(3, 5, {.reset_after = false});
+  const Tensor by_hand = paper_gru_by_hand(some, gradus::zeros({4, 5}), paper.parameters());  // (6, 4, 5)
+  std::printf("equal but for rounding: %s\n", gradus::allclose(by_hand, paper(some).output, 1e-5, 1e-6) ? "yes" : "no");
+  // [end:run_5]
+
+  region("answer_6");
+  // [start:run_6]
+  for (const int64_t count : {50, 100, 200}) learn_from(count, data, held_out, vocab.size());
+  // [end:run_6]
 }

@@ -137,6 +137,48 @@ static Translator load(const std::string& path, ModelOptions options) {
 }
 // [end:save]
 
+// [start:answer_4]
+struct Beginning {
+  std::vector<int64_t> tokens;
+  Tensor state;      // (L, 1, H), after reading all tokens but the last
+  double log_p = 0;  // of all its words together
+};
+
+/// One sentence with the `width` best beginnings at every step; 1 is greedy decoding.
+static std::string beam_search(const Seq2Seq& model, const Corpus& corpus, const std::string& asked, int64_t steps, size_t width) {
+  gradus::NoGradGuard no_grad;
+  const text::Vocab& v = corpus.target;
+  const int64_t bos = v["<bos>"], eos = v["<eos>"];
+  const Tensor state = model.encoder(corpus.encode_source({words(asked)}, steps).tokens).h_n;  // (L, 1, H)
+  const Tensor context = state[-1];                                                            // (1, H)
+  std::vector<Beginning> beam = {{{bos}, state, 0}};
+  for (int64_t step = 0; step < steps; ++step) {
+    std::vector<Beginning> longer;
+    for (const Beginning& b : beam) {
+      if (b.tokens.back() == eos) {  // has ended: it stays as it is
+        longer.push_back(b);
+        continue;
+      }
+      const auto [logits, next] = model.decoder(gradus::full({1, 1}, b.tokens.back()), context, b.state);  // (1, 1, V), (L, 1, H)
+      const std::vector<double> log_p = logits[0][0].log_softmax(0).to_vector<double>();                   // (V)
+      for (size_t word = 0; word < log_p.size(); ++word) {
+        longer.push_back({b.tokens, next, b.log_p + log_p[word]});
+        longer.back().tokens.push_back(static_cast<int64_t>(word));
+      }
+    }
+    const size_t kept = std::min(width, longer.size());
+    std::partial_sort(longer.begin(), longer.begin() + static_cast<std::ptrdiff_t>(kept), longer.end(),
+                      [](const Beginning& a, const Beginning& b) { return a.log_p > b.log_p; });
+    longer.resize(kept);
+    beam = longer;
+  }
+  std::vector<std::string> line;
+  for (const int64_t token : beam[0].tokens)
+    if (token != bos && token != eos) line.push_back(v.token(token));
+  return join(line);
+}
+// [end:answer_4]
+
 int main() {
   std::filesystem::current_path(std::filesystem::path(GRADUS_PHRASEBOOK).parent_path());
   region("pairs");
@@ -275,4 +317,24 @@ int main() {
   const bool same = translate(loaded.model, loaded.corpus, questions, steps) == translate(model, corpus, questions, steps);
   std::printf("the same translations after loading: %s\n", same ? "yes" : "no");
   // [end:saved]
+
+  region("answer_3");
+  // [start:answer_3]
+  const Tensor embedded = model.encoder.embedding(x).permute({1, 0, 2});                           // (T, B, E)
+  const auto [seen, at_the_end] = model.encoder.rnn(embedded, {}, source.lengths.slice(0, 0, 3));  // (T, B, H), (L, B, H)
+  const int64_t length = source.lengths[0].item<int64_t>();
+  const bool zeros_behind = gradus::equal(seen.slice(0, length)[0][0], gradus::zeros({options.hidden}));
+  std::printf("length %d, output behind it is zero: %s\n", static_cast<int>(length), zeros_behind ? "yes" : "no");
+  // [end:answer_3]
+
+  region("answer_4");
+  // [start:run_4]
+  const std::string question = "They went to the station yesterday.";
+  std::printf("greedy: %s\n", beam_search(model, corpus, question, steps, 1).c_str());
+  std::printf("beam 3: %s\n", beam_search(model, corpus, question, steps, 3).c_str());
+  int as_greedy = 0;
+  for (size_t i = 0; i < 20; ++i)
+    if (beam_search(model, corpus, split.held_out[i].source, steps, 1) == fresh[i]) ++as_greedy;
+  std::printf("width 1 writes what greedy_decode writes: %d of 20\n", as_greedy);
+  // [end:run_4]
 }

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <numbers>
+#include <string>
 
 namespace nn = gradus::nn;
 using gradus::Tensor;
