@@ -1,9 +1,9 @@
 // The program that README.md shows: an encoder learns which of two words a sentence has more of.
 
-#include <cstdio>
-
 // [start:encoder]
 #include <gradus/gradus.h>
+
+#include <cstdio>
 
 namespace nn = gradus::nn;
 using gradus::Tensor;
