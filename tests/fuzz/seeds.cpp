@@ -2,12 +2,18 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "gradus/creation.h"
+#include "gradus/io/checkpoint.h"
 #include "gradus/io/npy.h"
 #include "gradus/io/safetensors.h"
+#include "gradus/nn/layers.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/optim/adam.h"
+#include "gradus/optim/scheduler.h"
 #include "io/pickle_bytes.h"
 #include "io/zip_bytes.h"
 
@@ -53,6 +59,34 @@ void write_safetensors(Seeds seeds) {
   for (const char* dtype : {"F16", "BF16", "I16", "U16"}) small(dtype, "\1\2");
   for (const char* dtype : {"I8", "U8"}) small(dtype, "\1");
   for (const char* dtype : {"I32", "U32"}) small(dtype, "\1\2\3\4");
+}
+
+/// Values of every kind.
+struct Anything {
+  io::StateValues state_dict() const {
+    return {{"number", 3},
+            {"real", 0.1},
+            {"infinite", std::numeric_limits<double>::infinity()},
+            {"on", true},
+            {"text", "\xc3\xa4\n\""},
+            {"mask", tensor({true, false})}};
+  }
+  void load_state_dict(const io::StateValues&) {}
+};
+
+/// The training that the target loads, before and after a step, whole and in parts.
+void write_checkpoints(Seeds seeds) {
+  nn::Linear model(2, 3);
+  optim::Adam optimizer(model.parameters());
+  optim::StepLR scheduler(optimizer, 2);
+  Anything anything;
+  const io::CheckpointParts parts = {{"model", model}, {"optimizer", optimizer}, {"scheduler", scheduler}, {"anything", anything}};
+  io::save_checkpoint(seeds.path(), parts, {{"step", 0}});
+  model(ones({1, 2})).sum().backward();
+  optimizer.step();
+  scheduler.step();
+  io::save_checkpoint(seeds.path(), parts, {{"step", 1}, {"measure", 0.5}, {"x", ones(3)}});
+  for (const io::CheckpointPart& part : parts) io::save_checkpoint(seeds.path(), {part});
 }
 
 std::string npy(const std::string& dtype, const std::string& order, const std::string& shape, const std::string& bytes, char version = 1) {
@@ -153,6 +187,7 @@ int main(int count, char** arguments) {
   try {
     const fs::path folder = arguments[1];
     write_safetensors({folder, "safetensors"});
+    write_checkpoints({folder, "checkpoint"});
     write_npy({folder, "npy"});
     write_npz({folder, "npz"});
     write_pytorch({folder, "pytorch"}, {folder, "pickle"});
