@@ -46,7 +46,7 @@ class Config {
 };
 
 /// Throws IoError unless the file's tensors are of these sizes; a model of other ones might not fit into memory.
-void check_sizes(const gradus::io::SafeTensors& file, const seq2seq::ModelOptions& o, const std::string& path) {
+void check_sizes(const gradus::io::NamedTensors& file, const seq2seq::ModelOptions& o, const std::string& path) {
   const auto expect = [&](const std::string& name, const gradus::Shape& shape) {
     const Tensor* const found = file.find(name);
     if (found && found->shape() == shape) return;
@@ -61,7 +61,7 @@ void check_sizes(const gradus::io::SafeTensors& file, const seq2seq::ModelOption
   }
 }
 
-Translator read(const gradus::io::SafeTensors& file, const Config& config, const std::string& path) {
+Translator read(const gradus::io::NamedTensors& file, const Config& config, const std::string& path) {
   seq2seq::Corpus corpus(config.vocab("source_vocab"), config.vocab("target_vocab"));
   const seq2seq::ModelOptions options{.source_vocab = corpus.source.size(),
                                       .target_vocab = corpus.target.size(),
@@ -113,7 +113,7 @@ void Translator::save(const std::string& path) const {
 }
 
 Translator Translator::load(const std::string& path) {
-  const gradus::io::SafeTensors file = gradus::io::load_safetensors(path);
+  const gradus::io::NamedTensors file = gradus::io::load_safetensors(path);
   const auto config = file.metadata.find("config");
   if (config == file.metadata.end())
     throw gradus::IoError("translate: " + path + " was not written by translate --save: it holds no config");

@@ -125,7 +125,7 @@ struct Translator {
 };
 
 static Translator load(const std::string& path, ModelOptions options) {
-  const gradus::io::SafeTensors file = gradus::io::load_safetensors(path);
+  const gradus::io::NamedTensors file = gradus::io::load_safetensors(path);
   Corpus corpus(text::Vocab::from_tokens(text::tokenize(file.metadata.at("source"))),
                 text::Vocab::from_tokens(text::tokenize(file.metadata.at("target"))));
   options.source_vocab = corpus.source.size();

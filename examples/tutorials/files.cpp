@@ -19,7 +19,7 @@ using gradus::Tensor;
 // [start:pytorch]
 /// Weights of a model, and how many epochs they were trained.
 int load_trained(nn::Module& model, const std::string& path) {
-  const io::SafeTensors file = io::load_pytorch(path);
+  const io::NamedTensors file = io::load_pytorch(path);
   std::vector<std::pair<std::string, Tensor>> weights;
   const std::string part = "model.";
   for (const auto& [name, x] : file.tensors)
@@ -40,7 +40,7 @@ int main() {
 
   region("load");
   // [start:load]
-  const io::SafeTensors file = io::load_safetensors(folder + "/model.safetensors");
+  const io::NamedTensors file = io::load_safetensors(folder + "/model.safetensors");
   for (const auto& [name, x] : file.tensors) std::cout << name << ' ' << x.shape() << '\n';
   std::cout << "trained for " << file.metadata.at("epoch") << " epochs\n";
   model.load_state_dict(file.tensors);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gradus/export.h"
-#include "gradus/io/safetensors.h"
+#include "gradus/io/named_tensors.h"
 #include "io/elements.h"
 #include "io/file.h"
 
@@ -17,7 +17,7 @@ namespace gradus::io {
 struct Contents {
   const char* kind = "";           // of file
   const char* checksum = nullptr;  // what the file's bytes agree with; null where it has no checksum
-  SafeTensors file = {};
+  NamedTensors file = {};
   std::vector<const ElementFormat*> formats = {};  // of each tensor
 
   void add(std::string name, const ElementFormat& format, Tensor x) {

@@ -72,7 +72,7 @@ Tensor load_npy(const std::string& path) {
   return read_npy(file).file.tensors[0].second;
 }
 
-SafeTensors load_npz(const std::string& path, std::optional<uint64_t> max_bytes) {
+NamedTensors load_npz(const std::string& path, std::optional<uint64_t> max_bytes) {
   const InputFile file("load_npz", path);
   return read_npz(file, max_bytes).file;
 }

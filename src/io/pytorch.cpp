@@ -126,7 +126,7 @@ Contents read_pytorch(const InputFile& file) {
   return StateDictReader(archive, pickle).read(root);
 }
 
-SafeTensors load_pytorch(const std::string& path) {
+NamedTensors load_pytorch(const std::string& path) {
   const InputFile file("load_pytorch", path);
   return read_pytorch(file).file;
 }

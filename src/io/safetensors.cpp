@@ -19,7 +19,6 @@ constexpr const char* kChecksum = "xxh64";
 constexpr std::string_view kNoChecksum = "0000000000000000";  // what stands in its place while it is computed
 constexpr uint64_t kPrefixBytes = 8;
 constexpr uint64_t kMostHeaderBytes = 100'000'000;  // the reference implementation's limit
-constexpr size_t kMostNamesInMessage = 20;
 
 }  // namespace
 
@@ -230,20 +229,6 @@ std::string make_header(const char* op, const std::string& path, const std::vect
 
 }  // namespace
 
-const Tensor* SafeTensors::find(std::string_view name) const noexcept {
-  for (const auto& [key, tensor] : tensors)
-    if (key == name) return &tensor;
-  return nullptr;
-}
-
-const Tensor& SafeTensors::at(std::string_view name) const {
-  if (const Tensor* found = find(name)) return *found;
-  std::string names;
-  for (size_t i = 0; i < std::min(tensors.size(), kMostNamesInMessage); ++i) names += (i ? ", " : "") + tensors[i].first;
-  if (tensors.size() > kMostNamesInMessage) names += ", …";
-  fail<ValueError>("at: no tensor is called \"{}\"; there are {}: {}", name, tensors.size(), names);
-}
-
 SafeTensorsFile::SafeTensorsFile(const char* op, const std::string& path) : op_(op), path_(path), file_(op, path) {
   check<IoError>(file_.size() >= kPrefixBytes, "{}: {}: has {} bytes, too few for a safetensors file", op, path, file_.size());
   uint64_t header_bytes = 0;
@@ -323,7 +308,7 @@ Contents read_safetensors(const char* op, const std::string& path) {
   return contents;
 }
 
-SafeTensors load_safetensors(const std::string& path) {
+NamedTensors load_safetensors(const std::string& path) {
   const SafeTensorsFile file("load_safetensors", path);
   return {file.read_tensors(), file.metadata()};
 }

@@ -7,7 +7,7 @@
 
 #include "choices.h"
 #include "gradus/error.h"
-#include "gradus/io/safetensors.h"
+#include "gradus/io/named_tensors.h"
 #include "gradus/memory.h"
 
 namespace fuzz {
@@ -47,7 +47,7 @@ void load_bytes(const void* bytes, size_t size, Load load) {
   gradus::release_cached_memory();
   gradus::reset_peak_memory();
   try {
-    const gradus::io::SafeTensors loaded = load(file.path());
+    const gradus::io::NamedTensors loaded = load(file.path());
     for (const auto& [name, tensor] : loaded.tensors) look_at(tensor);
   } catch (const gradus::IoError& error) {
     expect(std::string(error.what()).find(file.path()) != std::string::npos, "the error does not name the file");

@@ -175,7 +175,7 @@ TEST_CASE("the file is a safetensors file in which a part's tensors have its nam
   const std::string file = folder / "run.safetensors";
   Training training(2);
   io::save_checkpoint(file, training.parts(), {{"step", 2}, {"mask", ones(3)}});
-  const io::SafeTensors content = io::load_safetensors(file);
+  const io::NamedTensors content = io::load_safetensors(file);
   CHECK(equal(content.at("model.weight"), training.model.state_dict()[0].second));
   CHECK(content.at("optimizer.state.0.step").item() == 2);
   CHECK(content.at("optimizer.param_groups.0.lr").dtype() == float64);

@@ -10,19 +10,19 @@
 ///     convert FROM.{npy,npz,pt,safetensors} TO.{npy,safetensors,checkpoint}
 namespace {
 
-using gradus::io::SafeTensors;
+using gradus::io::NamedTensors;
 
-SafeTensors load(const std::string& path) {
+NamedTensors load(const std::string& path) {
   const std::string_view name = path;
   if (name.ends_with(".npz")) return gradus::io::load_npz(path);
   if (name.ends_with(".pt")) return gradus::io::load_pytorch(path);
   if (name.ends_with(".safetensors")) return gradus::io::load_safetensors(path);
-  SafeTensors file;
+  NamedTensors file;
   file.tensors.emplace_back("array", gradus::io::load_npy(path));
   return file;
 }
 
-gradus::io::StateValues values_of(const SafeTensors& file) {
+gradus::io::StateValues values_of(const NamedTensors& file) {
   gradus::io::StateValues values;
   for (const auto& [name, x] : file.tensors) values.insert(name, x);
   return values;
@@ -33,7 +33,7 @@ gradus::io::StateValues values_of(const SafeTensors& file) {
 int main(int count, char** values) {
   if (count != 3) return 2;
   try {
-    const SafeTensors file = load(values[1]);
+    const NamedTensors file = load(values[1]);
     const std::string to = values[2];
     const std::string_view kind = std::string_view(to).substr(to.find_last_of('.') + 1);
     if (kind == "npy") gradus::io::save_npy(to, file.tensors.at(0).second);

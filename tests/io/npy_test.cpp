@@ -198,7 +198,7 @@ TEST_CASE("an .npz file gives arrays by name, in the file's order") {
   const std::string path = folder / "x.npz";
   const std::string b = array("<f4", "(2,)", raw<float>({1, 2})), a = array("<i8", "()", raw<int64_t>({7}));
   files::write_bytes(path, files::zip({stored("b.npy", b), stored("layer/a.npy", a)}).bytes);
-  const gradus::io::SafeTensors file = load_npz(path);
+  const gradus::io::NamedTensors file = load_npz(path);
   REQUIRE(file.tensors.size() == 2);
   CHECK(file.tensors[0].first == "b");
   CHECK(file.tensors[1].first == "layer/a");

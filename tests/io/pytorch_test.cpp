@@ -31,9 +31,9 @@ using files::whole;
 using gradus::DType;
 using gradus::Tensor;
 using gradus::io::load_pytorch;
-using gradus::io::SafeTensors;
+using gradus::io::NamedTensors;
 
-SafeTensors loaded(const std::string& pickle, const std::vector<std::string>& storages = {}) {
+NamedTensors loaded(const std::string& pickle, const std::vector<std::string>& storages = {}) {
   const files::Folder folder;
   files::write_bytes(folder / "x.pt", archive(whole(pickle), storages));
   return load_pytorch(folder / "x.pt");
@@ -49,10 +49,10 @@ std::string with_item(const std::string& value) { return archive(whole(dict(text
 
 TEST_CASE("a state dict as torch.save writes it gives tensors by name, in its order") {
   const std::string metadata = "}" + text("_metadata") + files::no_hooks + "sb";
-  const SafeTensors file = loaded(ordered_dict(text("weight") + tensor(four_floats, 0, {2, 2}, {2, 1}) + text("bias") +
-                                               tensor(storage("FloatStorage", "1", 2), 0, {2}, {1})) +
-                                      metadata,
-                                  {four, raw<float>({5, 6})});
+  const NamedTensors file = loaded(ordered_dict(text("weight") + tensor(four_floats, 0, {2, 2}, {2, 1}) + text("bias") +
+                                                tensor(storage("FloatStorage", "1", 2), 0, {2}, {1})) +
+                                       metadata,
+                                   {four, raw<float>({5, 6})});
   REQUIRE(file.tensors.size() == 2);
   CHECK(file.tensors[0].first == "weight");
   CHECK(file.tensors[1].first == "bias");
@@ -66,7 +66,7 @@ TEST_CASE("a state dict as torch.save writes it gives tensors by name, in its or
 TEST_CASE("dtypes of PyTorch are kept or widened without loss") {
   const auto is = [](const char* type, const std::string& data, const Tensor& expected) {
     CAPTURE(type);
-    const SafeTensors file = loaded(dict(text("x") + tensor(storage(type, "0", 2), 0, {2}, {1})), {data});
+    const NamedTensors file = loaded(dict(text("x") + tensor(storage(type, "0", 2), 0, {2}, {1})), {data});
     CHECK(file.at("x").dtype() == expected.dtype());
     CHECK(gradus::equal(file.at("x"), expected));
     CHECK(!file.at("x").requires_grad());
@@ -94,10 +94,10 @@ TEST_CASE("a dtype that is an argument belongs to a storage of bytes") {
 }
 
 TEST_CASE("tensors that share a storage share it, strided as they were") {
-  const SafeTensors file = loaded(dict(text("a") + tensor(four_floats, 0, {2, 2}, {1, 2}) + text("b") + tensor(four_floats, 1, {3}, {1}) +
-                                       text("c") + tensor(four_floats, 3, {}, {}) + text("d") + tensor(four_floats, 2, {3, 1}, {0, 1}) +
-                                       text("e") + tensor(four_floats, 0, {0, 3}, {7, 9})),
-                                  {four});
+  const NamedTensors file = loaded(dict(text("a") + tensor(four_floats, 0, {2, 2}, {1, 2}) + text("b") + tensor(four_floats, 1, {3}, {1}) +
+                                        text("c") + tensor(four_floats, 3, {}, {}) + text("d") + tensor(four_floats, 2, {3, 1}, {0, 1}) +
+                                        text("e") + tensor(four_floats, 0, {0, 3}, {7, 9})),
+                                   {four});
   CHECK(gradus::equal(file.at("a"), gradus::tensor({{1.0F, 3.0F}, {2.0F, 4.0F}})));
   CHECK(gradus::equal(file.at("b"), gradus::tensor({2.0F, 3.0F, 4.0F})));
   CHECK(file.at("c").item<float>() == 4);
@@ -108,7 +108,7 @@ TEST_CASE("tensors that share a storage share it, strided as they were") {
 
 TEST_CASE("dicts and lists in others give dotted names, and what holds no tensors is metadata") {
   const std::string one = tensor(four_floats, 0, {1}, {1});
-  const SafeTensors file = loaded(
+  const NamedTensors file = loaded(
       dict(text("model") + ordered_dict(text("0.weight") + one) + text("optimizer") +
            dict(text("state") + dict(number(0) + dict(text("step") + number(7) + text("exp_avg") + one)) + text("param_groups") + "](" +
                 dict(text("lr") + "G\x3f\x50\x62\x4d\xd2\xf1\xa9\xfc" + text("betas") +
@@ -160,7 +160,7 @@ TEST_CASE("the memo and names on the stack are read, as protocols 4 and 5 use th
                              numbers({1}) + "\x89" + files::no_hooks + "tR" + text("again") + "h\x04u.";
   const files::Folder folder;
   files::write_bytes(folder / "x.pt", archive(pickle, {four}));
-  const SafeTensors file = load_pytorch(folder / "x.pt");
+  const NamedTensors file = load_pytorch(folder / "x.pt");
   CHECK(file.at("x").numel() == 2);
   CHECK(file.metadata.at("again") == "[2]");
 }

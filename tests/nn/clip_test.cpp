@@ -26,7 +26,7 @@ Tensor doubles(const Values& v) { return gradus::from_vector(v, static_cast<int6
 }  // namespace
 
 TEST_CASE("clip_grad_norm_ gives PyTorch's norm and gradients") {
-  const gradus::io::SafeTensors& file = golden("optim");
+  const gradus::io::NamedTensors& file = golden("optim");
   int cases = 0;
   for (; file.metadata.contains("clip." + std::to_string(cases)); ++cases) {
     const std::string id = "clip." + std::to_string(cases);

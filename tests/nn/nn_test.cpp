@@ -12,8 +12,8 @@ std::vector<std::string> names(const nn::StateDict& entries) {
   return found;
 }
 
-const gradus::io::SafeTensors& golden(const std::string& file) {
-  static std::map<std::string, gradus::io::SafeTensors> files;
+const gradus::io::NamedTensors& golden(const std::string& file) {
+  static std::map<std::string, gradus::io::NamedTensors> files;
   const auto found = files.find(file);
   if (found != files.end()) return found->second;
   return files.emplace(file, gradus::io::load_safetensors(GRADUS_SOURCE_ROOT "/tests/golden/" + file + ".safetensors")).first->second;

@@ -39,7 +39,7 @@ inline Values values(const Tensor& x) { return x.to_vector<double>(); }
 std::vector<std::string> names(const nn::StateDict& entries);
 
 /// PyTorch's values, by the name of the file in tests/golden.
-const gradus::io::SafeTensors& golden(const std::string& file);
+const gradus::io::NamedTensors& golden(const std::string& file);
 
 /// Both have the shape and dtype, and no element is further off than tolerance * (1 + |theirs|).
 void check_close(const Tensor& ours, const Tensor& theirs, double tolerance);

@@ -17,7 +17,7 @@ using namespace nn_test;
 
 namespace {
 
-const gradus::io::SafeTensors& file() { return golden("rnn"); }
+const gradus::io::NamedTensors& file() { return golden("rnn"); }
 
 /// A module's weights, inputs and cotangents of one golden case.
 struct Case {

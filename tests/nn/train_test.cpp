@@ -86,7 +86,7 @@ TEST_CASE("an encoder trains end to end, and its gradients reach the embedding")
 }
 
 TEST_CASE("a translator's first ten losses and gradient norms are PyTorch's, and so are its weights afterwards") {
-  const gradus::io::SafeTensors& file = golden("d2l");
+  const gradus::io::NamedTensors& file = golden("d2l");
   const Translator model = small_translator();
   nn::StateDict start;
   for (const auto& [name, tensor] : model.state_dict()) start.emplace_back(name, file.at(name));

@@ -14,8 +14,8 @@ namespace {
 
 using op_test::error_of;
 
-const io::SafeTensors& golden() {
-  static const io::SafeTensors file = io::load_safetensors(GRADUS_SOURCE_ROOT "/tests/golden/prints.safetensors");
+const io::NamedTensors& golden() {
+  static const io::NamedTensors file = io::load_safetensors(GRADUS_SOURCE_ROOT "/tests/golden/prints.safetensors");
   return file;
 }
 

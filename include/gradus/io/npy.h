@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "gradus/io/safetensors.h"
+#include "gradus/io/named_tensors.h"
 #include "gradus/tensor.h"
 
 /// NumPy's own files (numpy.org/doc/stable/reference/generated/numpy.lib.format.html): one array in an .npy file, several in an .npz file.
@@ -29,6 +29,6 @@ GRADUS_API void save_npy(const std::string& path, const Tensor& x);
 /// times the file's size. Throws IoError as load_npy does, and where the archive's directory or a checksum is wrong, members overlap, two
 /// have one name, one is no .npy file, is encrypted or packed otherwise, or where a deflated one meets a library that was built without
 /// zlib.
-GRADUS_API SafeTensors load_npz(const std::string& path, std::optional<uint64_t> max_bytes = {});
+GRADUS_API NamedTensors load_npz(const std::string& path, std::optional<uint64_t> max_bytes = {});
 
 }  // namespace gradus::io

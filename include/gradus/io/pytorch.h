@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "gradus/io/safetensors.h"
+#include "gradus/io/named_tensors.h"
 
 /// Files of PyTorch: a zip archive of a pickle, which says what there is, and of the elements.
 namespace gradus::io {
@@ -22,6 +22,6 @@ namespace gradus::io {
 /// file and what is wrong with it, when it cannot be read, is damaged, was written before PyTorch 1.6 or as TorchScript, asks for anything
 /// that a state dict does not need, or holds tensors that have no counterpart: sparse, quantized or complex ones, of more than 8
 /// dimensions. Nothing larger than the file itself is allocated before that is known.
-GRADUS_API SafeTensors load_pytorch(const std::string& path);
+GRADUS_API NamedTensors load_pytorch(const std::string& path);
 
 }  // namespace gradus::io

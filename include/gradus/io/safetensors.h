@@ -2,10 +2,10 @@
 
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "gradus/io/named_tensors.h"
 #include "gradus/tensor.h"
 
 /// Files of tensors in the safetensors format (huggingface.co/docs/safetensors): the size of the header as 64-bit little-endian number, a
@@ -13,24 +13,12 @@
 /// too.
 namespace gradus::io {
 
-/// What a file of named tensors holds.
-struct GRADUS_API SafeTensors {
-  std::vector<std::pair<std::string, Tensor>> tensors;  ///< in the order of the file's header
-  std::map<std::string, std::string> metadata;          ///< free text: names and values
-
-  /// The tensor of that name, or nullptr.
-  const Tensor* find(std::string_view name) const noexcept;
-  bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
-  /// The tensor of that name. Throws ValueError, listing the names that there are, when there is none.
-  const Tensor& at(std::string_view name) const;
-};
-
 /// Reads a safetensors file. F64, F32, I64 and BOOL keep their dtype; F16 and BF16 become float32, and I32, I16, I8, U64, U32, U16 and U8
 /// int64, all without loss. The tensors are contiguous leaves that do not require gradients.
 /// Throws IoError, naming the file and what is wrong with it, when it cannot be read, is cut short, or breaks the format in any
 /// way: a header that is not JSON of the right form, names that occur twice, sizes and offsets that disagree, overlap or leave holes, a U64
 /// beyond int64. Nothing larger than the file itself is allocated before that is known.
-GRADUS_API SafeTensors load_safetensors(const std::string& path);
+GRADUS_API NamedTensors load_safetensors(const std::string& path);
 
 /// Writes a safetensors file that other programs read. Tensors may be strided; they are written dense, and booleans as 0 and 1. A new file
 /// `NAME.PROCESS.NUMBER.part` is written beside the old one, flushed to the disk and then put in its place, so that the path always holds

@@ -25,7 +25,7 @@ namespace {
 constexpr uint64_t kSeeds[] = {0, 1, 42, (uint64_t{1} << 40) + 7};
 
 const Tensor& golden(uint64_t seed, const std::string& name) {
-  static const io::SafeTensors file = io::load_safetensors(GRADUS_SOURCE_ROOT "/tests/golden/random.safetensors");
+  static const io::NamedTensors file = io::load_safetensors(GRADUS_SOURCE_ROOT "/tests/golden/random.safetensors");
   const Tensor* found = file.find("seed" + std::to_string(seed) + "." + name);
   REQUIRE_MESSAGE(found != nullptr, name);
   return *found;
