@@ -22,10 +22,19 @@ NamedTensors load(const std::string& path) {
   return file;
 }
 
-gradus::io::StateValues values_of(const NamedTensors& file) {
-  gradus::io::StateValues values;
-  for (const auto& [name, x] : file.tensors) values.insert(name, x);
-  return values;
+/// The tensors as a part of a checkpoint.
+struct Weights {
+  gradus::StateDict tensors;
+  gradus::StateDict state_dict() const { return tensors; }
+  void load_state_dict(const gradus::StateDict& state) { tensors = state; }
+};
+
+/// A checkpoint with the tensors as its part "weights", and with the metadata and a number as its values.
+void save_checkpoint(const std::string& path, const NamedTensors& file) {
+  Weights weights{file.tensors};
+  gradus::io::StateValues values{{"step", 3}};
+  for (const auto& [name, text] : file.metadata) values.insert(name, text);
+  gradus::io::save_checkpoint(path, {{"weights", weights}}, values);
 }
 
 }  // namespace
@@ -37,7 +46,7 @@ int main(int count, char** values) {
     const std::string to = values[2];
     const std::string_view kind = std::string_view(to).substr(to.find_last_of('.') + 1);
     if (kind == "npy") gradus::io::save_npy(to, file.tensors.at(0).second);
-    else if (kind == "checkpoint") gradus::io::save_checkpoint(to, {}, values_of(file));
+    else if (kind == "checkpoint") save_checkpoint(to, file);
     else gradus::io::save_safetensors(to, file.tensors, file.metadata);
     return 0;
   } catch (const std::exception& error) {
