@@ -140,7 +140,7 @@ class Program {
       case 17: return cat({x, any()}, d);
       case 18: return stack({x, any()}, d);
       case 19: return x.dim() == 0 || x.size(d) == 0 ? x : index_select(x, d, indices(choices_.below(4), x.size(d)));
-      case 20: return x.dim() == 0 || x.size(d) == 0 ? x : x.index({indices(choices_.shape(2, 3), x.size(0))});
+      case 20: return x.dim() == 0 || x.size(0) == 0 ? x : x.index({indices(choices_.shape(2, 3), x.size(0))});
       case 21: return x.dim() == 0 || x.size(d) == 0 ? x : gather(x, d, indices(x.shape(), x.size(d)));
       case 22: return masked_select(x, x > 0);
       case 23: return x * indices(x.shape(), 3);  // whole numbers
