@@ -98,6 +98,19 @@ class Undo {
   std::vector<std::pair<const CheckpointPart*, StateValues>> before_;
 };
 
+/// Says which parts of a file nobody loads; a file may have very many.
+void add_parts_left(std::vector<std::string>& problems, const std::set<std::string>& left) {
+  constexpr size_t most = 20;
+  size_t told = 0;
+  for (const std::string& name : left) {
+    if (told++ == most) {
+      problems.push_back(fmt::format("and {} other parts of the file are not either", left.size() - most));
+      break;
+    }
+    problems.push_back(fmt::format("part \"{}\" of the file is not among those to load", name));
+  }
+}
+
 }  // namespace
 
 void load_parts(const char* op, const std::string& path, const CheckpointContent& content, const CheckpointParts& parts, bool strict) {
@@ -124,8 +137,7 @@ void load_parts(const char* op, const std::string& path, const CheckpointContent
       whole.push_back(&part);
     }
   }
-  if (strict)
-    for (const std::string& name : left) problems.push_back(fmt::format("part \"{}\" of the file is not among those to load", name));
+  if (strict) add_parts_left(problems, left);
   std::optional<Generator> generator;
   if (strict) noting_problems("the random state", [&] { generator = generator_of(Op(op), content.rng_state); });
   check<ValueError>(problems.empty(), "{}: {}: the checkpoint does not fit, nothing was loaded:\n  {}", op, path,

@@ -56,21 +56,52 @@ std::optional<StateValue> from_json(const json& value) {
   return std::bit_cast<double>(bits);
 }
 
-/// Parses the metadata's entry. Its form is two or three objects deep.
-json parse(const char* op, const std::string& path, const std::string& text) {
-  size_t entries = 0;
-  const auto look = [&](int depth, json::parse_event_t event, const json&) {
-    check<IoError>(event != json::parse_event_t::array_start && depth <= 4, "{}: {}: its list of values has more in it than values", op,
-                   path);
-    if (event == json::parse_event_t::key) ++entries;
-    check<IoError>(entries <= 2 * kMostEntries, "{}: {}: has more than {} values", op, path, kMostEntries);
+/// Looks whether a text has the form of a list of values, before memory is spent on it: objects within objects, so deep and so many. (The
+/// parser's own callback takes the square of their number.)
+class ListForm : public nlohmann::json_sax<json> {
+ public:
+  ListForm(const char* op, const std::string& path) : op_(op), path_(path) {}
+
+  bool start_object(std::size_t) override {
+    constexpr int deepest = 4;  // the list, its parts, one part, the bits of a number
+    if (++depth_ > deepest) misplaced();
     return true;
-  };
-  try {
-    return json::parse(text, look);
-  } catch (const json::exception& error) {
-    fail<IoError>("{}: {}: its list of values is damaged: {}", op, path, error.what());
   }
+  bool end_object() override {
+    --depth_;
+    return true;
+  }
+  bool key(std::string&) override {
+    check<IoError>(++keys_ <= 2 * kMostEntries, "{}: {}: has more than {} values", op_, path_, kMostEntries);
+    return true;
+  }
+  bool start_array(std::size_t) override { misplaced(); }
+  bool end_array() override { return true; }
+  bool string(std::string&) override { return true; }
+  bool number_unsigned(uint64_t) override { return true; }
+  bool number_integer(int64_t) override { return true; }
+  bool number_float(double, const std::string&) override { return true; }
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool binary(json::binary_t&) override { return true; }
+  bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
+    fail<IoError>("{}: {}: its list of values is damaged: {}", op_, path_, error.what());
+  }
+
+ private:
+  [[noreturn]] void misplaced() const { fail<IoError>("{}: {}: its list of values has more in it than values", op_, path_); }
+
+  const char* op_;
+  const std::string& path_;
+  int depth_ = 0;
+  size_t keys_ = 0;
+};
+
+/// Parses the metadata's entry.
+json parse(const char* op, const std::string& path, const std::string& text) {
+  ListForm form(op, path);
+  json::sax_parse(text, &form);
+  return json::parse(text);
 }
 
 /// The values of a JSON object.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -24,6 +25,7 @@
 #include "gradus/optim.h"
 #include "gradus/random.h"
 #include "io/folder.h"
+#include "io/safetensors_file.h"
 
 using namespace gradus;
 
@@ -290,6 +292,35 @@ TEST_CASE("what is no checkpoint is said to be none") {
   CHECK_THROWS_WITH_AS(io::load_checkpoint(plain, {{"model", training.model}}), doctest::Contains("has no checksum"), IoError);
   CHECK_THROWS_AS(io::load_checkpoint(folder / "none", {{"model", training.model}}), IoError);
   CHECK_THROWS_AS(io::verify_checksum(folder / "none"), IoError);
+}
+
+TEST_CASE("a file that claims very many values, parts or depths is refused at once, and in few words") {
+  const Folder folder;
+  const std::string file = folder / "run.safetensors";
+  Training training(1);
+  const auto before = training.state();
+  const auto complaint = [&](const std::string& list) {
+    io::write_safetensors("test", file, {{"rng_state", get_rng_state()}}, {{"format", "gradus-checkpoint-1"}, {"checkpoint", list}},
+                          io::WithChecksum::Yes);
+    return message([&] { io::load_checkpoint(file, training.parts()); });
+  };
+  const auto many = [](int count, const std::string& item) {
+    std::string list = "{\"parts\":{";
+    for (int i = 0; i < count; ++i) list += (i ? ",\"" : "\"") + std::to_string(i) + "\":" + item;
+    return list + "},\"values\":{}}";
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string text = complaint(many(90'000, "{}"));
+  CHECK(std::chrono::steady_clock::now() - begin <
+        std::chrono::seconds(2));  // it was 25 seconds when objects were looked at again and again
+  CHECK(text.find("and 89980 other parts of the file are not either") != std::string::npos);
+  CHECK(text.size() < 5000);
+  CHECK(complaint(many(210'000, "{}")).ends_with("has more than 100000 values"));
+  CHECK(complaint(many(1, "{\"a\":{\"b\":{}}}")).ends_with("its list of values has more in it than values"));
+  CHECK(complaint(many(1, "[]")).ends_with("its list of values has more in it than values"));
+  CHECK(complaint(many(1, "{\"a\":{\"b\":1}}")).ends_with("0 has no value in its a"));
+  CHECK(complaint("{\"parts\":").find("its list of values is damaged: ") != std::string::npos);
+  CHECK(training.state() == before);
 }
 
 TEST_CASE("either all parts are loaded or nothing is changed, whichever part does not fit") {
