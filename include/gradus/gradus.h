@@ -6,6 +6,7 @@
 #include "gradus/creation.h"
 #include "gradus/data.h"
 #include "gradus/error.h"
+#include "gradus/generate.h"
 #include "gradus/io.h"
 #include "gradus/memory.h"
 #include "gradus/nn.h"
