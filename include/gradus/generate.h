@@ -188,7 +188,8 @@ std::vector<std::vector<Hypothesis>> run(Search& search, Step& step, State state
     auto result = step(search.tokens(), std::move(state));
     auto& [logits, next] = result;
     state = static_cast<State>(std::move(next));
-    take(state, search.advance(logits));
+    const Rows rows = search.advance(logits);
+    if (search.rows() > 0) take(state, rows);
   }
   return search.hypotheses();
 }

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/check.h"
+#include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/nn/init.h"
 #include "gradus/ops/activation.h"
@@ -11,6 +12,7 @@
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/product.h"
 #include "gradus/ops/shape.h"
+#include "nn/attention_recorder.h"
 #include "ops/attention/attention.h"
 #include "ops/finite.h"
 
@@ -93,7 +95,13 @@ void MultiheadAttention::check_call(const Tensor& query, const Tensor& key, cons
                     key.size(steps), value.size(steps));
   check<ShapeError>(rank == 2 || (key.size(1 - steps) == query.size(1 - steps) && value.size(1 - steps) == query.size(1 - steps)),
                     "{}: query {}, key {} and value {} have batches of different sizes", kName, query.shape(), key.shape(), value.shape());
-  const int64_t L = query.size(steps), S = key.size(steps), N = rank == 3 ? query.size(1 - steps) : 1;
+  check_masks(call, query, key.size(steps));
+}
+
+/// For a query that is known to fit and S keys.
+void MultiheadAttention::check_masks(const MultiheadAttentionCall& call, const Tensor& query, int64_t S) const {
+  const int64_t rank = query.dim(), steps = rank == 3 && options_.batch_first ? 1 : 0;
+  const int64_t L = query.size(steps), N = rank == 3 ? query.size(1 - steps) : 1;
   const auto check_mask = [&](const char* name_of_it, const Tensor& mask, const Shape& expected, const Shape& or_this) {
     if (!mask.defined()) return;
     check<ShapeError>(mask.shape() == expected || mask.shape() == or_this, "{}: {} has shape {}, expected {}{}", kName, name_of_it,
@@ -107,7 +115,7 @@ void MultiheadAttention::check_call(const Tensor& query, const Tensor& key, cons
   check_mask("attn_mask", call.attn_mask, {L, S}, {N * num_heads_, L, S});
 }
 
-MultiheadAttention::Projected MultiheadAttention::project(const Tensor& query, const Tensor& key, const Tensor& value) const {
+MultiheadAttention::Projected MultiheadAttention::projections(const Tensor& query, const Tensor& key, const Tensor& value) const {
   const int64_t E = embed_dim_;
   const std::vector<Tensor> bias = in_proj_bias.defined() ? in_proj_bias.chunk(3) : std::vector<Tensor>(3);
   if (q_proj_weight.defined())
@@ -151,25 +159,88 @@ Tensor MultiheadAttention::joined_mask(const MultiheadAttentionCall& call) const
   return joined(of_queries, of_keys);
 }
 
-AttentionOutput MultiheadAttention::operator()(const Tensor& query, const Tensor& key, const Tensor& value,
-                                               const MultiheadAttentionCall& call) const {
-  const ForwardScope here(*this);
-  check_call(query, key, value, call);
-  const bool batched = query.dim() == 3, batch_first = batched && options_.batch_first;
-  const Projected projected = project(query, key, value);
-  const auto heads = [&](const Tensor& x) {  // to (N, H, steps, E / H)
-    const Tensor rows = batched ? x : x.unsqueeze(1);
-    return rows.view({rows.size(0), rows.size(1), num_heads_, embed_dim_ / num_heads_})
-        .permute(batch_first ? Dims{0, 2, 1, 3} : Dims{1, 2, 0, 3});
-  };
-  const Tensor q = heads(projected.q), k = with_more_rows(heads(projected.k), bias_k), v = with_more_rows(heads(projected.v), bias_v);
-  const Tensor weights = attention_weights(q, k, joined_mask(call), is_training() ? options_.dropout : 0);
-  const Tensor mixed = weighted_sum(weights, v).permute(batch_first ? Dims{0, 2, 1, 3} : Dims{2, 0, 1, 3}).flatten(2);
-  const Tensor output = out_proj(mixed);
+/// Projected rows, (L, N, E) or the like, as (N, H, L, E / H).
+Tensor MultiheadAttention::heads(const Tensor& x) const {
+  const bool batched = x.dim() == 3;
+  const Tensor rows = batched ? x : x.unsqueeze(1);
+  return rows.view({rows.size(0), rows.size(1), num_heads_, embed_dim_ / num_heads_})
+      .permute(batched && options_.batch_first ? Dims{0, 2, 1, 3} : Dims{1, 2, 0, 3});
+}
+
+/// The attention of q to k and v, all (N, H, steps, E / H).
+AttentionOutput MultiheadAttention::mix(const Tensor& q, const Tensor& k, const Tensor& v, const MultiheadAttentionCall& call,
+                                        bool batched) const {
+  const bool batch_first = batched && options_.batch_first;
+  const Tensor weights = attention_weights(q, with_more_rows(k, bias_k), joined_mask(call), is_training() ? options_.dropout : 0);
+  record_attention(*this, weights);
+  const Tensor mixed = weighted_sum(weights, with_more_rows(v, bias_v)).permute(batch_first ? Dims{0, 2, 1, 3} : Dims{2, 0, 1, 3});
+  const Tensor output = out_proj(mixed.flatten(2));
   AttentionOutput result{batched ? output : output.squeeze(1), {}};
   if (!call.need_weights) return result;
   result.weights = call.average_attn_weights ? weights.mean(1) : weights;
   if (!batched) result.weights = result.weights.squeeze(0);
+  return result;
+}
+
+AttentionOutput MultiheadAttention::operator()(const Tensor& query, const Tensor& key, const Tensor& value,
+                                               const MultiheadAttentionCall& call) const {
+  const ForwardScope here(*this);
+  check_call(query, key, value, call);
+  const Projected projected = projections(query, key, value);
+  return mix(heads(projected.q), heads(projected.k), heads(projected.v), call, query.dim() == 3);
+}
+
+KeyValueCache MultiheadAttention::project(const Tensor& key, const Tensor& value, const Tensor& key_padding_mask) const {
+  const ForwardScope here(*this);
+  // A query of no steps: only keys and values are to be checked and projected.
+  const int64_t rank = key.dim();
+  Shape shape = key.shape();
+  if (rank == 2 || rank == 3) shape[rank - 1] = embed_dim_, shape[rank == 3 && options_.batch_first ? 1 : 0] = 0;
+  const Tensor none = empty(shape, {.dtype = key.dtype()});
+  check_call(none, key, value, {.key_padding_mask = key_padding_mask});
+  const Projected projected = projections(none, key, value);
+  const Tensor mask = key_padding_mask.defined() && rank == 2 ? key_padding_mask.unsqueeze(0) : key_padding_mask;
+  return {heads(projected.k).contiguous(), heads(projected.v).contiguous(), mask};
+}
+
+AttentionOutput MultiheadAttention::attend(const Tensor& query, const KeyValueCache& cache, const MultiheadAttentionCall& call) const {
+  const ForwardScope here(*this);
+  const int64_t rank = query.dim();
+  check<ValueError>(cache.keys().defined(), "{}: the cache is empty; project() fills one", kName);
+  check<ValueError>(!call.key_padding_mask.defined(), "{}: the cache has a key_padding_mask of its own; give it to project()", kName);
+  check<ShapeError>((rank == 2 || rank == 3) && query.size(-1) == embed_dim_,
+                    "{}: query has shape {}, expected ({}, {}), or (steps, {}) for one sequence", kName, query.shape(),
+                    options_.batch_first ? "batch, steps" : "steps, batch", embed_dim_, embed_dim_);
+  const int64_t N = rank == 2 ? 1 : query.size(options_.batch_first ? 0 : 1);
+  const Tensor k = cache.keys(), v = cache.values();
+  check<ShapeError>(k.size(0) == N && k.size(1) == num_heads_ && k.size(3) == embed_dim_ / num_heads_,
+                    "{}: query {} and the cache's keys {} do not fit; expected ({}, {}, steps, {})", kName, query.shape(), k.shape(), N,
+                    num_heads_, embed_dim_ / num_heads_);
+  check_masks(call, query, cache.steps());
+  MultiheadAttentionCall with_mask = call;
+  with_mask.key_padding_mask = cache.key_padding_mask();
+  const Tensor weight = q_proj_weight.defined() ? Tensor(q_proj_weight) : in_proj_weight.narrow(0, 0, embed_dim_);
+  const Tensor bias = in_proj_bias.defined() ? in_proj_bias.narrow(0, 0, embed_dim_) : Tensor();
+  return mix(heads(linear(query, weight, bias)), k, v, with_mask, rank == 3);
+}
+
+AttentionOutput MultiheadAttention::step(const Tensor& x, KeyValueCache& cache, const MultiheadAttentionCall& call) const {
+  const ForwardScope here(*this);
+  const NoGradGuard no_grad;
+  check<ValueError>(!call.attn_mask.defined(), "{}: a step sees all before it; leave out attn_mask", kName);
+  check_call(x, x, x, call);
+  const bool batched = x.dim() == 3;
+  const Projected projected = projections(x, x, x);
+  const Tensor q = heads(projected.q);
+  KeyValueCache longer = cache;
+  longer.append(heads(projected.k), heads(projected.v),
+                call.key_padding_mask.defined() && !batched ? call.key_padding_mask.unsqueeze(0) : call.key_padding_mask);
+  MultiheadAttentionCall with_masks = call;
+  with_masks.key_padding_mask = longer.key_padding_mask();
+  const int64_t L = q.size(2), S = longer.steps();
+  if (L > 1) with_masks.attn_mask = triu(ones({L, S}, {.dtype = DType::Bool}), S - L + 1);
+  AttentionOutput result = mix(q, longer.keys(), longer.values(), with_masks, batched);
+  cache = std::move(longer);
   return result;
 }
 
@@ -202,15 +273,30 @@ AdditiveAttention::AdditiveAttention(int64_t key_size, int64_t query_size, int64
 
 AttentionOutput AdditiveAttention::operator()(const Tensor& queries, const Tensor& keys, const Tensor& values,
                                               const Tensor& valid_lens) const {
-  const ForwardScope here(*this);
   check_batches("AdditiveAttention", queries, keys, values);
-  const Tensor mask = valid_lens.defined() ? length_mask("AdditiveAttention", valid_lens, queries, keys) : Tensor();
-  const Tensor sums = W_q(queries).unsqueeze(2) + W_k(keys).unsqueeze(1);  // (N, L, S, num_hiddens)
+  return attend(queries, project_keys(keys), values, valid_lens);
+}
+
+Tensor AdditiveAttention::project_keys(const Tensor& keys) const {
+  const ForwardScope here(*this);
+  return W_k(keys);
+}
+
+AttentionOutput AdditiveAttention::attend(const Tensor& queries, const Tensor& projected_keys, const Tensor& values,
+                                          const Tensor& valid_lens) const {
+  const ForwardScope here(*this);
+  check_batches("AdditiveAttention", queries, projected_keys, values);
+  check<ShapeError>(projected_keys.size(2) == w_v.weight.size(1),
+                    "AdditiveAttention: keys {} are not projected to {} features; see project_keys", projected_keys.shape(),
+                    w_v.weight.size(1));
+  const Tensor mask = valid_lens.defined() ? length_mask("AdditiveAttention", valid_lens, queries, projected_keys) : Tensor();
+  const Tensor sums = W_q(queries).unsqueeze(2) + projected_keys.unsqueeze(1);  // (N, L, S, num_hiddens)
   const auto scores_of = [&](const Tensor& x) { return w_v(tanh(x)).squeeze(-1); };
   Tensor scores = scores_of(sums);
   // A NaN beyond a length must not reach the derivative of tanh, which would multiply it by 0.
   if (mask.defined() && !all_finite(scores)) scores = scores_of(masked_fill(sums, logical_not(mask.unsqueeze(-1)), 0));
   const Tensor weights = mask.defined() ? masked_softmax(scores, mask) : softmax(scores, -1);
+  record_attention(*this, weights);
   return {weighted_sum(dropout(weights), values), weights};
 }
 
@@ -222,6 +308,7 @@ AttentionOutput DotProductAttention::operator()(const Tensor& queries, const Ten
   check_batches("DotProductAttention", queries, keys, values);
   const Tensor weights =
       attention_weights(queries, keys, valid_lens.defined() ? length_mask("DotProductAttention", valid_lens, queries, keys) : Tensor());
+  record_attention(*this, weights);
   return {weighted_sum(dropout(weights), values), weights};
 }
 

@@ -18,6 +18,22 @@ namespace {
 
 using Block = std::function<Tensor(const Tensor&)>;
 
+/// A step through all the layers.
+template <class Layer>
+Tensor step_through(const char* module, const ModuleList<Layer>& layers, const std::optional<LayerNorm>& norm, const Tensor& steps,
+                    TransformerCache& cache, const Tensor& key_padding_mask) {
+  const NoGradGuard no_grad;
+  check<ValueError>(cache.layers.size() == layers.size(), "{}: the cache is of {} layers, but here are {}; begin() makes one that fits",
+                    module, cache.layers.size(), layers.size());
+  TransformerCache longer = cache;
+  Tensor x = steps;
+  auto layer_cache = longer.layers.begin();
+  for (const Layer& layer : layers) x = layer.step(x, *layer_cache++, key_padding_mask);
+  if (norm) x = call(*norm, x);
+  cache = std::move(longer);
+  return x;
+}
+
 /// x with what a block makes of it, normalised before the block or after the sum.
 Tensor residual(const Tensor& x, const LayerNorm& norm, bool norm_first, const Block& block) {
   return norm_first ? x + block(call(norm, x)) : call(norm, x + block(x));
@@ -26,6 +42,8 @@ Tensor residual(const Tensor& x, const LayerNorm& norm, bool norm_first, const B
 MultiheadAttention attention(int64_t d_model, int64_t nhead, const TransformerLayerOptions& o) {
   return {d_model, nhead, {.dropout = o.dropout, .batch_first = o.batch_first}};
 }
+
+MultiheadAttentionCall step_call(const Tensor& key_padding_mask) { return {.key_padding_mask = key_padding_mask, .need_weights = false}; }
 
 template <class Layer>
 std::vector<Layer> clones(const char* module, const Layer& layer, int64_t count) {
@@ -92,6 +110,18 @@ Tensor TransformerEncoderLayer::operator()(const Tensor& src, const Tensor& src_
   return residual(x, norm2, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
 }
 
+Tensor TransformerEncoderLayer::step(const Tensor& src, TransformerLayerCache& cache, const Tensor& src_key_padding_mask) const {
+  const ForwardScope here(*this);
+  const NoGradGuard no_grad;
+  TransformerLayerCache longer = cache;
+  const Tensor x = residual(src, norm1, norm_first_, [&](const Tensor& seen) {
+    return call(dropout1, self_attn.step(seen, longer.self_attn, step_call(src_key_padding_mask)).output);
+  });
+  const Tensor y = residual(x, norm2, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
+  cache = std::move(longer);
+  return y;
+}
+
 TransformerDecoderLayer::TransformerDecoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& o)
     : Module("TransformerDecoderLayer"),
       self_attn(register_module("self_attn", attention(d_model, nhead, o))),
@@ -132,6 +162,34 @@ Tensor TransformerDecoderLayer::operator()(const Tensor& tgt, const Tensor& memo
   return residual(y, norm3, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
 }
 
+TransformerLayerCache TransformerDecoderLayer::begin(const Tensor& memory, const Tensor& memory_key_padding_mask) const {
+  const ForwardScope here(*this);
+  const NoGradGuard no_grad;
+  return {.multihead_attn = multihead_attn.project(memory, memory, memory_key_padding_mask)};
+}
+
+Tensor TransformerDecoderLayer::step(const Tensor& tgt, TransformerLayerCache& cache, const Tensor& tgt_key_padding_mask) const {
+  const ForwardScope here(*this);
+  const NoGradGuard no_grad;
+  TransformerLayerCache longer = cache;
+  const Tensor x = residual(tgt, norm1, norm_first_, [&](const Tensor& seen) {
+    return call(dropout1, self_attn.step(seen, longer.self_attn, step_call(tgt_key_padding_mask)).output);
+  });
+  const Tensor y = residual(x, norm2, norm_first_, [&](const Tensor& seen) {
+    return call(dropout2, multihead_attn.attend(seen, longer.multihead_attn, {.need_weights = false}).output);
+  });
+  const Tensor z = residual(y, norm3, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
+  cache = std::move(longer);
+  return z;
+}
+
+TransformerCache TransformerCache::reorder(const Tensor& rows) const {
+  TransformerCache other;
+  for (const TransformerLayerCache& layer : layers)
+    other.layers.push_back({layer.self_attn.reorder(rows), layer.multihead_attn.reorder(rows)});
+  return other;
+}
+
 TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& encoder_layer, int64_t num_layers,
                                        const std::optional<LayerNorm>& with_norm)
     : Module("TransformerEncoder"),
@@ -147,6 +205,13 @@ Tensor TransformerEncoder::operator()(const Tensor& src, const Tensor& mask, con
   return norm ? call(*norm, x) : x;
 }
 
+TransformerCache TransformerEncoder::begin() const { return {std::vector<TransformerLayerCache>(static_cast<size_t>(layers.size()))}; }
+
+Tensor TransformerEncoder::step(const Tensor& src, TransformerCache& cache, const Tensor& src_key_padding_mask) const {
+  const ForwardScope here(*this);
+  return step_through("TransformerEncoder", layers, norm, src, cache, src_key_padding_mask);
+}
+
 TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& decoder_layer, int64_t num_layers,
                                        const std::optional<LayerNorm>& with_norm)
     : Module("TransformerDecoder"),
@@ -160,6 +225,18 @@ Tensor TransformerDecoder::operator()(const Tensor& tgt, const Tensor& memory, c
   Tensor x = tgt;
   for (const TransformerDecoderLayer& layer : layers) x = layer(x, memory, masks);
   return norm ? call(*norm, x) : x;
+}
+
+TransformerCache TransformerDecoder::begin(const Tensor& memory, const Tensor& memory_key_padding_mask) const {
+  const ForwardScope here(*this);
+  TransformerCache cache;
+  for (const TransformerDecoderLayer& layer : layers) cache.layers.push_back(layer.begin(memory, memory_key_padding_mask));
+  return cache;
+}
+
+Tensor TransformerDecoder::step(const Tensor& tgt, TransformerCache& cache, const Tensor& tgt_key_padding_mask) const {
+  const ForwardScope here(*this);
+  return step_through("TransformerDecoder", layers, norm, tgt, cache, tgt_key_padding_mask);
 }
 
 namespace {
@@ -234,15 +311,17 @@ PositionalEncoding::PositionalEncoding(int64_t d_model, const PositionalEncoding
       pe(register_buffer("pe", waves(d_model, options.max_len))),
       batch_first_(options.batch_first) {}
 
-Tensor PositionalEncoding::operator()(const Tensor& x) const {
+Tensor PositionalEncoding::operator()(const Tensor& x, int64_t start) const {
   const ForwardScope here(*this);
   const int64_t d_model = pe.size(2), steps_dim = x.dim() == 3 && batch_first_ ? 1 : 0;
   check<ShapeError>((x.dim() == 2 || x.dim() == 3) && x.size(-1) == d_model,
                     "PositionalEncoding: x has shape {}, expected ({}, {}), or (steps, {}) for one sequence", x.shape(),
                     batch_first_ ? "batch, steps" : "steps, batch", d_model, d_model);
   const int64_t steps = x.size(steps_dim);
-  check<ShapeError>(steps <= pe.size(0), "PositionalEncoding: x {} has {} steps, but max_len is {}", x.shape(), steps, pe.size(0));
-  const Tensor rows = pe.narrow(0, 0, steps);
+  check<ValueError>(start >= 0, "PositionalEncoding: start {} is negative", start);
+  check<ShapeError>(start <= pe.size(0) && steps <= pe.size(0) - start, "PositionalEncoding: x {} has {} steps{}, but max_len is {}",
+                    x.shape(), steps, start == 0 ? "" : fmt::format(" from step {}", start), pe.size(0));
+  const Tensor rows = pe.narrow(0, start, steps);
   return dropout(x + (x.dim() == 3 && !batch_first_ ? rows : rows.squeeze(1)));
 }
 

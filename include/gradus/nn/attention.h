@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "gradus/nn/key_value_cache.h"
 #include "gradus/nn/layers.h"
 
 /// Layers of attention. N batch, L queries, S keys and values, E features, H heads.
@@ -48,6 +49,18 @@ class GRADUS_API MultiheadAttention : public Module {
   /// sequence, (L, E). Throws ShapeError or DTypeError that says what does not fit.
   AttentionOutput operator()(const Tensor& query, const Tensor& key, const Tensor& value, const MultiheadAttentionCall& call = {}) const;
 
+  /// The keys and values that operator() makes of `key` and `value`, with their mask, to be attended to by many queries. Throws as
+  /// operator().
+  KeyValueCache project(const Tensor& key, const Tensor& value, const Tensor& key_padding_mask = {}) const;
+  /// operator()(query, key, value) with the keys and values of a cache that `project` made; their mask is the cache's. Throws ShapeError or
+  /// DTypeError when they do not fit, ValueError when they are none or when `call` has a key_padding_mask.
+  AttentionOutput attend(const Tensor& query, const KeyValueCache& cache, const MultiheadAttentionCall& call = {}) const;
+  /// Self-attention of the next steps of a sequence. x, one step or several, is projected and put into `cache`, at first an empty one, and
+  /// each step attends to itself and all before it: what operator() gives for the whole sequence under the subsequent mask, of these
+  /// steps alone. call.key_padding_mask is that of the new steps. Nothing is recorded. Throws as operator(), and ValueError for an
+  /// attn_mask; then the cache is as it was.
+  AttentionOutput step(const Tensor& x, KeyValueCache& cache, const MultiheadAttentionCall& call = {}) const;
+
   int64_t embed_dim() const noexcept { return embed_dim_; }
   int64_t num_heads() const noexcept { return num_heads_; }
   const MultiheadAttentionOptions& options() const noexcept { return options_; }
@@ -64,7 +77,10 @@ class GRADUS_API MultiheadAttention : public Module {
  private:
   struct Projected;
   void check_call(const Tensor& query, const Tensor& key, const Tensor& value, const MultiheadAttentionCall& call) const;
-  Projected project(const Tensor& query, const Tensor& key, const Tensor& value) const;
+  void check_masks(const MultiheadAttentionCall& call, const Tensor& query, int64_t S) const;
+  Projected projections(const Tensor& query, const Tensor& key, const Tensor& value) const;
+  Tensor heads(const Tensor& x) const;
+  AttentionOutput mix(const Tensor& q, const Tensor& k, const Tensor& v, const MultiheadAttentionCall& call, bool batched) const;
   Tensor with_more_rows(const Tensor& rows, const Tensor& bias) const;
   Tensor joined_mask(const MultiheadAttentionCall& call) const;
 
@@ -82,6 +98,11 @@ class GRADUS_API AdditiveAttention : public Module {
   /// queries (N, L, query_size), keys (N, S, key_size), values (N, S, V) to output (N, L, V) and weights (N, L, S). valid_lens, int64,
   /// says how many keys count: (N) for each sequence, (N, L) for each query, undefined for all; a query with 0 of them gets 0.
   AttentionOutput operator()(const Tensor& queries, const Tensor& keys, const Tensor& values, const Tensor& valid_lens = {}) const;
+
+  /// W_k keys, (N, S, num_hiddens), which a decoder that asks for the same keys at every step needs but once.
+  Tensor project_keys(const Tensor& keys) const;
+  /// operator() with keys that are projected already.
+  AttentionOutput attend(const Tensor& queries, const Tensor& projected_keys, const Tensor& values, const Tensor& valid_lens = {}) const;
 
   Linear W_k, W_q, w_v;
   Dropout dropout;

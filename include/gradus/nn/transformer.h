@@ -50,6 +50,36 @@ struct TransformerLayerOptions {
   bool norm_first = false;  ///< each block sees normalised numbers, x + block(norm(x)); false: norm(x + block(x))
 };
 
+/// What a layer of a Transformer keeps between the steps of decoding.
+struct TransformerLayerCache {
+  KeyValueCache self_attn = {};       ///< of the steps so far
+  KeyValueCache multihead_attn = {};  ///< of the memory; empty in an encoder's layer
+};
+
+/// What the layers of a TransformerDecoder or TransformerEncoder keep between the steps of decoding. `begin` makes one, `step` goes on with
+/// it, and a step costs one position: nothing is projected a second time, and memory grows as KeyValueCache says.
+///
+///     const nn::Transformer model(…);                                         // decoder and encoder in evaluation, model.eval()
+///     nn::TransformerCache cache = model.decoder.begin(memory);               // memory (S, N, E)
+///     for (…) Tensor y = model.decoder.step(x, cache);                        // the next target, (1, N, E), to its output (1, N, E)
+///
+/// A copy is a cache of its own, and shares what both have in common. Hooks on the layers themselves do not run in a step; those on what is
+/// inside them do. As the state of generate::beam_search, it follows its beams:
+///
+///     const auto step = [&](const Tensor& tokens, nn::TransformerCache cache) {
+///       const Tensor x = position(embedding(tokens).unsqueeze(0), cache.steps());
+///       const Tensor y = model.decoder.step(x, cache);
+///       return std::pair(out(y.squeeze(0)), cache);
+///     };
+struct GRADUS_API TransformerCache {
+  std::vector<TransformerLayerCache> layers = {};
+
+  /// How many steps were taken.
+  int64_t steps() const noexcept { return layers.empty() ? 0 : layers[0].self_attn.steps(); }
+  /// The cache whose row i of the batch is row rows[i], int64, of this one.
+  TransformerCache reorder(const Tensor& rows) const;
+};
+
 /// Self-attention and a feed-forward block, linear2(dropout(activation(linear1(x)))), each with its residual and norm.
 class GRADUS_API TransformerEncoderLayer : public Module {
  public:
@@ -57,6 +87,8 @@ class GRADUS_API TransformerEncoderLayer : public Module {
   TransformerEncoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& options = {});
   /// src to a tensor of its shape; src_mask (S, S) or (N * nhead, S, S), src_key_padding_mask (N, S) or (S).
   Tensor operator()(const Tensor& src, const Tensor& src_mask = {}, const Tensor& src_key_padding_mask = {}) const;
+  /// As TransformerEncoder::step, for this layer.
+  Tensor step(const Tensor& src, TransformerLayerCache& cache, const Tensor& src_key_padding_mask = {}) const;
 
   MultiheadAttention self_attn;
   Linear linear1;
@@ -87,6 +119,9 @@ class GRADUS_API TransformerDecoderLayer : public Module {
   TransformerDecoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& options = {});
   /// tgt (T, N, E) and memory, the encoder's output, (S, N, E) to a tensor of tgt's shape.
   Tensor operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks = {}) const;
+  /// As TransformerDecoder::begin and step, for this layer.
+  TransformerLayerCache begin(const Tensor& memory, const Tensor& memory_key_padding_mask = {}) const;
+  Tensor step(const Tensor& tgt, TransformerLayerCache& cache, const Tensor& tgt_key_padding_mask = {}) const;
 
   MultiheadAttention self_attn, multihead_attn;
   Linear linear1;
@@ -113,6 +148,14 @@ class GRADUS_API TransformerEncoder : public Module {
   /// As TransformerEncoderLayer. In evaluation without gradients PyTorch may set padded steps to 0 and cut them off; here they are kept.
   Tensor operator()(const Tensor& src, const Tensor& mask = {}, const Tensor& src_key_padding_mask = {}) const;
 
+  /// A cache without steps.
+  TransformerCache begin() const;
+  /// The output of the next steps of a sequence, one or several, src (T, N, E) to its shape: what operator() gives under the subsequent
+  /// mask for the whole sequence so far, of these steps alone, as a language model needs it. src_key_padding_mask (N, T) is true where a
+  /// new step is padding, such as what stands before a shorter prompt. Nothing is recorded for a backward pass. Throws as operator(), and
+  /// ValueError for a cache of another number of layers; then the cache is as it was.
+  Tensor step(const Tensor& src, TransformerCache& cache, const Tensor& src_key_padding_mask = {}) const;
+
   ModuleList<TransformerEncoderLayer> layers;
   std::optional<LayerNorm> norm;
 };
@@ -124,6 +167,14 @@ class GRADUS_API TransformerDecoder : public Module {
   TransformerDecoder(const TransformerDecoderLayer& decoder_layer, int64_t num_layers, const std::optional<LayerNorm>& norm = {});
   /// As TransformerDecoderLayer.
   Tensor operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks = {}) const;
+
+  /// The keys and values of the memory for every layer, with its mask: a cache without steps. Nothing is recorded for a backward pass, here
+  /// and in step. Throws as MultiheadAttention.
+  TransformerCache begin(const Tensor& memory, const Tensor& memory_key_padding_mask = {}) const;
+  /// The output of the next steps of the target, one or several, tgt (T, N, E) to its shape: what operator() gives under the subsequent
+  /// mask for the whole target so far, of these steps alone. tgt_key_padding_mask (N, T) is that of the new steps. Throws as operator(),
+  /// and ValueError for a cache of another number of layers; then the cache is as it was.
+  Tensor step(const Tensor& tgt, TransformerCache& cache, const Tensor& tgt_key_padding_mask = {}) const;
 
   ModuleList<TransformerDecoderLayer> layers;
   std::optional<LayerNorm> norm;
@@ -185,8 +236,9 @@ class GRADUS_API PositionalEncoding : public Module {
  public:
   /// Throws ValueError unless the sizes are positive and dropout is in [0, 1].
   explicit PositionalEncoding(int64_t d_model, const PositionalEncodingOptions& options = {});
-  /// Throws ShapeError unless x has d_model features and at most max_len steps.
-  Tensor operator()(const Tensor& x) const;
+  /// x's steps are those from `start` of a sequence. Throws ShapeError unless x has d_model features and ends at most at step max_len,
+  /// ValueError for a negative start.
+  Tensor operator()(const Tensor& x, int64_t start = 0) const;
 
   Dropout dropout;
   Parameter pe;
