@@ -7,7 +7,6 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "gradus/autograd.h"
@@ -67,7 +66,8 @@ struct BeamOptions {
   double length_offset = 0;
   int64_t num_return = 1;  ///< so many hypotheses for each row, at most num_beams
   /// When a row is done. true: once num_beams hypotheses have ended. false: once none that is still being written can come to a score above
-  /// those of the best num_return that have ended. (Log-probabilities are at most 0, so a sum of log-probabilities only falls.)
+  /// those of the best num_return that have ended. (Log-probabilities are at most 0, so a sum of log-probabilities only falls.) true takes
+  /// far fewer steps where length_penalty is above 0 and max_length generous, and is what fairseq does.
   bool early_stopping = false;
 };
 
@@ -88,10 +88,10 @@ struct SampleOptions {
 /// A state may be
 /// - a Tensor, whose dimension 0 is the rows, or a Batched; one that is undefined stays so;
 /// - a std::vector, std::array, std::pair, std::tuple or std::optional of states;
-/// - a type with a member function `T reorder(const Tensor& rows) const`, or a free one `T reorder(const T&, const Tensor& rows)` beside
-/// it,
-///   which gives the state whose row i is row rows[i] (int64) of the old one: nn::TransformerCache is one, and a struct of your own can be;
-/// - empty, as std::monostate.
+/// - a type T with a member `T reorder(const Tensor& rows) const`, or a function beside it, `T reorder(const T&, const Tensor& rows)`,
+/// which
+///   gives the state whose row i is row rows[i] (int64) of the old one: nn::TransformerCache is one, and a struct of your own can be;
+/// - a number, which is the same for all rows, or empty, as std::monostate.
 template <int64_t Dim>
 struct Batched {
   static constexpr int64_t dim = Dim;
@@ -174,7 +174,7 @@ void take(State& state, const Rows& rows) {
   } else if constexpr (TupleLike<State>) {
     std::apply([&](auto&... parts) { (take(parts, rows), ...); }, state);
   } else {
-    static_assert(std::is_empty_v<State>,
+    static_assert(std::is_empty_v<State> || std::is_arithmetic_v<State>,
                   "a state is a Tensor, a generate::Batched, a vector, array, pair, tuple or optional of states, or a type with "
                   "reorder(rows); see generate::Batched");
   }

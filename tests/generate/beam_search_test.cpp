@@ -313,3 +313,49 @@ TEST_CASE("beam search refuses options that are out of range") {
           generate::beam_search(model, gradus::tensor({1}), no_tokens(1), {.max_length = 3, .end = 3});
         }) == "beam_search: the end token is 3, but the logits are for tokens 0 to 2");
 }
+
+TEST_CASE("beam search gives the hypotheses and scores of Hugging Face's transformers") {
+  // Logits that both sides can compute: of token j after the tokens t of a prefix, 3 sin(0.37 h (j + 1) + j), h from 11 on by 31 h + 17 t
+  // + 7.
+  const auto step = [](const Tensor& tokens, const Tensor& before) {
+    const Tensor h = before * 31 + tokens * 17 + 7;
+    Tokens hashes = h.to_vector<int64_t>();
+    Values logits;
+    for (int64_t& hash : hashes) {
+      hash %= 100003;
+      for (int64_t j = 0; j < 5; ++j)
+        logits.push_back(3 * std::sin(0.37 * static_cast<double>(hash) * static_cast<double>(j + 1) + static_cast<double>(j)));
+    }
+    return std::pair(gradus::from_vector(logits, {std::ssize(hashes), 5}), gradus::from_vector(hashes, std::ssize(hashes)));
+  };
+  // transformers 4.30.2: model.generate(torch.tensor([[1], [2]]), num_beams=4, num_return_sequences=4, max_length=15, min_length=2,
+  // eos_token_id=0, early_stopping=True, length_penalty=…). Its length counts the token of the prompt instead of the end token.
+  struct Expected {
+    double length_penalty;
+    std::vector<std::vector<std::pair<double, Tokens>>> hypotheses;
+  };
+  const std::vector<Expected> all{
+      {0,
+       {{{-2.10059, {4, 4}}, {-2.76843, {1, 4, 4}}, {-2.95340, {1, 3, 4}}, {-4.50174, {1, 4, 4, 2, 2, 1, 4}}},
+        {{-1.60735, {1, 4}}, {-1.68047, {4, 4}}, {-2.98027, {1, 4, 3}}, {-3.30399, {1, 4, 4}}}}},
+      {1,
+       {{{-0.56272, {1, 4, 4, 2, 2, 1, 4}}, {-0.65776, {4, 4, 3, 4, 4, 1, 3}}, {-0.69211, {1, 4, 4}}, {-0.70020, {4, 4}}},
+        {{-0.53578, {1, 4}}, {-0.56016, {4, 4}}, {-0.74507, {1, 4, 3}}, {-0.82600, {1, 4, 4}}}}}};
+  for (const Expected& expected : all) {
+    const auto found = generate::beam_search(step, gradus::tensor({1, 2}), gradus::full({2}, int64_t{11}),
+                                             {.num_beams = 4,
+                                              .max_length = 14,
+                                              .min_length = 2,
+                                              .end = 0,
+                                              .length_penalty = expected.length_penalty,
+                                              .num_return = 4,
+                                              .early_stopping = true});
+    for (size_t row = 0; row < 2; ++row)
+      for (size_t i = 0; i < 4; ++i) {
+        const auto& [score, tokens] = expected.hypotheses[row][i];
+        CHECK(found[row][i].tokens == tokens);
+        CHECK(found[row][i].ended);
+        CHECK(std::abs(found[row][i].score - score) < 1e-5);
+      }
+  }
+}

@@ -68,11 +68,16 @@ TEST_CASE("the rows of a state are dimension 0 of a tensor, or the one that Batc
   check_state<Batched<-1>>(turned, turned);
 }
 
-TEST_CASE("a state may be a vector, array, pair, tuple or optional of states") {
+TEST_CASE("a state may be a number, or a vector, array, pair, tuple or optional of states") {
   check_state<std::vector<Tensor>>([](const Tensor& x) { return std::vector{x, Tensor()}; }, [](const auto& s) { return s[0]; });
   check_state<std::array<Tensor, 1>>([](const Tensor& x) { return std::array{x}; }, [](const auto& s) { return s[0]; });
   check_state<std::pair<std::monostate, generate::Batched<1>>>([](const Tensor& x) { return std::pair(std::monostate(), turned(x)); },
                                                                [](const auto& s) { return turned(s.second); });
+  check_state<std::tuple<int64_t, Tensor>>([](const Tensor& x) { return std::tuple(x.size(1), x); },
+                                           [](const auto& s) {
+                                             CHECK(std::get<0>(s) == std::get<1>(s).size(1));
+                                             return std::get<1>(s);
+                                           });
   check_state<std::optional<Tensor>>([](const Tensor& x) { return x; }, [](const auto& s) { return *s; });
   check_state<std::vector<std::optional<std::tuple<Tensor>>>>(
       [](const Tensor& x) {

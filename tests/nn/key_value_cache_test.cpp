@@ -222,3 +222,27 @@ TEST_CASE("AdditiveAttention attends to projected keys as to the keys themselves
   CHECK(error_of<gradus::ShapeError>([&] { attention.attend(queries, keys, keys); }) ==
         "AdditiveAttention: keys [2, 6, 5] are not projected to 3 features; see project_keys");
 }
+
+TEST_CASE("steps of MultiheadAttention give what the whole sequence gives under the subsequent mask, weights included") {
+  for (const bool more_keys : {false, true}) {
+    CAPTURE(more_keys);
+    gradus::manual_seed(10);
+    const nn::MultiheadAttention attention(4, 2, {.add_bias_kv = more_keys, .add_zero_attn = more_keys, .batch_first = true});
+    const Tensor x = randn({3, 6, 4}), later = gradus::arange(6).unsqueeze(0) > gradus::arange(6).unsqueeze(1);
+    const nn::AttentionOutput whole = attention(x, x, x, {.attn_mask = later, .average_attn_weights = false});
+    const int64_t more = more_keys ? 2 : 0;
+    nn::KeyValueCache cache;
+    int64_t at = 0;
+    for (const int64_t count : {1, 1, 3, 1}) {
+      const nn::AttentionOutput y = attention.step(x.narrow(1, at, count), cache, {.average_attn_weights = false});
+      check_close(y.output, whole.output.narrow(1, at, count).detach(), 1e-6);
+      const Tensor expected = whole.weights.narrow(2, at, count).detach();
+      at += count;
+      CHECK(y.weights.shape() == Shape{3, 2, count, at + more});
+      check_close(y.weights.narrow(3, 0, at), expected.narrow(3, 0, at), 1e-6);
+      check_close(y.weights.narrow(3, at, more), expected.narrow(3, 6, more), 1e-6);
+    }
+    CHECK_FALSE(attention.step(x.narrow(1, 0, 1), cache, {.need_weights = false}).weights.defined());
+    CHECK(attention.step(x.narrow(1, 0, 1), cache).weights.shape() == Shape{3, 1, 8 + more});
+  }
+}

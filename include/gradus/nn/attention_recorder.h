@@ -42,7 +42,7 @@ class GRADUS_API AttentionRecorder {
   friend void record_attention(const Module& layer, const Tensor& weights);
 
   std::vector<std::pair<std::string, Module>> modules_;
-  std::vector<Record> records_;
+  mutable std::vector<Record> records_;  // of a const recorder too
   AttentionRecorder* const outer_;
 };
 

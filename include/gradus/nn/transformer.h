@@ -14,7 +14,8 @@
 #include "gradus/nn/normalization.h"
 
 /// The Transformer (Vaswani et al. 2017). N batch, S steps of the source, T of the target, E features. Sequences are (S, N, E), (N, S, E)
-/// if batch_first, or (S, E) for one; masks are those of MultiheadAttention: bool ones are true where nothing may be seen.
+/// if batch_first, or (S, E) for one; masks are those of MultiheadAttention: bool ones are true where nothing may be seen. What the layers
+/// attend to is seen by an AttentionRecorder.
 namespace gradus::nn {
 
 /// The function between the linear layers of a feed-forward block: "relu", "gelu", or any function or module that takes a tensor and gives
@@ -168,7 +169,8 @@ class GRADUS_API TransformerDecoder : public Module {
   /// As TransformerDecoderLayer.
   Tensor operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks = {}) const;
 
-  /// The keys and values of the memory for every layer, with its mask: a cache without steps. Nothing is recorded for a backward pass, here
+  /// The keys and values of the memory for every layer, with its mask: a cache without steps. (A step sees all the memory that this mask
+  /// leaves; a memory_mask, which tells steps apart, has no place here.) Nothing is recorded for a backward pass, here
   /// and in step. Throws as MultiheadAttention.
   TransformerCache begin(const Tensor& memory, const Tensor& memory_key_padding_mask = {}) const;
   /// The output of the next steps of the target, one or several, tgt (T, N, E) to its shape: what operator() gives under the subsequent
