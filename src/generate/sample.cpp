@@ -42,12 +42,13 @@ class Sampling final : public RowSearch {
     std::vector<Candidate> found;
     for (size_t token = 0; token < log_probabilities.size(); ++token)
       if (const double p = log_probabilities[token]; p > -std::numeric_limits<double>::infinity())
-        found.push_back({static_cast<int64_t>(token), p, std::exp((p - best) / options_.temperature)});
+        found.push_back({static_cast<int64_t>(token), p, 0});
     if (options_.top_k > 0 && options_.top_k < static_cast<int64_t>(found.size())) {
       std::nth_element(found.begin(), found.begin() + options_.top_k, found.end(), is_likelier);
       found.resize(static_cast<size_t>(options_.top_k));
       std::sort(found.begin(), found.end(), is_likelier);
     }
+    for (Candidate& c : found) c.weight = std::exp((c.log_probability - best) / options_.temperature);
     if (options_.top_p < 1) {
       std::sort(found.begin(), found.end(), is_likelier);
       const double enough = options_.top_p * total_of(found);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <numeric>
 
 #include "core/check.h"
@@ -21,6 +22,15 @@ Tensor with_room(const Tensor& x, int64_t steps, int64_t capacity) {
   const Tensor larger = empty(shape, {.dtype = x.dtype()});
   larger.narrow(2, 0, steps).copy_(x.narrow(2, 0, steps));
   return larger;
+}
+
+/// Those rows of x, their first `steps` steps and the room behind them.
+Tensor rows_of(const Tensor& x, const std::vector<int64_t>& rows, int64_t steps) {
+  Shape shape = x.shape();
+  shape[0] = std::ssize(rows);
+  const Tensor taken = empty(shape, {.dtype = x.dtype()}), from = x.detach().narrow(2, 0, steps), to = taken.narrow(2, 0, steps);
+  for (int64_t i = 0; i < shape[0]; ++i) to[i].copy_(from[rows[static_cast<size_t>(i)]]);
+  return taken;
 }
 
 std::vector<int64_t> numbered(int64_t rows) {
@@ -105,13 +115,14 @@ KeyValueCache KeyValueCache::reorder(const Tensor& rows) const {
   const Tensor mask = key_padding_mask_.defined() ? key_padding_mask_.index_select(0, rows) : Tensor();
   KeyValueCache other = *this;
   other.origins_.clear();
-  for (const int64_t row : rows.to_vector<int64_t>()) {
+  const std::vector<int64_t> indices = rows.to_vector<int64_t>();
+  for (const int64_t row : indices) {
     check<IndexError>(row >= 0 && row < batch(), "{}: row {} is out of range for a batch of {}", kName, row, batch());
     other.origins_.push_back(origins_[static_cast<size_t>(row)]);
   }
   if (other.origins_ == origins_) return other;
-  // Whole rows, with the room behind their steps, lie in one piece.
-  other.store_ = std::make_shared<Store>(store_->keys.index_select(0, rows), store_->values.index_select(0, rows), steps_);
+  const NoGradGuard no_grad;
+  other.store_ = std::make_shared<Store>(rows_of(store_->keys, indices, steps_), rows_of(store_->values, indices, steps_), steps_);
   other.key_padding_mask_ = mask;
   return other;
 }
