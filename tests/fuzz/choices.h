@@ -48,6 +48,13 @@ class Choices {
   size_t at_ = 0;
 };
 
+/// Where the element at `index` stands in a list of all, row by row.
+inline size_t place_of(const gradus::Shape& index, const gradus::Shape& shape) {
+  int64_t place = 0;
+  for (int64_t d = 0; d < shape.size(); ++d) place = place * shape[d] + index[d];
+  return static_cast<size_t>(place);
+}
+
 /// Goes through all indices of a shape in row-major order.
 template <class F>
 void for_each_index(const gradus::Shape& shape, F f) {

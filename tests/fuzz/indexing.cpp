@@ -23,11 +23,7 @@ struct Dense {
   explicit Dense(const Tensor& x) : shape(x.shape()), elements(x.to_vector<double>()) {}
   Dense(const Shape& s, double value) : shape(s), elements(static_cast<size_t>(s.numel()), value) {}
 
-  double& at(const Shape& index) {
-    int64_t i = 0;
-    for (int64_t d = 0; d < shape.size(); ++d) i = i * shape[d] + index[d];
-    return elements[static_cast<size_t>(i)];
-  }
+  double& at(const Shape& index) { return elements[fuzz::place_of(index, shape)]; }
   void expect_is(const Tensor& x, const char* what) const {
     expect(x.shape() == shape, what);
     expect(x.to_vector<double>() == elements, what);

@@ -20,11 +20,7 @@ struct Dense {
   Shape shape;
   std::vector<size_t> places;
 
-  size_t at(const Shape& index) const {
-    int64_t i = 0;
-    for (int64_t d = 0; d < shape.size(); ++d) i = i * shape[d] + index[d];
-    return places[static_cast<size_t>(i)];
-  }
+  size_t at(const Shape& index) const { return places[fuzz::place_of(index, shape)]; }
   /// The elements that stand where `from` says, for each index of the new shape.
   Dense picked(const Shape& to, const std::function<Shape(const Shape&)>& from) const {
     Dense result{to, {}};
