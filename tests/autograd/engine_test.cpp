@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -10,6 +11,7 @@
 
 using gradus::NoGradGuard;
 using gradus::Tensor;
+using testing::error_of;
 namespace autograd = gradus::autograd;
 
 namespace {
@@ -19,15 +21,6 @@ using Values = std::vector<double>;
 Tensor leaf(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true}); }
 Tensor leaf(double value) { return gradus::from_vector(Values{value}, {}, {.requires_grad = true}); }
 Values grad_of(const Tensor& x) { return x.grad().to_vector<double>(); }
-
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const gradus::Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -50,7 +43,8 @@ TEST_CASE("backward takes a gradient for an output of several elements, and asks
 }
 
 TEST_CASE("backward of what needs no gradient, and of an undefined tensor, says so") {
-  CHECK(message([] { gradus::ones({}).backward(); }).find("does not depend on anything that requires a gradient") != std::string::npos);
+  CHECK(error_of<gradus::Error>([] { gradus::ones({}).backward(); }).find("does not depend on anything that requires a gradient") !=
+        std::string::npos);
   CHECK_THROWS_AS(Tensor().backward(), gradus::StateError);
   CHECK_THROWS_AS(autograd::backward({}), gradus::ValueError);
   CHECK_THROWS_AS(autograd::backward({leaf(1)}, {Tensor(), Tensor()}), gradus::ValueError);
@@ -121,7 +115,7 @@ TEST_CASE("grad with respect to an output itself is the weight, also when the ou
 
 TEST_CASE("grad names an input that the outputs do not depend on, unless allow_unused") {
   const Tensor x = leaf(2), unused = leaf({1, 2});
-  const std::string text = message([&] { autograd::grad({x * x}, {x, unused}); });
+  const std::string text = error_of<gradus::Error>([&] { autograd::grad({x * x}, {x, unused}); });
   CHECK(text.find("do not depend on input 1 of shape [2]; set allow_unused") != std::string::npos);
   const auto d = autograd::grad({x * x}, {x, unused}, {}, {.allow_unused = true});
   CHECK(d[0].item() == 4);
@@ -143,7 +137,7 @@ TEST_CASE("a second backward through freed history is an error that names the op
   const Tensor x = leaf(2);
   const Tensor y = (x * x).exp();
   y.backward();
-  const std::string text = message([&] { y.backward(); });
+  const std::string text = error_of<gradus::Error>([&] { y.backward(); });
   CHECK(text.find("ExpBackward0") != std::string::npos);
   CHECK(text.find("retain_graph = true") != std::string::npos);
   CHECK_THROWS_AS(y.backward(), gradus::AutogradError);

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -10,6 +11,7 @@
 using gradus::Tensor;
 namespace autograd = gradus::autograd;
 using autograd::Context;
+using testing::error_of;
 
 namespace {
 
@@ -56,15 +58,6 @@ struct SumDifference : autograd::Function<SumDifference> {
 };
 
 Tensor leaf(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true}); }
-
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const gradus::Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -119,7 +112,7 @@ TEST_CASE("a second backward through a function that saved something is an error
   const Tensor x = leaf({1, 2});
   const Tensor y = Cube::apply({x})[0].sum();
   y.backward();
-  CHECK(message([&] { y.backward(); }).find("retain_graph = true") != std::string::npos);
+  CHECK(error_of<gradus::Error>([&] { y.backward(); }).find("retain_graph = true") != std::string::npos);
   const Tensor z = Cube::apply({x})[0].sum();
   z.backward({}, true);
   z.backward();
@@ -154,7 +147,7 @@ TEST_CASE("backward must give one gradient per input, of its shape") {
   const auto identity = [](Context&, const Tensors& in) { return Tensors{in[0] * 1}; };
   const Tensor x = leaf({1, 2});
   const auto run = [&](const autograd::ContextFunction& backward) {
-    return message([&] { autograd::apply_function({x, x}, "pair", identity, backward)[0].sum().backward(); });
+    return error_of<gradus::Error>([&] { autograd::apply_function({x, x}, "pair", identity, backward)[0].sum().backward(); });
   };
   CHECK(run([](Context&, const Tensors& dy) { return dy; }).find("pair: backward gave 1 gradients for 2 inputs") == 0);
   CHECK(run([](Context&, const Tensors& dy) {
@@ -176,7 +169,7 @@ TEST_CASE("forward must give tensors and leave its inputs alone") {
                       {x}, "undefined", [](Context&, const Tensors&) { return Tensors{Tensor()}; }, backward),
                   gradus::AutogradError);
   const auto careless = [](Context&, const Tensors& in) { return Tensors{in[0].add_(1)}; };
-  CHECK(message([&] { autograd::apply_function({x}, "careless", careless, backward); }) ==
+  CHECK(error_of<gradus::Error>([&] { autograd::apply_function({x}, "careless", careless, backward); }) ==
         "careless: forward changed an input in place; work on a clone() of it");
   CHECK_THROWS_AS(autograd::apply_function({x}, "empty", {}, backward), gradus::ValueError);
 }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -13,21 +14,13 @@ namespace autograd = gradus::autograd;
 using autograd::Context;
 using autograd::gradcheck;
 using autograd::gradgradcheck;
+using testing::error_of;
 
 namespace {
 
 using Tensors = std::vector<Tensor>;
 
 Tensor input(const gradus::Shape& shape) { return gradus::randn(shape, {.dtype = gradus::float64, .requires_grad = true}); }
-
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const gradus::Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 /// x -> f(x) with a derivative of the test's choice.
 Tensor with_backward(const Tensor& x, const autograd::ContextFunction& backward) {
@@ -69,7 +62,7 @@ TEST_CASE("gradcheck refuses a wrong derivative and names input, place and both 
     const Tensor factor = gradus::from_vector(std::vector<double>{2, 2, 3, 2}, {2, 2});
     return Tensors{dy[0] * ctx.saved_tensors()[0] * factor};
   };
-  const std::string text = message([&] {
+  const std::string text = error_of<gradus::Error>([&] {
     gradcheck([&](const Tensors& in) { return Tensors{in[0] * 1, with_backward(in[1], wrong_at_one)}; }, {x, x});
   });
   CAPTURE(text);
@@ -90,8 +83,8 @@ TEST_CASE("gradcheck sees a derivative that is wrong only for strided inputs") {
     return Tensors{dy[0] * x * (x.is_contiguous() ? 2 : 3)};
   };
   const auto f = [&](const Tensors& in) { return Tensors{with_backward(in[0], contiguous_only)}; };
-  CHECK(message([&] { gradcheck(f, {input({2, 3})}); }).find("(transposed inputs") != std::string::npos);
-  CHECK(message([&] { gradcheck(f, {input({3})}); }).find("(step-2 inputs") != std::string::npos);
+  CHECK(error_of<gradus::Error>([&] { gradcheck(f, {input({2, 3})}); }).find("(transposed inputs") != std::string::npos);
+  CHECK(error_of<gradus::Error>([&] { gradcheck(f, {input({3})}); }).find("(step-2 inputs") != std::string::npos);
 }
 
 TEST_CASE("gradcheck sees a derivative that is wrong only for overlapping inputs") {
@@ -100,8 +93,8 @@ TEST_CASE("gradcheck sees a derivative that is wrong only for overlapping inputs
     return Tensors{dy[0] * x * (x.stride(0) == 0 ? 3 : 2)};
   };
   const auto f = [&](const Tensors& in) { return Tensors{with_backward(in[0], dense_only)}; };
-  CHECK(message([&] { gradcheck(f, {input({2, 3})}); }).find("(overlapping inputs") != std::string::npos);
-  CHECK(message([&] { gradcheck(f, {input({3})}); }).find("(overlapping inputs") != std::string::npos);
+  CHECK(error_of<gradus::Error>([&] { gradcheck(f, {input({2, 3})}); }).find("(overlapping inputs") != std::string::npos);
+  CHECK(error_of<gradus::Error>([&] { gradcheck(f, {input({3})}); }).find("(overlapping inputs") != std::string::npos);
   CHECK(gradcheck(f, {input({1})}));
 }
 
@@ -116,7 +109,7 @@ TEST_CASE("gradcheck sees an operation that forgets an output which alone is use
     return Tensors{dy[0].defined() && dy[1].defined() ? dy[0] + dy[1] * 2 : gradus::zeros({2}, {.dtype = gradus::float64})};
   };
   const auto f = [&](const Tensors& in) { return autograd::apply_function(in, "both", both, careless); };
-  CHECK(message([&] { gradcheck(f, {input({2})}); }).find("output 0 alone") != std::string::npos);
+  CHECK(error_of<gradus::Error>([&] { gradcheck(f, {input({2})}); }).find("output 0 alone") != std::string::npos);
 }
 
 TEST_CASE("gradcheck treats NaN and a missing gradient as wrong") {
@@ -132,7 +125,7 @@ TEST_CASE("gradgradcheck sees a backward that cannot be differentiated") {
   };
   const auto f = [&](const Tensors& in) { return Tensors{with_backward(in[0], detached)}; };
   CHECK(gradcheck(f, {input({2})}));
-  CHECK(message([&] { gradgradcheck(f, {input({2})}); }).find("gradgradcheck: the gradient of input 0 at [0]") == 0);
+  CHECK(error_of<gradus::Error>([&] { gradgradcheck(f, {input({2})}); }).find("gradgradcheck: the gradient of input 0 at [0]") == 0);
 }
 
 TEST_CASE("gradcheck refuses what it cannot check") {
@@ -145,6 +138,6 @@ TEST_CASE("gradcheck refuses what it cannot check") {
   CHECK_THROWS_AS(gradcheck([](const Tensors& in) { return Tensors{in[0].detach()}; }, {input({2})}), gradus::AutogradError);
   CHECK_THROWS_AS(gradcheck([](const Tensors& in) { return Tensors{in[0].to(gradus::float32)}; }, {input({2})}), gradus::DTypeError);
   const auto random = [](const Tensors& in) { return Tensors{in[0] * gradus::rand({2})}; };
-  CHECK(message([&] { gradcheck(random, {input({2})}); }).find("take what is random out of it") != std::string::npos);
+  CHECK(error_of<gradus::Error>([&] { gradcheck(random, {input({2})}); }).find("take what is random out of it") != std::string::npos);
   CHECK_THROWS_AS(gradgradcheck([](const Tensors& in) { return Tensors{in[0].detach()}; }, {input({2})}), gradus::AutogradError);
 }

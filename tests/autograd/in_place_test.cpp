@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "autograd/record.h"
+#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -9,6 +10,7 @@
 
 using gradus::NoGradGuard;
 using gradus::Tensor;
+using testing::error_of;
 namespace autograd = gradus::autograd;
 
 namespace {
@@ -18,15 +20,6 @@ using Values = std::vector<double>;
 Tensor leaf(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true}); }
 Tensor constant(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}); }
 Values grad_of(const Tensor& x) { return x.grad().to_vector<double>(); }
-
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const gradus::Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -90,7 +83,7 @@ TEST_CASE("copy_ between overlapping windows of one storage reads before it writ
 
 TEST_CASE("a leaf that requires a gradient, and a view of it, are changed in place only under NoGradGuard") {
   const Tensor x = leaf({1, 2});
-  const std::string text = message([&] { x.add_(1); });
+  const std::string text = error_of<gradus::Error>([&] { x.add_(1); });
   CHECK(text.starts_with("add_: a leaf of shape [2] that requires a gradient cannot be changed in place"));
   CHECK(text.find("NoGradGuard") != std::string::npos);
   CHECK_THROWS_AS(x[0].add_(1), gradus::AutogradError);
@@ -110,7 +103,7 @@ TEST_CASE("backward reports a saved tensor that was changed in place, with opera
   const Tensor y = x * 3;
   const Tensor z = y * y;
   y.add_(1);
-  const std::string text = message([&] { z.sum().backward(); });
+  const std::string text = error_of<gradus::Error>([&] { z.sum().backward(); });
   CHECK(text.find("shape [2]") != std::string::npos);
   CHECK(text.find("changed in place after it was saved (it is at version 1, 0 was expected)") != std::string::npos);
   CHECK_THROWS_AS(z.sum().backward(), gradus::AutogradError);
@@ -223,7 +216,7 @@ TEST_CASE("rows of a result are written in a loop, each depending on the one bef
 
 TEST_CASE("an expanded tensor is not written to") {
   const Tensor x = gradus::zeros({1, 3}).expand({2, 3});
-  CHECK(message([&] { x.add_(1); }).find("clone() it first") != std::string::npos);
+  CHECK(error_of<gradus::Error>([&] { x.add_(1); }).find("clone() it first") != std::string::npos);
 }
 
 TEST_CASE("an operation in place keeps shape and dtype") {

@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
@@ -10,6 +11,8 @@
 
 /// Tensors of which several elements share one place in memory: their gradients, and the refusal to write to them.
 using namespace gradus;
+
+using testing::error_of;
 
 namespace {
 
@@ -22,15 +25,6 @@ Tensor leaf(const Values& values, const Shape& shape) { return from_vector(value
 /// The gradient of x when every element of y counts once.
 Values grad_of_sum(const Tensor& y, const Tensor& x) {
   return autograd::grad({y.sum()}, {x}, {}, {.retain_graph = true})[0].to_vector<double>();
-}
-
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const ValueError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 }  // namespace
@@ -200,7 +194,7 @@ TEST_CASE("writing to a tensor whose elements share places is refused, whatever 
       for (size_t i = 0; i < writes.size(); ++i) {
         CAPTURE(k);
         CAPTURE(i);
-        const std::string text = message([&] { writes[i](shared[k]); });
+        const std::string text = error_of<ValueError>([&] { writes[i](shared[k]); });
         CHECK(text.find("share one place in memory") != std::string::npos);
         CHECK(text.find("clone() it first") != std::string::npos);
       }

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -14,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/data.h"
@@ -28,6 +28,8 @@
 #include "io/safetensors_file.h"
 
 using namespace gradus;
+
+using testing::error_of;
 
 namespace {
 
@@ -139,15 +141,6 @@ struct Training {
             get_rng_state()};
   }
 };
-
-std::string message(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -302,7 +295,7 @@ TEST_CASE("a file that claims very many values, parts or depths is refused at on
   const auto complaint = [&](const std::string& list) {
     io::write_safetensors("test", file, {{"rng_state", get_rng_state()}}, {{"format", "gradus-checkpoint-1"}, {"checkpoint", list}},
                           io::WithChecksum::Yes);
-    return message([&] { io::load_checkpoint(file, training.parts()); });
+    return error_of<std::exception>([&] { io::load_checkpoint(file, training.parts()); });
   };
   const auto many = [](int count, const std::string& item) {
     std::string list = "{\"parts\":{";
@@ -364,7 +357,7 @@ TEST_CASE("either all parts are loaded or nothing is changed, whichever part doe
       std::rotate(parts.begin(), parts.begin() + static_cast<int64_t>(rotation), parts.end());
       refusing = {};
       refusing.refuses = true;
-      CHECK(message([&] { io::load_checkpoint(file, parts); }).find(entry.second) != std::string::npos);
+      CHECK(error_of<std::exception>([&] { io::load_checkpoint(file, parts); }).find(entry.second) != std::string::npos);
       CHECK(to.state() == before);
       CHECK((refusing.a == 0 && refusing.b == 0));
       io::load_checkpoint(file, to.parts());
@@ -380,7 +373,9 @@ TEST_CASE("all that does not fit is told at once, with the file and the part") {
   nn::Linear wide(4, 2);
   optim::SGD sgd(wide.parameters());
   io::save_checkpoint(file, {{"model", from.model}, {"optimizer", from.adam}, {"ema", from.ema}});
-  const std::string text = message([&] { io::load_checkpoint(file, {{"model", wide}, {"optimizer", sgd}, {"counter", from.counter}}); });
+  const std::string text = error_of<std::exception>([&] {
+    io::load_checkpoint(file, {{"model", wide}, {"optimizer", sgd}, {"counter", from.counter}});
+  });
   CHECK(text.starts_with("load_checkpoint: " + file + ": the checkpoint does not fit, nothing was loaded:\n"));
   for (const char* part : {"part \"model\": load_state_dict: the state does not fit Linear", "part \"optimizer\": SGD: load_state_dict",
                            "part \"counter\" is not in the file", "part \"ema\" of the file is not among those to load"})

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <thread>
 
+#include "core/function_ref.h"
 #include "core/thread_pool.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
@@ -50,7 +51,7 @@ struct Scaled : nn::Module {
   }
 };
 
-std::string path_of(const std::function<void()>& f) {
+std::string path_of(gradus::FunctionRef<void()> f) {
   const std::string text = error_of<gradus::Error>(f);
   return text.substr(0, text.find(": "));
 }

@@ -12,11 +12,12 @@ std::vector<std::string> names(const nn::StateDict& entries) {
   return found;
 }
 
-const gradus::io::NamedTensors& golden(const std::string& file) {
+const gradus::io::NamedTensors& golden(const char* file) {
   static std::map<std::string, gradus::io::NamedTensors> files;
   const auto found = files.find(file);
   if (found != files.end()) return found->second;
-  return files.emplace(file, gradus::io::load_safetensors(GRADUS_SOURCE_ROOT "/tests/golden/" + file + ".safetensors")).first->second;
+  return files.emplace(file, gradus::io::load_safetensors(GRADUS_SOURCE_ROOT "/tests/golden/" + std::string(file) + ".safetensors"))
+      .first->second;
 }
 
 void check_close(const Tensor& ours, const Tensor& theirs, double tolerance) {

@@ -2,11 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "error_of.h"
 #include "gradus/dtype.h"
 #include "gradus/io.h"
 #include "gradus/nn/module.h"
@@ -17,29 +17,19 @@ namespace nn_test {
 
 using gradus::Shape;
 using gradus::Tensor;
+using testing::error_of;
 namespace nn = gradus::nn;
 using Values = std::vector<double>;
 
 inline constexpr double kInf = std::numeric_limits<double>::infinity();
 inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-/// The text of the E that f throws. Another error fails the test, none gives an empty text.
-template <class E>
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
-}
-
 inline Values values(const Tensor& x) { return x.to_vector<double>(); }
 
 std::vector<std::string> names(const nn::StateDict& entries);
 
 /// PyTorch's values, by the name of the file in tests/golden.
-const gradus::io::NamedTensors& golden(const std::string& file);
+const gradus::io::NamedTensors& golden(const char* file);
 
 /// Both have the shape and dtype, and no element is further off than tolerance * (1 + |theirs|).
 void check_close(const Tensor& ours, const Tensor& theirs, double tolerance);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -18,6 +19,7 @@ namespace op_test {
 
 using gradus::Shape;
 using gradus::Tensor;
+using testing::error_of;
 using Tensors = std::vector<Tensor>;
 using Values = std::vector<double>;
 using Ints = std::vector<int64_t>;
@@ -30,17 +32,6 @@ inline Tensor input(const Shape& shape) { return gradus::randn(shape, {.dtype = 
 
 inline Values values(const Tensor& x) { return x.to_vector<double>(); }
 inline Ints ints(const Tensor& x) { return x.to_vector<int64_t>(); }
-
-/// The text of the E that f throws. Another error fails the test, none gives an empty text.
-template <class E>
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
-}
 
 /// First and second derivatives of f are right.
 void check_gradients(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs);

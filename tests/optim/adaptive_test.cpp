@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -22,6 +23,7 @@
 
 /// What holds for every optimizer. Their numbers are compared with PyTorch's by the cases in tests/parity/training.
 using gradus::Tensor;
+using testing::error_of;
 namespace optim = gradus::optim;
 
 namespace {
@@ -66,15 +68,6 @@ void run(optim::Optimizer& optimizer, const Tensor& p, int from, int to) {
 
 Tensor parameter(int64_t n, gradus::DType dtype = gradus::float64) { return gradus::full(n, 0.5, {.dtype = dtype}).requires_grad_(); }
 
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const gradus::ValueError& error) {
-    return error.what();
-  }
-  return "";
-}
-
 }  // namespace
 
 TEST_CASE("every optimizer goes on from a file as if never interrupted") {
@@ -106,7 +99,9 @@ TEST_CASE("every optimizer refuses the state of another size, and keeps its own"
     run(*ours, p, 1, 2);
     run(*theirs, q, 1, 3);
     const auto before = ours->state_dict();
-    CHECK(message([&] { ours->load_state_dict(theirs->state_dict()); }).starts_with(std::string(k.name) + ": load_state_dict: "));
+    CHECK(error_of<gradus::ValueError>([&] {
+            ours->load_state_dict(theirs->state_dict());
+          }).starts_with(std::string(k.name) + ": load_state_dict: "));
     const auto after = ours->state_dict();
     REQUIRE(after.size() == before.size());
     for (size_t i = 0; i < before.size(); ++i) CHECK(gradus::equal(after[i].second, before[i].second));
@@ -205,25 +200,31 @@ TEST_CASE("momentum is the option of that name, else the first beta, else nothin
 TEST_CASE("options out of range are refused with their name, value and range") {
   const Tensors p{parameter(1)};
   const double nan = std::nan("");
-  CHECK(message([&] { optim::RMSprop o(p, {.lr = -1}); }) == "RMSprop: lr is -1; it must be finite and not negative");
-  CHECK(message([&] { optim::RMSprop o(p, {.alpha = -0.5}); }) == "RMSprop: alpha is -0.5; it must be finite and not negative");
-  CHECK(message([&] { optim::RMSprop o(p, {.momentum = -1}); }) == "RMSprop: momentum is -1; it must be finite and not negative");
-  CHECK(message([&] { optim::Adagrad o(p, {.lr_decay = -1}); }) == "Adagrad: lr_decay is -1; it must be finite and not negative");
-  CHECK(message([&] { optim::Adagrad o(p, {.initial_accumulator_value = -1}); }) ==
+  CHECK(error_of<gradus::ValueError>([&] { optim::RMSprop o(p, {.lr = -1}); }) == "RMSprop: lr is -1; it must be finite and not negative");
+  CHECK(error_of<gradus::ValueError>([&] { optim::RMSprop o(p, {.alpha = -0.5}); }) ==
+        "RMSprop: alpha is -0.5; it must be finite and not negative");
+  CHECK(error_of<gradus::ValueError>([&] { optim::RMSprop o(p, {.momentum = -1}); }) ==
+        "RMSprop: momentum is -1; it must be finite and not negative");
+  CHECK(error_of<gradus::ValueError>([&] { optim::Adagrad o(p, {.lr_decay = -1}); }) ==
+        "Adagrad: lr_decay is -1; it must be finite and not negative");
+  CHECK(error_of<gradus::ValueError>([&] { optim::Adagrad o(p, {.initial_accumulator_value = -1}); }) ==
         "Adagrad: initial_accumulator_value is -1; it must be finite and not negative");
-  CHECK(message([&] { optim::Adadelta o(p, {.rho = 1.5}); }) == "Adadelta: rho is 1.5; it must be in [0, 1]");
-  CHECK(message([&] { optim::Adamax o(p, {.betas = {0.9, 1}}); }) == "Adamax: betas[1] is 1; it must be in [0, 1)");
-  CHECK(message([&] { optim::NAdam o(p, {.momentum_decay = -1}); }) == "NAdam: momentum_decay is -1; it must be finite and not negative");
-  CHECK(message([&] { optim::RAdam o(p, {.eps = nan}); }) == "RAdam: eps is nan; it must be finite and not negative");
-  CHECK(message([&] { optim::ASGD o(p, {.weight_decay = -1}); }) == "ASGD: weight_decay is -1; it must be finite and not negative");
-  CHECK(message([&] {
+  CHECK(error_of<gradus::ValueError>([&] { optim::Adadelta o(p, {.rho = 1.5}); }) == "Adadelta: rho is 1.5; it must be in [0, 1]");
+  CHECK(error_of<gradus::ValueError>([&] { optim::Adamax o(p, {.betas = {0.9, 1}}); }) == "Adamax: betas[1] is 1; it must be in [0, 1)");
+  CHECK(error_of<gradus::ValueError>([&] { optim::NAdam o(p, {.momentum_decay = -1}); }) ==
+        "NAdam: momentum_decay is -1; it must be finite and not negative");
+  CHECK(error_of<gradus::ValueError>([&] { optim::RAdam o(p, {.eps = nan}); }) == "RAdam: eps is nan; it must be finite and not negative");
+  CHECK(error_of<gradus::ValueError>([&] { optim::ASGD o(p, {.weight_decay = -1}); }) ==
+        "ASGD: weight_decay is -1; it must be finite and not negative");
+  CHECK(error_of<gradus::ValueError>([&] {
           optim::Rprop o(p, {.etas = {0.5, 1}});
         }) == "Rprop: etas are 0.5 and 1; the first must be in (0, 1) and the second above 1");
-  CHECK(message([&] {
+  CHECK(error_of<gradus::ValueError>([&] {
           optim::Rprop o(p, {.step_sizes = {2, 1}});
         }) == "Rprop: step_sizes are 2 and 1; the first must not be negative, nor above the second");
   for (const Kind& k : kinds()) {
     CAPTURE(k.name);
-    CHECK(message([&] { k.make({}); }) == std::string(k.name) + ": the parameter list is empty; there is nothing to train");
+    CHECK(error_of<gradus::ValueError>([&] { k.make({}); }) ==
+          std::string(k.name) + ": the parameter list is empty; there is nothing to train");
   }
 }

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -20,6 +20,7 @@
 #include "gradus/random.h"
 
 using gradus::Tensor;
+using testing::error_of;
 namespace optim = gradus::optim;
 
 namespace {
@@ -39,15 +40,6 @@ Values gradient_at(int step, size_t n) {
 }
 void set_gradient(const Tensor& p, int step) {
   p.set_grad(gradus::from_vector(gradient_at(step, static_cast<size_t>(p.numel())), p.shape()).to(p.dtype()));
-}
-
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const gradus::Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 void check_close(const Values& a, const Values& b) {
@@ -327,7 +319,7 @@ TEST_CASE("a state that does not fit is refused with all that is wrong, and noth
   bad[1].second = gradus::full({2}, 1.0, {.dtype = gradus::float64});
   bad[3].second = gradus::zeros({3});
   bad[4].first = "state.0.surprise";
-  const std::string text = message([&] { adam.load_state_dict(bad); });
+  const std::string text = error_of<gradus::Error>([&] { adam.load_state_dict(bad); });
   CAPTURE(text);
   CHECK(text.starts_with("Adam: load_state_dict: the state does not fit: "));
   CHECK(text.find("param_groups.0.lr is nan") != std::string::npos);
@@ -358,9 +350,11 @@ TEST_CASE("an optimizer refuses parameters that it cannot train") {
   const Tensor p = parameter({1, 2});
   CHECK_THROWS_AS(optim::SGD(Tensors{}), gradus::ValueError);
   CHECK_THROWS_AS(optim::Adam(std::vector<optim::ParamGroup<optim::AdamOptions>>{}), gradus::ValueError);
-  CHECK(message([&] { optim::Adam adam(Tensors{}); }) == "Adam: the parameter list is empty; there is nothing to train");
-  CHECK(message([&] { optim::SGD sgd({p, p}); }) == "SGD: parameter 1 of shape [2] is there twice; give each parameter once");
-  CHECK(message([&] { optim::SGD sgd({p * 2}); }) ==
+  CHECK(error_of<gradus::Error>([&] { optim::Adam adam(Tensors{}); }) == "Adam: the parameter list is empty; there is nothing to train");
+  CHECK(error_of<gradus::Error>([&] {
+          optim::SGD sgd({p, p});
+        }) == "SGD: parameter 1 of shape [2] is there twice; give each parameter once");
+  CHECK(error_of<gradus::Error>([&] { optim::SGD sgd({p * 2}); }) ==
         "SGD: parameter 0 of shape [2] is the output of MulBackward0, not a leaf; give the tensors that it was computed from");
   CHECK_THROWS_AS(optim::SGD({Tensor()}), gradus::StateError);
   CHECK_THROWS_AS(optim::SGD({gradus::tensor({1, 2})}), gradus::DTypeError);
@@ -372,13 +366,13 @@ TEST_CASE("an optimizer refuses parameters that it cannot train") {
 TEST_CASE("an optimizer refuses parameters of which an element is there twice, and takes views that lie apart") {
   const auto part = [](const Tensor& view) { return view.requires_grad_(); };
   const Tensor flat = gradus::zeros({4, 6});
-  CHECK(message([&] {
+  CHECK(error_of<gradus::Error>([&] {
           optim::SGD sgd({part(gradus::ones({2, 1}).expand({2, 3}))});
         }) == "SGD: several elements of parameter 0 of shape [2, 3] with strides [1, 0] are one place in memory; clone() it first");
-  CHECK(message([&] {
+  CHECK(error_of<gradus::Error>([&] {
           optim::Adam adam({part(flat.narrow(0, 0, 2)), part(flat.narrow(0, 1, 2))});
         }) == "Adam: parameter 1 of shape [2, 6] shares elements with another of shape [2, 6]; give each element once, or clone() one");
-  CHECK(message([&] {
+  CHECK(error_of<gradus::Error>([&] {
           optim::NAdam nadam({part(flat.select(1, 5)), part(flat.slice(0, 1, 4, 2).slice(1, 1, 6, 2))});
         }).starts_with("NAdam: parameter 1 of shape [2, 3] shares elements with another of shape [4]"));
   CHECK_THROWS_AS(optim::SGD({part(flat.detach()), part(flat.detach())}), gradus::ValueError);
@@ -394,9 +388,9 @@ TEST_CASE("an optimizer refuses parameters of which an element is there twice, a
 TEST_CASE("an optimizer refuses options out of range and names the value") {
   const Tensors p{parameter({1})};
   const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
-  CHECK(message([&] { optim::Adam adam(p, {.lr = -1}); }) == "Adam: lr is -1; it must be finite and not negative");
-  CHECK(message([&] { optim::AdamW adam(p, {.eps = -0.5}); }) == "AdamW: eps is -0.5; it must be finite and not negative");
-  CHECK(message([&] { optim::Adam adam(p, {.betas = {0.9, 1}}); }) == "Adam: betas[1] is 1; it must be in [0, 1)");
+  CHECK(error_of<gradus::Error>([&] { optim::Adam adam(p, {.lr = -1}); }) == "Adam: lr is -1; it must be finite and not negative");
+  CHECK(error_of<gradus::Error>([&] { optim::AdamW adam(p, {.eps = -0.5}); }) == "AdamW: eps is -0.5; it must be finite and not negative");
+  CHECK(error_of<gradus::Error>([&] { optim::Adam adam(p, {.betas = {0.9, 1}}); }) == "Adam: betas[1] is 1; it must be in [0, 1)");
   CHECK_THROWS_AS(optim::Adam(p, {.betas = {-0.1, 0.9}}), gradus::ValueError);
   CHECK_THROWS_AS(optim::Adam(p, {.betas = {nan, 0.9}}), gradus::ValueError);
   CHECK_THROWS_AS(optim::Adam(p, {.weight_decay = -1}), gradus::ValueError);
@@ -406,7 +400,7 @@ TEST_CASE("an optimizer refuses options out of range and names the value") {
   CHECK_THROWS_AS(optim::SGD(p, {.momentum = -1}), gradus::ValueError);
   CHECK_THROWS_AS(optim::SGD(p, {.weight_decay = -1}), gradus::ValueError);
   CHECK_THROWS_AS(optim::SGD(p, {.dampening = nan}), gradus::ValueError);
-  CHECK(message([&] { optim::SGD sgd(p, {.nesterov = true}); }) ==
+  CHECK(error_of<gradus::Error>([&] { optim::SGD sgd(p, {.nesterov = true}); }) ==
         "SGD: nesterov needs momentum above 0 and dampening 0, but they are 0 and 0");
   CHECK_THROWS_AS(optim::SGD(p, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}), gradus::ValueError);
   optim::SGD sgd(p, {.lr = 0.1});
@@ -429,7 +423,7 @@ TEST_CASE("a step that throws leaves every parameter as it was") {
   q.retain_grad();
   (q * q).sum().backward();
   const auto before = p.to_vector<double>();
-  CHECK(message([&] { sgd.step(); }).find("has become the output of AddBackward0") != std::string::npos);
+  CHECK(error_of<gradus::Error>([&] { sgd.step(); }).find("has become the output of AddBackward0") != std::string::npos);
   CHECK(p.to_vector<double>() == before);
   CHECK(sgd.state_dict()[2].second.item<int64_t>() == 1);
 }

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
+#include "error_of.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/error.h"
@@ -24,6 +24,7 @@
 
 /// The rates themselves are compared with PyTorch's by the cases in tests/parity/training.
 using gradus::Tensor;
+using testing::error_of;
 namespace optim = gradus::optim;
 
 namespace {
@@ -38,15 +39,6 @@ std::unique_ptr<Optimizer> two_groups() {
   const std::vector<optim::ParamGroup<Options>> groups{{.params = {parameter()}, .options = Options{.lr = 0.1}},
                                                        {.params = {parameter()}, .options = Options{.lr = 0.2}}};
   return std::make_unique<Optimizer>(groups);
-}
-
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const gradus::ValueError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 Values rates(const optim::Optimizer& optimizer) { return {optimizer.lr(0), optimizer.lr(1)}; }
@@ -232,7 +224,8 @@ TEST_CASE("a chain in which one scheduler throws is where it was") {
   optim::ChainedScheduler both({&decay, &fragile});
   both.step();
   broken = true;
-  CHECK(message([&] { both.step(); }) == "MultiplicativeLR: the learning rate of group 0 at epoch 2 is nan; it must be finite");
+  CHECK(error_of<gradus::ValueError>([&] { both.step(); }) ==
+        "MultiplicativeLR: the learning rate of group 0 at epoch 2 is nan; it must be finite");
   CHECK(rates(*sgd) == Values{0.05, 0.1});
   CHECK(decay.last_epoch() == 1);
   broken = false;
@@ -246,7 +239,7 @@ TEST_CASE("a state that does not fit is refused with all that is wrong, and noth
   auto bad = scheduler.state_dict();
   bad[0].second = gradus::tensor(-3);
   bad[1].first = "surprise";
-  CHECK(message([&] { scheduler.load_state_dict(bad); }) ==
+  CHECK(error_of<gradus::ValueError>([&] { scheduler.load_state_dict(bad); }) ==
         "StepLR: load_state_dict: the state does not fit: last_epoch is -3, below -1; base_lrs is missing; surprise is unexpected");
   CHECK(scheduler.last_epoch() == 0);
   optim::SGD single({parameter()});
@@ -259,13 +252,14 @@ TEST_CASE("schedulers refuse what makes no sense, and leave the optimizer as it 
   const auto adagrad = two_groups<optim::Adagrad, optim::AdagradOptions>();
   const auto adam = two_groups<optim::Adam, optim::AdamOptions>();
   optim::Optimizer& o = *sgd;
-  CHECK(message([&] { optim::StepLR s(o, 0); }) == "StepLR: step_size is 0; it must be positive");
-  CHECK(message([&] { optim::CosineAnnealingLR s(o, 0); }) == "CosineAnnealingLR: T_max is 0; it must be positive");
-  CHECK(message([&] { optim::CosineAnnealingWarmRestarts s(o, 0); }) == "CosineAnnealingWarmRestarts: T_0 is 0; it must be positive");
+  CHECK(error_of<gradus::ValueError>([&] { optim::StepLR s(o, 0); }) == "StepLR: step_size is 0; it must be positive");
+  CHECK(error_of<gradus::ValueError>([&] { optim::CosineAnnealingLR s(o, 0); }) == "CosineAnnealingLR: T_max is 0; it must be positive");
+  CHECK(error_of<gradus::ValueError>([&] { optim::CosineAnnealingWarmRestarts s(o, 0); }) ==
+        "CosineAnnealingWarmRestarts: T_0 is 0; it must be positive");
   CHECK_THROWS_AS(optim::CosineAnnealingWarmRestarts(o, 1, 0), gradus::ValueError);
   CHECK_THROWS_AS(optim::ExponentialLR(o, std::nan("")), gradus::ValueError);
   CHECK_THROWS_AS(optim::MultiStepLR(o, {-1}), gradus::ValueError);
-  CHECK(message([&] { optim::LinearLR s(o, 2); }) == "LinearLR: start_factor is 2; it must be in (0, 1]");
+  CHECK(error_of<gradus::ValueError>([&] { optim::LinearLR s(o, 2); }) == "LinearLR: start_factor is 2; it must be in (0, 1]");
   CHECK_THROWS_AS(optim::LinearLR(o, 0), gradus::ValueError);
   CHECK_THROWS_AS(optim::LinearLR(o, 0.5, 1.5), gradus::ValueError);
   CHECK_THROWS_AS(optim::LinearLR(o, 0.5, 1, 0), gradus::ValueError);
@@ -274,17 +268,20 @@ TEST_CASE("schedulers refuse what makes no sense, and leave the optimizer as it 
   CHECK_THROWS_AS(optim::NoamLR(o, 512, 0), gradus::ValueError);
   CHECK_THROWS_AS(optim::LambdaLR(o, optim::EpochFactor()), gradus::ValueError);
   CHECK_THROWS_AS(optim::LambdaLR(o, std::vector<optim::EpochFactor>{[](int64_t) { return 1.0; }}), gradus::ValueError);
-  CHECK(message([&] { optim::OneCycleLR s(o, 1, {}); }) == "OneCycleLR: give total_steps, or epochs and steps_per_epoch");
-  CHECK(message([&] { optim::OneCycleLR s(o, 1, {.total_steps = 0}); }) == "OneCycleLR: total_steps is 0; it must be positive");
+  CHECK(error_of<gradus::ValueError>([&] { optim::OneCycleLR s(o, 1, {}); }) ==
+        "OneCycleLR: give total_steps, or epochs and steps_per_epoch");
+  CHECK(error_of<gradus::ValueError>([&] { optim::OneCycleLR s(o, 1, {.total_steps = 0}); }) ==
+        "OneCycleLR: total_steps is 0; it must be positive");
   CHECK_THROWS_AS(optim::OneCycleLR(o, 1, {.total_steps = 9, .pct_start = 1.5}), gradus::ValueError);
   CHECK_THROWS_AS(optim::OneCycleLR(o, {1, 2, 3}, {.total_steps = 9}), gradus::ValueError);
   CHECK_THROWS_AS(optim::OneCycleLR(o, 1, {.total_steps = 10, .pct_start = 0.1}), gradus::ValueError);
   CHECK_THROWS_AS(optim::OneCycleLR(*adagrad, 1, {.total_steps = 9}), gradus::ValueError);
   CHECK_THROWS_AS(optim::CyclicLR(o, 0.1, 1, {.step_size_up = 0}), gradus::ValueError);
   CHECK_THROWS_AS(optim::CyclicLR(*adagrad, 0.1, 1), gradus::ValueError);
-  CHECK(message([&] { optim::CyclicLR s(*adam, 0.1, 1); }) ==
+  CHECK(error_of<gradus::ValueError>([&] { optim::CyclicLR s(*adam, 0.1, 1); }) ==
         "CyclicLR: the optimizer has no momentum; give one that has, or cycle_momentum = false");
-  CHECK(message([&] { optim::ReduceLROnPlateau s(o, {.factor = 1}); }) == "ReduceLROnPlateau: factor is 1; it must be in [0, 1)");
+  CHECK(error_of<gradus::ValueError>([&] { optim::ReduceLROnPlateau s(o, {.factor = 1}); }) ==
+        "ReduceLROnPlateau: factor is 1; it must be in [0, 1)");
   CHECK_THROWS_AS(optim::ReduceLROnPlateau(o, {.min_lr = {0.1, 0.1, 0.1}}), gradus::ValueError);
   CHECK(rates(o) == Values{0.1, 0.2});
   for (const auto& [name, value] : o.state_dict()) CHECK(name.find("initial_lr") == std::string::npos);
@@ -329,7 +326,7 @@ TEST_CASE("SequentialLR with a milestone at 0 begins with the scheduler behind i
 TEST_CASE("SequentialLR refuses negative and falling milestones, and leaves all as it was where it refuses") {
   const auto sgd = two_groups();
   optim::StepLR a(*sgd, 2), b(*sgd, 2);
-  CHECK(message([&] {
+  CHECK(error_of<gradus::ValueError>([&] {
           optim::SequentialLR s(*sgd, {&a, &b}, {-1});
         }) == "SequentialLR: milestone -1 is negative; a milestone is the epoch at which the next scheduler begins, 0 or later");
   CHECK_THROWS_AS(optim::SequentialLR(*sgd, {&a, &b, &a}, {-2, 3}), gradus::ValueError);
@@ -412,7 +409,7 @@ TEST_CASE("schedules with enormous periods and counts stay defined") {
   optim::CosineAnnealingWarmRestarts restarts(sgd, 1, most);
   for (int i = 0; i < 5; ++i) restarts.step();
   CHECK(sgd.lr() == doctest::Approx(1));
-  CHECK(message([&] { optim::OneCycleLR s(sgd, 1, {.epochs = most, .steps_per_epoch = 2}); }) ==
+  CHECK(error_of<gradus::ValueError>([&] { optim::OneCycleLR s(sgd, 1, {.epochs = most, .steps_per_epoch = 2}); }) ==
         "OneCycleLR: epochs times steps_per_epoch, 9223372036854775807 times 2, is more than 64 bits hold");
   auto state = restarts.state_dict();
   state[0].second = gradus::full({}, most);
