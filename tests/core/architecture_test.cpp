@@ -130,7 +130,7 @@ TEST_CASE("public headers are light and include nothing from src") {
 
 TEST_CASE("every header of src is included once") {
   for (const SourceFile& file : files_in("src")) {
-    if (!file.path.ends_with(".h")) continue;
+    if (!file.path.ends_with(".h") || file.path == "src/core/precompiled.h") continue;  // which is compiled by itself
     CAPTURE(file.path);
     REQUIRE(!file.lines.empty());
     CHECK(file.lines[0] == "#pragma once");
