@@ -12,8 +12,6 @@
 #include "gradus/io.h"
 #include "gradus/nn.h"
 #include "gradus/ops/loss.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "gradus/optim.h"
 #include "gradus/parallel.h"
 #include "gradus/random.h"
