@@ -11,7 +11,6 @@
 #include "gradus/io/npy.h"
 #include "gradus/io/safetensors.h"
 #include "gradus/nn/layers.h"
-#include "gradus/ops/reduction.h"
 #include "gradus/optim/adam.h"
 #include "gradus/optim/scheduler.h"
 #include "io/pickle_bytes.h"

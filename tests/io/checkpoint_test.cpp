@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <ctime>
 #include <limits>
 #include <map>
 #include <memory>
@@ -302,10 +302,9 @@ TEST_CASE("a file that claims very many values, parts or depths is refused at on
     for (int i = 0; i < count; ++i) list += (i ? ",\"" : "\"") + std::to_string(i) + "\":" + item;
     return list + "},\"values\":{}}";
   };
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();
   const std::string text = complaint(many(90'000, "{}"));
-  CHECK(std::chrono::steady_clock::now() - begin <
-        std::chrono::seconds(2));  // it was 25 seconds when objects were looked at again and again
+  CHECK(std::clock() - begin < 5 * CLOCKS_PER_SEC);  // of the processor; it was 20 when objects were looked at again and again
   CHECK(text.find("and 89980 other parts of the file are not either") != std::string::npos);
   CHECK(text.size() < 5000);
   CHECK(complaint(many(210'000, "{}")).ends_with("has more than 100000 values"));

@@ -18,8 +18,6 @@
 #include "gradus/creation.h"
 #include "gradus/error.h"
 #include "gradus/ops/elementwise.h"
-#include "gradus/ops/reduction.h"
-#include "gradus/ops/shape.h"
 #include "gradus/parallel.h"
 #include "gradus/random.h"
 #include "parity/cases.h"
@@ -163,16 +161,18 @@ Tensor spread(Random& random, const Tensor& x, std::optional<int64_t> repeat) {
   std::vector<int64_t> order(static_cast<size_t>(x.dim()));
   std::iota(order.begin(), order.end(), int64_t{0});
   if (once_in(random, 2)) std::shuffle(order.begin(), order.end(), random);
-  Shape strides = Shape::filled(x.dim(), 1);
-  int64_t span = 1;
-  for (const int64_t d : order) {
-    strides[d] = span * (once_in(random, 3) ? 1 + below(random, 3) : 1);
-    span = strides[d] * std::max<int64_t>(x.size(d), 1);
+  Shape wide = Shape::filled(x.dim(), 0), places = wide;
+  std::vector<int64_t> steps(order.size()), starts(order.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    steps[i] = once_in(random, 3) ? 1 + below(random, 3) : 1;
+    starts[i] = once_in(random, 3) ? 1 + below(random, 3) : 0;
+    wide[static_cast<int64_t>(i)] = starts[i] + x.size(order[i]) * steps[i];
+    places[order[i]] = static_cast<int64_t>(i);
   }
-  const int64_t offset = below(random, 4);
-  const Tensor memory = is_floating_point(x.dtype()) ? full({offset + span}, std::numeric_limits<double>::quiet_NaN(), {.dtype = x.dtype()})
-                                                     : full({offset + span}, 1, {.dtype = x.dtype()});
-  return as_strided(memory, x.shape(), strides, offset).copy_(x);
+  const double between = is_floating_point(x.dtype()) ? std::numeric_limits<double>::quiet_NaN() : 1;
+  Tensor part = full(wide, between, {.dtype = x.dtype()});
+  for (size_t i = 0; i < order.size(); ++i) part = part.slice(static_cast<int64_t>(i), starts[i], {}, steps[i]);
+  return part.permute(places).copy_(x);
 }
 
 Tensors spread(Random& random, const Call& call) {
