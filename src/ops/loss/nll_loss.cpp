@@ -4,7 +4,6 @@
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/reduction.h"
 #include "ops/loss/class_targets.h"
@@ -64,7 +63,7 @@ Tensor nll_loss(const Tensor& x, const Tensor& target, const NLLLossOptions& opt
   const Tensor losses = share_of(f.factor, chosen);
   if (options.reduction == Reduction::None) return losses;
   const Tensor total = sum(losses);
-  return options.reduction == Reduction::Sum ? total : div(total, weight_of_targets(labels, options.weight, options.ignore_index));
+  return options.reduction == Reduction::Sum ? total : total / weight_of_targets(labels, options.weight, options.ignore_index);
 }
 
 }  // namespace gradus
