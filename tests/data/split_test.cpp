@@ -104,9 +104,9 @@ TEST_CASE("group_split keeps the examples of a group together, in parts near the
   std::map<std::string, std::set<size_t>> where;
   for (size_t p = 0; p < parts.size(); ++p)
     for (int64_t i = 0; i < parts[p].size(); ++i) where[parts[p].get(i)].insert(p);
-  for (const auto& [text, found] : where) {
-    CAPTURE(text);
-    CHECK(found.size() == 1);
+  for (const auto& entry : where) {
+    CAPTURE(entry.first);
+    CHECK(entry.second.size() == 1);
   }
   const double wanted[] = {800, 150, 50};
   for (size_t p = 0; p < parts.size(); ++p) CHECK(std::abs(static_cast<double>(parts[p].size()) - wanted[p]) <= 10);
