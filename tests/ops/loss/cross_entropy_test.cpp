@@ -2,7 +2,6 @@
 
 #include "gradus/creation.h"
 #include "gradus/ops/activation.h"
-#include "gradus/ops/elementwise.h"
 #include "gradus/ops/indexing.h"
 #include "gradus/ops/loss.h"
 #include "gradus/ops/reduction.h"
@@ -164,7 +163,7 @@ TEST_CASE("an ignored row has no influence, even when it is NaN") {
   const Tensor loss = gradus::cross_entropy(logits, gradus::tensor({1, -100, 3}), {.label_smoothing = 0.1});
   loss.backward();
   CHECK(std::isfinite(loss.item()));
-  CHECK(gradus::isfinite(logits.grad()).all().item<bool>());
+  CHECK(std::isfinite(logits.grad().sum().item()));
   CHECK(values(logits.grad().select(0, 1)) == Values(4, 0));
 }
 
