@@ -19,7 +19,11 @@ AttentionRecorder::AttentionRecorder(const Module& model) : modules_(model.named
   innermost_recorder = this;
 }
 
-AttentionRecorder::~AttentionRecorder() { innermost_recorder = outer_; }
+AttentionRecorder::~AttentionRecorder() {
+  AttentionRecorder** place = &innermost_recorder;
+  while (*place && *place != this) place = &(*place)->outer_;
+  if (*place) *place = outer_;
+}
 
 std::vector<Tensor> AttentionRecorder::of(std::string_view name) const {
   check<ValueError>(std::any_of(modules_.begin(), modules_.end(), [&](const auto& entry) { return entry.first == name; }),

@@ -1,8 +1,10 @@
-#include "gradus/nn/attention_recorder.h"
+#include <memory>
+
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
 #include "gradus/nn/attention.h"
+#include "gradus/nn/attention_recorder.h"
 #include "gradus/nn/transformer.h"
 #include "gradus/random.h"
 #include "nn/nn_test.h"
@@ -96,4 +98,20 @@ TEST_CASE("the weights of one sequence are recorded as a batch of 1, and a layer
   CHECK(seen.of("layers.0.linear1").empty());
   CHECK(error_of<gradus::ValueError>([&] { (void)seen.of("layers.1.self_attn"); }) ==
         "AttentionRecorder: the model has no module \"layers.1.self_attn\"; named_modules() lists them");
+}
+
+TEST_CASE("AttentionRecorders may go in any order") {
+  gradus::manual_seed(5);
+  const nn::DotProductAttention dot;
+  const Tensor x = randn({2, 3, 4});
+  auto first = std::make_unique<nn::AttentionRecorder>(dot), second = std::make_unique<nn::AttentionRecorder>(dot),
+       third = std::make_unique<nn::AttentionRecorder>(dot);
+  second.reset();
+  dot(x, x, x);
+  CHECK(first->records().size() == 1);
+  first.reset();
+  dot(x, x, x);
+  CHECK(third->records().size() == 2);
+  third.reset();
+  dot(x, x, x);
 }

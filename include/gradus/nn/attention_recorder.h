@@ -18,7 +18,7 @@ namespace gradus::nn {
 ///
 /// The weights are as attention used them, without history: (N, H, L, S) of a MultiheadAttention, for each head (`weights.mean(1)` is what
 /// PyTorch's need_weights gives) and with N = 1 for one sequence; (N, L, S) of an AdditiveAttention or DotProductAttention. They take
-/// memory until it goes or is cleared. Several may live at a time, and go in the opposite order.
+/// memory until it goes or is cleared. Several may live at a time; each goes on the thread that made it.
 class GRADUS_API AttentionRecorder {
  public:
   /// One call of one layer.
@@ -43,7 +43,7 @@ class GRADUS_API AttentionRecorder {
 
   std::vector<std::pair<std::string, Module>> modules_;
   mutable std::vector<Record> records_;  // of a const recorder too
-  AttentionRecorder* const outer_;
+  AttentionRecorder* outer_;
 };
 
 }  // namespace gradus::nn
