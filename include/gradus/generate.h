@@ -88,8 +88,7 @@ struct SampleOptions {
 /// A state may be
 /// - a Tensor, whose dimension 0 is the rows, or a Batched; one that is undefined stays so;
 /// - a std::vector, std::array, std::pair, std::tuple or std::optional of states;
-/// - a type T with a member `T reorder(const Tensor& rows) const`, or a function beside it, `T reorder(const T&, const Tensor& rows)`,
-/// which
+/// - a type T with a member `T reorder(const Tensor& rows) const`, or a function beside it, `T reorder(const T&, const Tensor& rows)`, that
 ///   gives the state whose row i is row rows[i] (int64) of the old one: nn::TransformerCache is one, and a struct of your own can be;
 /// - a number, which is the same for all rows, or empty, as std::monostate.
 template <int64_t Dim>

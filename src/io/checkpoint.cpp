@@ -1,6 +1,5 @@
 #include "gradus/io/checkpoint.h"
 
-#include <algorithm>
 #include <exception>
 #include <functional>
 #include <map>
@@ -13,6 +12,7 @@
 #include "core/random.h"
 #include "gradus/autograd.h"
 #include "io/checkpoint_file.h"
+#include "io/first_names.h"
 #include "io/safetensors_file.h"
 #include "ops/creation/rng_state.h"
 
@@ -42,11 +42,7 @@ const StateValue* StateValues::find(std::string_view name) const noexcept {
 
 const StateValue& StateValues::at(std::string_view name) const {
   if (const StateValue* found = find(name)) return *found;
-  constexpr size_t most = 20;
-  std::string names;
-  for (size_t i = 0; i < std::min(size(), most); ++i) names += (i ? ", " : "") + entries_[i].first;
-  if (size() > most) names += ", …";
-  fail<ValueError>("StateValues: no value is called \"{}\"; there are {}: {}", name, size(), names);
+  fail<ValueError>("StateValues: no value is called \"{}\"; there are {}: {}", name, size(), first_names(entries_));
 }
 
 void save_checkpoint(const std::string& path, const CheckpointParts& parts, const StateValues& values) {

@@ -43,7 +43,12 @@ MultiheadAttention attention(int64_t d_model, int64_t nhead, const TransformerLa
   return {d_model, nhead, {.dropout = o.dropout, .batch_first = o.batch_first}};
 }
 
-MultiheadAttentionCall step_call(const Tensor& key_padding_mask) { return {.key_padding_mask = key_padding_mask, .need_weights = false}; }
+/// What a layer's self-attention adds to the next steps.
+template <class Layer>
+Tensor self_attention_step(const Layer& layer, const Tensor& x, TransformerLayerCache& cache, const Tensor& key_padding_mask) {
+  return call(layer.dropout1,
+              layer.self_attn.step(x, cache.self_attn, {.key_padding_mask = key_padding_mask, .need_weights = false}).output);
+}
 
 template <class Layer>
 std::vector<Layer> clones(const char* module, const Layer& layer, int64_t count) {
@@ -114,9 +119,8 @@ Tensor TransformerEncoderLayer::step(const Tensor& src, TransformerLayerCache& c
   const ForwardScope here(*this);
   const NoGradGuard no_grad;
   TransformerLayerCache longer = cache;
-  const Tensor x = residual(src, norm1, norm_first_, [&](const Tensor& seen) {
-    return call(dropout1, self_attn.step(seen, longer.self_attn, step_call(src_key_padding_mask)).output);
-  });
+  const Tensor x =
+      residual(src, norm1, norm_first_, [&](const Tensor& seen) { return self_attention_step(*this, seen, longer, src_key_padding_mask); });
   const Tensor y = residual(x, norm2, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
   cache = std::move(longer);
   return y;
@@ -172,9 +176,8 @@ Tensor TransformerDecoderLayer::step(const Tensor& tgt, TransformerLayerCache& c
   const ForwardScope here(*this);
   const NoGradGuard no_grad;
   TransformerLayerCache longer = cache;
-  const Tensor x = residual(tgt, norm1, norm_first_, [&](const Tensor& seen) {
-    return call(dropout1, self_attn.step(seen, longer.self_attn, step_call(tgt_key_padding_mask)).output);
-  });
+  const Tensor x =
+      residual(tgt, norm1, norm_first_, [&](const Tensor& seen) { return self_attention_step(*this, seen, longer, tgt_key_padding_mask); });
   const Tensor y = residual(x, norm2, norm_first_, [&](const Tensor& seen) {
     return call(dropout2, multihead_attn.attend(seen, longer.multihead_attn, {.need_weights = false}).output);
   });

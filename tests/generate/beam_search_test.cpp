@@ -264,17 +264,10 @@ TEST_CASE("the hidden state of a GRU follows its beam") {
       generate::beam_search(decoder, start, generate::Batched<1>(h0), {.num_beams = 4, .max_length = 6, .end = 0, .num_return = 4});
   for (int64_t row = 0; row < 3; ++row)
     for (const Hypothesis& h : found[static_cast<size_t>(row)]) {
-      // The same tokens through the whole network at once.
-      Tokens inputs{row + 1}, targets = h.tokens;
-      inputs.insert(inputs.end(), h.tokens.begin(), h.tokens.end());
-      if (h.ended) targets.push_back(0);
-      else inputs.pop_back();
-      const auto steps = static_cast<int64_t>(inputs.size());
-      const Tensor output = decoder.rnn(decoder.embedding(gradus::from_vector(inputs, steps)), h0.select(1, row)).output;
-      const Tensor scores = decoder.out(output).log_softmax(-1);
-      double sum = 0;
-      for (int64_t i = 0; i < steps; ++i) sum += scores[i][targets[static_cast<size_t>(i)]].item();
-      CHECK(h.log_probability == doctest::Approx(sum).epsilon(1e-5));
+      const double whole = log_probability_at_once(h, row + 1, 0, [&](const Tensor& tokens) {
+        return decoder.out(decoder.rnn(decoder.embedding(tokens), h0.select(1, row)).output);
+      });
+      CHECK(h.log_probability == doctest::Approx(whole).epsilon(1e-5));
     }
 }
 

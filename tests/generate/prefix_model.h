@@ -90,4 +90,17 @@ struct Enumeration {
   }
 };
 
+/// The log-probability of a hypothesis after `start`, by a network that gives the logits (steps, V) of all its tokens at once.
+template <class Logits>
+double log_probability_at_once(const Hypothesis& h, int64_t start, int64_t end, Logits logits_of) {
+  Tokens inputs{start}, targets = h.tokens;
+  inputs.insert(inputs.end(), h.tokens.begin(), h.tokens.end());
+  if (h.ended) targets.push_back(end);
+  else inputs.pop_back();
+  const Tensor scores = logits_of(gradus::from_vector(inputs, static_cast<int64_t>(inputs.size()))).log_softmax(-1);
+  double sum = 0;
+  for (size_t i = 0; i < targets.size(); ++i) sum += scores[static_cast<int64_t>(i)][targets[i]].item();
+  return sum;
+}
+
 }  // namespace generate_test
