@@ -27,6 +27,7 @@ Strips::Strips(const Tensor& tokens, const StripOptions& options) : options_(opt
 }
 
 int64_t Strips::size() const noexcept {
+  if (!strips_.defined()) return 0;
   const int64_t steps = std::max<int64_t>(length_ - 1, 0), full = steps / options_.steps;
   return options_.drop_last || full * options_.steps == steps ? full : full + 1;
 }

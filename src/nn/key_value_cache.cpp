@@ -87,23 +87,23 @@ void KeyValueCache::check_fits(const Tensor& keys, const Tensor& values, const T
 void KeyValueCache::append(const Tensor& keys, const Tensor& values, const Tensor& mask) {
   check_fits(keys, values, mask);
   const NoGradGuard no_grad;
-  const int64_t added = keys.size(2), total = steps_ + added;
+  const int64_t before = steps(), added = keys.size(2), total = before + added;
   Tensor joined_mask;
   if (mask.defined() || key_padding_mask_.defined()) {
     joined_mask = zeros({keys.size(0), total}, {.dtype = mask.defined() ? mask.dtype() : key_padding_mask_.dtype()});
-    if (key_padding_mask_.defined()) joined_mask.narrow(1, 0, steps_).copy_(key_padding_mask_.detach());
-    if (mask.defined()) joined_mask.narrow(1, steps_, added).copy_(mask.detach());
+    if (key_padding_mask_.defined()) joined_mask.narrow(1, 0, before).copy_(key_padding_mask_.detach());
+    if (mask.defined()) joined_mask.narrow(1, before, added).copy_(mask.detach());
   }
 
   std::shared_ptr<Store> store = store_;
-  if (!store || !store->claim(steps_, total)) {
+  if (!store || !store->claim(before, total)) {
     const int64_t capacity = std::max(kLeastCapacity, 2 * total);
     const Tensor &old_keys = store ? store->keys : keys, &old_values = store ? store->values : values;
     store =
-        std::make_shared<Store>(with_room(old_keys.detach(), steps_, capacity), with_room(old_values.detach(), steps_, capacity), total);
+        std::make_shared<Store>(with_room(old_keys.detach(), before, capacity), with_room(old_values.detach(), before, capacity), total);
   }
-  store->keys.narrow(2, steps_, added).copy_(keys.detach());
-  store->values.narrow(2, steps_, added).copy_(values.detach());
+  store->keys.narrow(2, before, added).copy_(keys.detach());
+  store->values.narrow(2, before, added).copy_(values.detach());
   store_ = std::move(store);
   steps_ = total;
   key_padding_mask_ = joined_mask;

@@ -182,3 +182,12 @@ TEST_CASE("a DataLoader takes a sampler of one's own, which need not be resumabl
   data::DataLoader wrong(Numbers{10}, Wrong(), {}, as_it_is);
   CHECK_THROWS_WITH_AS(epoch_of(wrong), "DataLoader: batch 1 is made of the examples from 1 to 3 of an order of 1", gradus::IndexError);
 }
+
+TEST_CASE("a BucketSampler that was moved from has no examples") {
+  data::BucketSampler buckets({3, 1, 2}, {.max_tokens = 4, .shuffle = true, .seed = 1});
+  const data::BucketSampler moved = std::move(buckets);
+  CHECK(moved.batches(0).order.size() == 3);
+  CHECK(buckets.size() == 0);
+  CHECK(buckets.batches(0).order.empty());
+  CHECK(buckets.padding() == 0);
+}

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "data/batches.h"
@@ -126,4 +127,13 @@ TEST_CASE("group_split gives a part of fraction 0 nothing, and refuses what rand
   CHECK_THROWS_WITH_AS(data::group_split(Numbers{6}, parity, {0.5}), "group_split: the fractions 0.5 add up to 0.5, not to 1",
                        gradus::ValueError);
   CHECK_THROWS_AS(data::group_split(Numbers{6}, parity, {}), gradus::ValueError);
+}
+
+TEST_CASE("a Subset that was moved from has no examples and no dataset") {
+  auto parts = data::random_split(Numbers{6}, {4, 2}, 1);
+  const auto moved = std::move(parts[0]);
+  CHECK(moved.size() == 4);
+  CHECK(parts[0].size() == 0);
+  CHECK_THROWS_AS(parts[0].get(0), gradus::IndexError);
+  CHECK_THROWS_WITH_AS(parts[0].dataset(), "Subset: it was moved from; use the one that it was moved to", gradus::StateError);
 }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <utility>
 #include <vector>
 
 #include "data/batches.h"
@@ -98,4 +99,14 @@ TEST_CASE("Strips refuse streams and options that make no block, and loaders tha
   data::DataLoader pairs(strips, {.batch_size = 2});
   CHECK_THROWS_WITH_AS(pairs.begin(), "DataLoader: a batch of 2 blocks of Strips, each of which is a batch; leave batch_size at 1",
                        gradus::ValueError);
+}
+
+TEST_CASE("Strips that were moved from have no blocks") {
+  data::Strips strips(gradus::arange(100), {.batch_size = 3, .steps = 5});
+  const data::Strips moved = std::move(strips);
+  CHECK(moved.size() == 7);
+  CHECK(strips.size() == 0);
+  CHECK_THROWS_AS(strips.get(0), gradus::IndexError);
+  data::DataLoader loader(std::move(strips));
+  CHECK((loader.begin() == loader.end()));
 }

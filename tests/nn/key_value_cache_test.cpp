@@ -1,5 +1,6 @@
 #include <set>
 #include <string>
+#include <utility>
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
@@ -245,4 +246,19 @@ TEST_CASE("steps of MultiheadAttention give what the whole sequence gives under 
     CHECK_FALSE(attention.step(x.narrow(1, 0, 1), cache, {.need_weights = false}).weights.defined());
     CHECK(attention.step(x.narrow(1, 0, 1), cache).weights.shape() == Shape{3, 1, 8 + more});
   }
+}
+
+TEST_CASE("a cache that was moved from is an empty one") {
+  gradus::manual_seed(11);
+  const Tensor x = randn({2, 1, 3, 4}), one = randn({2, 1, 1, 4});
+  nn::KeyValueCache cache(x, x);
+  const nn::KeyValueCache moved = std::move(cache);
+  CHECK(moved.steps() == 3);
+  CHECK(cache.steps() == 0);
+  CHECK(cache.batch() == 0);
+  CHECK_FALSE(cache.keys().defined());
+  CHECK(cache.reorder(gradus::tensor({0})).steps() == 0);
+  cache.append(one, one);
+  check_same(cache.keys(), one);
+  CHECK(moved.steps() == 3);
 }

@@ -20,6 +20,8 @@ namespace detail {
 GRADUS_API void check_subset(const std::vector<int64_t>& indices, int64_t examples);
 /// Throws IndexError when there is no such example.
 GRADUS_API void check_subset_example(int64_t i, int64_t size);
+/// Throws StateError.
+[[noreturn]] GRADUS_API void refuse_moved_subset();
 /// The indices of the parts of random_split.
 GRADUS_API std::vector<std::vector<int64_t>> split_indices(int64_t examples, const std::vector<int64_t>& lengths,
                                                            const std::optional<uint64_t>& seed);
@@ -47,7 +49,11 @@ class Subset {
     detail::check_subset_example(i, size());
     return dataset_->get(indices_[static_cast<size_t>(i)]);
   }
-  const D& dataset() const noexcept { return *dataset_; }
+  /// Throws StateError when the subset was moved from; then it has no examples.
+  const D& dataset() const {
+    if (!dataset_) detail::refuse_moved_subset();
+    return *dataset_;
+  }
   const std::vector<int64_t>& indices() const noexcept { return indices_; }
 
  private:

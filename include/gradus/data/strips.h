@@ -42,7 +42,8 @@ class GRADUS_API Strips {
   /// is below 1, or the stream is too short for a single block.
   explicit Strips(const Tensor& tokens, const StripOptions& options = {});
 
-  /// The number of blocks: ceil((N / B - 1) / T), rounded down instead with drop_last; the last token of a strip is a target alone.
+  /// The number of blocks: ceil((N / B - 1) / T), rounded down instead with drop_last; the last token of a strip is a target alone. None
+  /// after it was moved from.
   int64_t size() const noexcept;
   /// Throws IndexError outside 0 … size() - 1.
   StripBlock get(int64_t i) const;

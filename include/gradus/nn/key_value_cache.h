@@ -12,7 +12,7 @@ namespace gradus::nn {
 /// Keys and values that a MultiheadAttention has projected, kept for the queries to come. N batch, H heads, S steps, D = E / H features.
 ///
 /// A copy shares the elements and stays what it was: what is appended to the one does not show in the other. To append n steps costs n
-/// steps, whatever their number so far: memory is kept for more, and its size doubles when it is used up.
+/// steps, whatever their number so far: memory is kept for more, and its size doubles when it is used up. One that was moved from has none.
 class GRADUS_API KeyValueCache {
  public:
   /// Without steps.
@@ -22,7 +22,7 @@ class GRADUS_API KeyValueCache {
   KeyValueCache(const Tensor& keys, const Tensor& values, const Tensor& key_padding_mask = {});
 
   /// S
-  int64_t steps() const noexcept { return steps_; }
+  int64_t steps() const noexcept { return store_ ? steps_ : 0; }
   /// N, or 0 without steps
   int64_t batch() const;
   /// (N, H, S, D), a view; undefined without steps.
