@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "gradus/gradus.h"
+#include "gradus/io.h"
 
 /// Brings tensors from one kind of file to another, for the tests that have other programs on either side.
 ///

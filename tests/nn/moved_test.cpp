@@ -4,7 +4,12 @@
 #include <regex>
 #include <set>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/data.h"
+#include "gradus/error.h"
+#include "gradus/nn.h"
+#include "gradus/optim.h"
+#include "gradus/text.h"
 #include "nn/encoder.h"
 #include "nn/nn_test.h"
 

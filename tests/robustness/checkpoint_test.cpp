@@ -15,7 +15,14 @@
 #include <utility>
 #include <vector>
 
-#include "gradus/gradus.h"
+#include "gradus/creation.h"
+#include "gradus/data.h"
+#include "gradus/io.h"
+#include "gradus/nn.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/optim.h"
+#include "gradus/parallel.h"
+#include "gradus/random.h"
 #include "robustness/child.h"
 
 using namespace gradus;
