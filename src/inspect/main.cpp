@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/quoted.h"
 #include "inspect/report.h"
-#include "io/quoted.h"
 
 /// gradus-inspect: what files of tensors hold.
 namespace {
@@ -61,7 +61,7 @@ int list(const Arguments& arguments) {
     } catch (const std::exception& error) {
       status = kBadFile;
       constexpr size_t most = 2000;
-      const std::string line = gradus::io::printable(error.what(), most);
+      const std::string line = gradus::printable(error.what(), most);
       std::fflush(stdout);
       std::fprintf(stderr, "%s\n", line.c_str());
       if (arguments.json) all.push_back({{"file", path}, {"error", line}});
@@ -93,7 +93,7 @@ int main(int count, char** values) {
       print("gradus-inspect " GRADUS_VERSION "\n");
       return 0;
     } else {
-      return wrong_use("there is no option " + gradus::io::quoted(value));
+      return wrong_use("there is no option " + gradus::quoted(value));
     }
   }
   if (arguments.files.empty()) return wrong_use("no file is named");

@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "io/quoted.h"
+#include "core/quoted.h"
 
 namespace gradus::inspect {
 namespace {
@@ -53,7 +53,7 @@ Row row_of(const Report& report, size_t i) {
   constexpr size_t most_of_name = 200;
   const auto& [name, x] = report.contents.file.tensors[i];
   const Statistics& s = report.statistics[i];
-  Row row{io::printable(name, most_of_name), report.contents.formats[i]->pytorch, x.shape().str(), "-", "-", "-", fmt::to_string(s.nans)};
+  Row row{printable(name, most_of_name), report.contents.formats[i]->pytorch, x.shape().str(), "-", "-", "-", fmt::to_string(s.nans)};
   if (s.has_numbers()) {
     row[3] = short_text(s.min);
     row[4] = short_text(s.max);
@@ -93,7 +93,7 @@ std::string as_text(const Report& report) {
   const io::Contents& contents = report.contents;
   uint64_t elements = 0;
   for (const Statistics& s : report.statistics) elements += static_cast<uint64_t>(s.elements);
-  std::string text = fmt::format("{}: {}, {} of {}, {}, {}\n", io::printable(report.path, most_of_path), contents.kind,
+  std::string text = fmt::format("{}: {}, {} of {}, {}, {}\n", printable(report.path, most_of_path), contents.kind,
                                  counted(report.statistics.size(), "tensor"), counted(elements, "element"), size_text(report.bytes),
                                  contents.checksum ? fmt::format("{} is right", contents.checksum) : "no checksum");
   if (!report.statistics.empty()) {
@@ -102,11 +102,11 @@ std::string as_text(const Report& report) {
     text += table_of(rows);
   }
   size_t longest = 0;
-  for (const auto& [name, value] : contents.file.metadata) longest = std::max(longest, width(io::printable(name, most_of_value)));
+  for (const auto& [name, value] : contents.file.metadata) longest = std::max(longest, width(printable(name, most_of_value)));
   if (longest > 0) text += "  metadata\n";
   for (const auto& [name, value] : contents.file.metadata) {
-    const std::string shown = io::printable(name, most_of_value);
-    text += fmt::format("    {}{}  {}\n", shown, std::string(longest - width(shown), ' '), io::printable(value, most_of_value));
+    const std::string shown = printable(name, most_of_value);
+    text += fmt::format("    {}{}  {}\n", shown, std::string(longest - width(shown), ' '), printable(value, most_of_value));
   }
   return text;
 }

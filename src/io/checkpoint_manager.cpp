@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "io/checkpoint_file.h"
-#include "io/file.h"
 
 namespace gradus::io {
 namespace {

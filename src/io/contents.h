@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "core/file.h"
 #include "gradus/export.h"
 #include "gradus/io/named_tensors.h"
 #include "io/elements.h"
-#include "io/file.h"
 
 namespace gradus::io {
 

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/file.h"
+#include "core/quoted.h"
 #include "io/contents.h"
 #include "io/elements.h"
-#include "io/file.h"
 #include "io/npy_header.h"
-#include "io/quoted.h"
 #include "io/zip.h"
 
 namespace gradus::io {

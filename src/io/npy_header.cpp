@@ -5,7 +5,7 @@
 #include <optional>
 #include <system_error>
 
-#include "io/quoted.h"
+#include "core/quoted.h"
 
 namespace gradus::io {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/file.h"
 #include "gradus/shape.h"
 #include "io/elements.h"
-#include "io/file.h"
 
 namespace gradus::io {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "io/quoted.h"
+#include "core/quoted.h"
 
 namespace gradus::io {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/file.h"
+#include "core/file.h"
 
 namespace gradus::io {
 

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "autograd/tensor_impl.h"
+#include "core/quoted.h"
 #include "io/contents.h"
 #include "io/elements.h"
 #include "io/pickle_text.h"
 #include "io/pytorch_archive.h"
-#include "io/quoted.h"
 #include "io/state_dict_pickle.h"
 
 namespace gradus::io {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "core/quoted.h"
 #include "io/contents.h"
-#include "io/quoted.h"
 
 namespace gradus::io {
 namespace {

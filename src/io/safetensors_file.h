@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/file.h"
 #include "gradus/io/safetensors.h"
 #include "io/elements.h"
-#include "io/file.h"
 
 namespace gradus::io {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <span>
 
-#include "io/quoted.h"
+#include "core/quoted.h"
 
 namespace gradus::io {
 namespace {

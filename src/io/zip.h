@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/file.h"
+#include "core/file.h"
 #include "io/inflate.h"
 
 namespace gradus::io {

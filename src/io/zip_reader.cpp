@@ -2,8 +2,8 @@
 #include <cstring>
 #include <span>
 
+#include "core/quoted.h"
 #include "io/crc32.h"
-#include "io/quoted.h"
 #include "io/zip.h"
 
 namespace gradus::io {

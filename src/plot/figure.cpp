@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "gradus/dtype.h"
 #include "gradus/plot.h"
 #include "gradus/text.h"
-#include "io/file.h"
 #include "plot/bins.h"
 #include "plot/drawing.h"
 #include "plot/gnuplot.h"
@@ -55,7 +55,7 @@ void check_drawn(const char* op, const Figure& figure) {
 void write(const char* op, const std::string& path, const std::vector<Figure>& figures, int64_t columns) {
   for (const Figure& figure : figures) check_drawn(op, figure);
   const std::string picture = run_gnuplot(op, Drawing::file(format_of(op, path), figures, columns));
-  io::AtomicFile file(op, path);
+  AtomicFile file(op, path);
   file.write(picture.data(), picture.size());
   file.commit();
 }

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "core/file.h"
 #include "files.h"
 #include "io/crc32.h"
-#include "io/file.h"
 #include "io/inflate.h"
 #include "zip_bytes.h"
 
@@ -19,8 +19,8 @@ using files::Member;
 using files::raw;
 using files::stored;
 using files::zip;
+using gradus::InputFile;
 using gradus::io::Inflater;
-using gradus::io::InputFile;
 using gradus::io::ZipArchive;
 using gradus::io::ZipMember;
 using gradus::io::ZipReader;

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace gradus::io {
+namespace gradus {
 
 /// Text from a file, as a terminal may show it: on one line, without bytes that a terminal would obey, and of at most `most` bytes.
 inline std::string printable(std::string_view text, size_t most) {
@@ -28,4 +28,4 @@ inline std::string printable(std::string_view text, size_t most) {
 /// The same between quotes, for messages.
 inline std::string quoted(std::string_view text) { return '"' + printable(text, 100) + '"'; }
 
-}  // namespace gradus::io
+}  // namespace gradus

@@ -8,7 +8,7 @@
 
 #include "core/check.h"
 
-namespace gradus::io {
+namespace gradus {
 
 /// A regular file opened for reading. Errors are IoErrors that start with `op: path:`.
 class InputFile {
@@ -72,4 +72,4 @@ class AtomicFile {
 /// Removes from a folder what writers that were killed left of files of which `is_target` says that they are meant.
 void remove_abandoned(const std::string& folder, bool (*is_target)(std::string_view name));
 
-}  // namespace gradus::io
+}  // namespace gradus

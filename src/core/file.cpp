@@ -1,4 +1,4 @@
-#include "io/file.h"
+#include "core/file.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 
 #include "core/check.h"
 
-namespace gradus::io {
+namespace gradus {
 namespace {
 
 namespace fs = std::filesystem;
@@ -223,4 +223,4 @@ void remove_abandoned(const std::string& folder, bool (*is_target)(std::string_v
   remove_abandoned_in(folder, [&](std::string_view stem) { return is_target(stem.substr(0, stem.size() - 1)); });
 }
 
-}  // namespace gradus::io
+}  // namespace gradus
