@@ -3,7 +3,8 @@
 #include <map>
 
 #include "core/check.h"
-#include "gradus/text.h"
+#include "gradus/text/bleu.h"
+#include "gradus/text/tokenizer.h"
 
 namespace gradus::text {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "core/check.h"
-#include "gradus/text.h"
+#include "gradus/text/pairs.h"
 #include "text/utf8.h"
 
 namespace gradus::text {

@@ -3,50 +3,10 @@
 #include <cstdint>
 
 #include "core/check.h"
-#include "gradus/text.h"
+#include "gradus/text/utf8.h"
 
 namespace gradus::text {
 namespace {
-
-/// A code point and its length in bytes; 0 bytes where there is none.
-struct Decoded {
-  char32_t code_point;
-  size_t bytes;
-};
-
-Decoded decode_first(std::string_view text) noexcept {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < bytes) return {0, 0};
-  char32_t c = lead & (0x7Fu >> bytes);
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {0, 0};
-    c = c << 6 | (byte(i) & 0x3Fu);
-  }
-  constexpr char32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = c >= 0xD800 && c <= 0xDFFF;
-  if (c < least[bytes] || surrogate || c > 0x10FFFF) return {0, 0};
-  return {c, bytes};
-}
-
-void append_utf8(std::string& to, char32_t c) {
-  const auto put = [&](char32_t byte) { to.push_back(static_cast<char>(byte)); };
-  if (c < 0x80) return put(c);
-  if (c < 0x800) {
-    put(0xC0 | c >> 6);
-  } else {
-    if (c < 0x10000) {
-      put(0xE0 | c >> 12);
-    } else {
-      put(0xF0 | c >> 18);
-      put(0x80 | (c >> 12 & 0x3F));
-    }
-    put(0x80 | (c >> 6 & 0x3F));
-  }
-  put(0x80 | (c & 0x3F));
-}
 
 /// Capitals from `first` to `last`, every one or every second, and the way to their small letters.
 struct Capitals {
@@ -138,6 +98,47 @@ bool is_final_sigma(std::u32string_view text, size_t at) {
 }
 
 }  // namespace
+
+Decoded decode_first(std::string_view text) noexcept {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  const size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < bytes) return {0, 0};
+  char32_t c = lead & (0x7Fu >> bytes);
+  for (size_t i = 1; i < bytes; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return {0, 0};
+    c = c << 6 | (byte(i) & 0x3Fu);
+  }
+  constexpr char32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = c >= 0xD800 && c <= 0xDFFF;
+  if (c < least[bytes] || surrogate || c > 0x10FFFF) return {0, 0};
+  return {c, bytes};
+}
+
+void append_utf8(std::string& to, char32_t c) {
+  const auto put = [&](char32_t byte) { to.push_back(static_cast<char>(byte)); };
+  if (c < 0x80) return put(c);
+  if (c < 0x800) {
+    put(0xC0 | c >> 6);
+  } else {
+    if (c < 0x10000) {
+      put(0xE0 | c >> 12);
+    } else {
+      put(0xF0 | c >> 18);
+      put(0x80 | (c >> 12 & 0x3F));
+    }
+    put(0x80 | (c >> 6 & 0x3F));
+  }
+  put(0x80 | (c & 0x3F));
+}
+
+std::string encode_utf8(std::u32string_view code_points) {
+  std::string text;
+  text.reserve(code_points.size());
+  for (char32_t c : code_points) append_utf8(text, c);
+  return text;
+}
 
 size_t valid_utf8_bytes(std::string_view text) noexcept {
   size_t at = 0;

@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "core/check.h"
-#include "gradus/text.h"
+#include "gradus/text/vocab.h"
 
 namespace gradus::text {
 namespace {

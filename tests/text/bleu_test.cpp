@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gradus/error.h"
-#include "gradus/text.h"
+#include "gradus/text/bleu.h"
 
 namespace {
 

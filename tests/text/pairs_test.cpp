@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "gradus/error.h"
-#include "gradus/text.h"
+#include "gradus/text/pairs.h"
+#include "gradus/text/tokenizer.h"
+#include "gradus/text/vocab.h"
 #include "source_root.h"
 
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gradus/error.h"
-#include "gradus/text.h"
+#include "gradus/text/utf8.h"
 
 namespace {
 
