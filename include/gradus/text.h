@@ -1,8 +1,9 @@
 #pragma once
 
-/// From sentences to token indices and back, and how good the sentences are that come out: UTF-8, tokenizers, vocabularies, files of sentence
-/// pairs, BLEU. All text is UTF-8 in `std::string`.
+/// From sentences to token indices and back, and how good the sentences are that come out: UTF-8, tokenizers, vocabularies, files of
+/// sentence pairs, BLEU. All text is UTF-8 in `std::string`.
 #include "gradus/text/bleu.h"
+#include "gradus/text/bpe.h"
 #include "gradus/text/chrf.h"
 #include "gradus/text/edit_distance.h"
 #include "gradus/text/pairs.h"

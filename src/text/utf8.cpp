@@ -150,6 +150,19 @@ size_t valid_utf8_bytes(std::string_view text) noexcept {
   return at;
 }
 
+size_t broken_utf8_bytes(std::string_view text) noexcept {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0xC2 || lead > 0xF4) return 1;
+  const size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  // What may follow these leads is less than all continuations: no overlong sequences, no surrogates, nothing above U+10FFFF.
+  const unsigned char least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80, most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (text.size() < 2 || byte(1) < least || byte(1) > most) return 1;
+  size_t end = 2;
+  while (end < bytes && end < text.size() && (byte(end) & 0xC0) == 0x80) ++end;
+  return end;
+}
+
 std::u32string decode_utf8(const char* op, std::string_view text) {
   std::u32string code_points;
   code_points.reserve(text.size());

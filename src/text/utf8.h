@@ -9,6 +9,10 @@ namespace gradus::text {
 /// The number of bytes before the first that breaks the rules of UTF-8; the size of `text` when none does.
 size_t valid_utf8_bytes(std::string_view text) noexcept;
 
+/// Of a text that begins with what is no UTF-8: the bytes that belong together as the beginning of one code point, 1 at least. They are
+/// what a decoder replaces by one U+FFFD (Unicode 16.0, section 3.9, "maximal subpart").
+size_t broken_utf8_bytes(std::string_view text) noexcept;
+
 /// The code points of `text`. Throws ValueError that starts with `op` when it is not valid UTF-8.
 std::u32string decode_utf8(const char* op, std::string_view text);
 

@@ -2,7 +2,10 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/file.h"
+#include "core/quoted.h"
 #include "gradus/text/vocab.h"
+#include "text/utf8.h"
 
 namespace gradus::text {
 namespace {
@@ -28,6 +31,36 @@ class Counter {
   std::unordered_map<std::string, size_t> place_;
   std::vector<std::pair<std::string, int64_t>> counts_;
 };
+
+/// A token as a line of a file has it.
+std::string escaped(std::string_view token) {
+  std::string line;
+  for (char c : token) {
+    if (c == '\\') line += "\\\\";
+    else if (c == '\n') line += "\\n";
+    else if (c == '\r') line += "\\r";
+    else line += c;
+  }
+  return line;
+}
+
+/// The token of a line; `place` is the file and the line, for messages.
+std::string unescaped(const std::string& place, std::string_view line) {
+  const size_t valid = valid_utf8_bytes(line);
+  check<IoError>(valid == line.size(), "{}: is not valid UTF-8 from byte {} of the line on", place, valid + 1);
+  std::string token;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] != '\\') {
+      token += line[i];
+      continue;
+    }
+    const char kind = ++i < line.size() ? line[i] : '\0';
+    check<IoError>(kind == '\\' || kind == 'n' || kind == 'r',
+                   "{}: has a backslash at byte {} of the line that is not followed by \\, n or r", place, i);
+    token += kind == 'n' ? '\n' : kind == 'r' ? '\r' : '\\';
+  }
+  return token;
+}
 
 std::vector<std::vector<std::string>> one_sentence(auto tokens) { return {std::vector<std::string>(tokens.begin(), tokens.end())}; }
 
@@ -58,6 +91,42 @@ Vocab Vocab::from_tokens(std::vector<std::string> tokens) {
   for (size_t i = 1; i < tokens.size(); ++i)
     check<ValueError>(vocab.add(tokens[i]), "Vocab::from_tokens: token '{}' is given twice, at {} and {}", tokens[i],
                       vocab.index(tokens[i]), i);
+  return vocab;
+}
+
+void Vocab::save(const std::string& path) const {
+  check<ValueError>(!tokens_.empty(), "Vocab::save: {}: there are no tokens; was the vocabulary moved from?", path);
+  std::string text;
+  for (size_t i = 0; i < tokens_.size(); ++i) {
+    check<ValueError>(valid_utf8_bytes(tokens_[i]) == tokens_[i].size(), "Vocab::save: {}: token {}, {}, is not valid UTF-8", path, i,
+                      gradus::quoted(tokens_[i]));
+    text += escaped(tokens_[i]) + '\n';
+  }
+  AtomicFile file("Vocab::save", path);
+  file.write(text.data(), text.size());
+  file.commit();
+}
+
+Vocab Vocab::load(const std::string& path) {
+  const InputFile file("Vocab::load", path);
+  std::string bytes(static_cast<size_t>(file.size()), '\0');
+  file.read_at(0, bytes.data(), bytes.size());
+  std::string_view text = bytes;
+  if (text.starts_with("\uFEFF")) text.remove_prefix(3);
+  file.check(!text.empty(), "is empty; the first line must be '{}'", kUnknown);
+  Vocab vocab;
+  for (size_t number = 1; !text.empty(); ++number) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const std::string place = fmt::format("Vocab::load: {}:{}", path, number), token = unescaped(place, line);
+    if (number == 1) {
+      check<IoError>(token == kUnknown, "{}: is {}; the first line must be '{}'", place, gradus::quoted(token), kUnknown);
+    } else if (!vocab.add(token)) {
+      fail<IoError>("{}: has the token {} of line {} again", place, gradus::quoted(token), vocab.index(token) + 1);
+    }
+  }
   return vocab;
 }
 

@@ -13,6 +13,7 @@
 #include "gradus/text/pairs.h"
 #include "gradus/text/tokenizer.h"
 #include "gradus/text/vocab.h"
+#include "io/folder.h"
 #include "source_root.h"
 
 namespace {
@@ -24,22 +25,6 @@ using gradus::text::read_pairs;
 using gradus::text::Vocab;
 namespace fs = std::filesystem;
 using namespace std::string_literals;
-
-/// A folder of its own that goes with the test.
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "gradus-text-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(const char* name) const { return (path / name).string(); }
-};
-
-void write_bytes(const std::string& path, const std::string& bytes) {
-  std::ofstream out(path, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
 
 /// The pairs, readable in a message: source|target, one a line.
 std::string shown(const std::vector<Pair>& pairs) {

@@ -8,6 +8,7 @@
 
 #include "gradus/error.h"
 #include "gradus/text/vocab.h"
+#include "io/folder.h"
 
 namespace {
 
@@ -102,6 +103,64 @@ TEST_CASE("Vocab::from_tokens refuses doubled tokens and lists that do not start
                        gradus::ValueError);
   CHECK_THROWS_WITH_AS(Vocab::from_tokens({}), "Vocab::from_tokens: the list is empty; the first token must be '<unk>'",
                        gradus::ValueError);
+}
+
+TEST_CASE("a Vocab that was saved comes back, with every kind of token") {
+  const Folder folder;
+  const Tokens tokens{
+      "<unk>", "", "a b", " ", "line\nfeed", "car\rriage\r", "back\\slash\\n", "\u00E9\U0001F600", "\t", "\uFEFF", std::string("\0", 1)};
+  Vocab::from_tokens(tokens).save(folder / "vocab.txt");
+  CHECK(Vocab::load(folder / "vocab.txt").tokens() == tokens);
+  Vocab().save(folder / "vocab.txt");  // over the old one
+  CHECK(read_bytes(folder / "vocab.txt") == "<unk>\n");
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("Vocab::load takes what editors make of a file") {
+  const Folder folder;
+  const std::string path = folder / "vocab.txt";
+  write_bytes(path, "\uFEFF<unk>\r\na\r\nb\\n");
+  CHECK(Vocab::load(path).tokens() == Tokens{"<unk>", "a", "b\n"});
+}
+
+TEST_CASE("Vocab::load names the line that it cannot take") {
+  const Folder folder;
+  const std::string path = folder / "vocab.txt";
+  const auto complaint = [&](const std::string& bytes) -> std::string {
+    write_bytes(path, bytes);
+    try {
+      Vocab::load(path);
+    } catch (const gradus::IoError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string at = "Vocab::load: " + path;
+  CHECK(complaint("") == at + ": is empty; the first line must be '<unk>'");
+  CHECK(complaint("a\n") == at + ":1: is \"a\"; the first line must be '<unk>'");
+  CHECK(complaint("<unk>\na\nb\na\n") == at + ":4: has the token \"a\" of line 2 again");
+  CHECK(complaint("<unk>\n<unk>\n") == at + ":2: has the token \"<unk>\" of line 1 again");
+  CHECK(complaint("<unk>\na\\t\n") == at + ":2: has a backslash at byte 2 of the line that is not followed by \\, n or r");
+  CHECK(complaint("<unk>\na\\") == at + ":2: has a backslash at byte 2 of the line that is not followed by \\, n or r");
+  CHECK(complaint("<unk>\nab\xFF\n") == at + ":2: is not valid UTF-8 from byte 3 of the line on");
+  CHECK_THROWS_WITH_AS(Vocab::load(folder / "no"),
+                       ("Vocab::load: " + (folder / "no") + ": cannot be opened: No such file or directory").c_str(), gradus::IoError);
+}
+
+TEST_CASE("a Vocab that cannot be saved leaves the old file") {
+  const Folder folder;
+  const std::string path = folder / "vocab.txt";
+  Vocab({"a"}).save(path);
+  Vocab from(kSentences);
+  const Vocab to = std::move(from);
+  CHECK_THROWS_WITH_AS(
+      from.save(path),
+      ("Vocab::save: " + path + ": there are no tokens; was the vocabulary moved from?").c_str(),  // NOLINT(bugprone-use-after-move)
+      gradus::ValueError);
+  CHECK_THROWS_AS(Vocab({"\xFF"}).save(path), gradus::ValueError);
+  CHECK_THROWS_AS(to.save(folder / "no/vocab.txt"), gradus::IoError);
+  CHECK(read_bytes(path) == "<unk>\na\n");
+  CHECK(folder.files() == 1);
 }
 
 TEST_CASE("copies of a Vocab are independent") {

@@ -49,7 +49,7 @@ struct BleuOptions {
 };
 
 /// BLEU in percent and what it is made of.
-struct BleuScore {
+struct GRADUS_API BleuScore {
   double score = 0;                // 0 to 100
   std::vector<int64_t> counts;     // n-grams of the hypotheses that a reference has too, by order, before smoothing
   std::vector<int64_t> totals;     // n-grams of the hypotheses

@@ -25,7 +25,7 @@ struct ChrfOptions {
 };
 
 /// chrF in percent.
-struct ChrfScore {
+struct GRADUS_API ChrfScore {
   double score = 0;  // 0 to 100
   std::string name;  // chrF2, or chrF2++ with words
   /// How it was computed, to be reported with it: `nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:gradus-0.1.0`.

@@ -40,6 +40,17 @@ class GRADUS_API Vocab {
   /// Throws ValueError when the first is not `<unk>` or a token is given twice.
   static Vocab from_tokens(std::vector<std::string> tokens);
 
+  /// Writes the tokens to a text file, one a line in the order of their indices, the first `<unk>`; in a token `\\`, `\n` and `\r` stand
+  /// for a backslash, a line feed and a carriage return. The file takes the place of an old one when it is whole and on the disk. Throws
+  /// ValueError when a token is not valid UTF-8 or there is none, as in a vocabulary that was moved from; IoError with the path when it
+  /// cannot be written.
+  void save(const std::string& path) const;
+  /// Reads such a file. A byte-order mark, CR LF line ends and a last line without its end are accepted; an empty line is the empty token.
+  /// Throws IoError with the path, and with the line where it is one's fault: when the file cannot be read or is empty, the first token is
+  /// not
+  /// `<unk>`, a token is there twice, has another escape or is not valid UTF-8.
+  static Vocab load(const std::string& path);
+
   int64_t size() const noexcept { return static_cast<int64_t>(tokens_.size()); }
   bool contains(std::string_view token) const { return indices_.find(token) != indices_.end(); }
 
