@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <shared_mutex>
@@ -23,30 +24,52 @@
 namespace gradus::text {
 namespace {
 
-/// The indices of words that were met before. Locks are tried and never waited for: without one a word is encoded anew, also in a child
-/// process that inherits one that nobody will give back.
-class WordCache {
- public:
-  /// Adds what is known of a word to the list; false where nothing is.
-  bool append(std::string_view word, std::vector<int64_t>& to) const {
-    const std::shared_lock lock(mutex_, std::try_to_lock);
-    if (!lock) return false;
-    const auto found = words_.find(word);
-    if (found == words_.end()) return false;
-    to.insert(to.end(), found->second.begin(), found->second.end());
-    return true;
-  }
+using Tokens = std::vector<int32_t>;
 
-  void keep(std::string_view word, const std::vector<int32_t>& tokens) {
-    if (word.size() > kLongest) return;
-    const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (lock && words_.size() < kMost) words_.emplace(word, tokens);
-  }
+/// The indices of words that were met before. Locks are tried and never waited for: without one a text has its own words alone, also in a
+/// child process that inherits a lock that nobody will give back.
+class WordCache {
+  using Words = std::unordered_map<std::string, Tokens, TextHash, std::equal_to<>>;
+
+ public:
+  /// What one text looks up and adds. The lock is taken once for all its words, which come to the others at the end.
+  class Visit {
+   public:
+    explicit Visit(WordCache& cache) : cache_(cache), lock_(cache.mutex_, std::try_to_lock) {}
+    ~Visit() {
+      if (lock_) lock_.unlock();
+      if (!own_.empty()) cache_.add(own_);
+    }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+
+    /// Null where the word is new.
+    const Tokens* find(std::string_view word) const {
+      if (lock_)
+        if (const auto found = cache_.words_.find(word); found != cache_.words_.end()) return &found->second;
+      const auto found = own_.find(word);
+      return found == own_.end() ? nullptr : &found->second;
+    }
+    void keep(std::string_view word, const Tokens& tokens) {
+      if (word.size() <= kLongest && own_.size() < kMost) own_.emplace(word, tokens);
+    }
+
+   private:
+    WordCache& cache_;
+    std::shared_lock<std::shared_mutex> lock_;
+    Words own_;
+  };
 
  private:
   static constexpr size_t kMost = 1 << 16, kLongest = 256;
-  mutable std::shared_mutex mutex_;
-  std::unordered_map<std::string, std::vector<int32_t>, TextHash, std::equal_to<>> words_;
+
+  void add(Words& words) {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (lock && words_.size() + words.size() <= kMost) words_.merge(words);
+  }
+
+  std::shared_mutex mutex_;
+  Words words_;
 };
 
 void check_utf8(std::string_view op, std::string_view text) {
@@ -129,15 +152,19 @@ class BPE::Impl {
   /// Of valid UTF-8.
   std::vector<int64_t> encode(std::string_view text) const {
     std::vector<int64_t> ids;
-    std::vector<int32_t> of_word;
+    Tokens of_word;
+    WordCache::Visit known(cache);
     added.for_each_part(text, [&](std::string_view part, int32_t id) {
       if (id >= 0) return ids.push_back(id);
       for_each_word(pre_tokenizer, part, part.data() == text.data(), [&](std::string_view word) {
-        if (cache.append(word, ids)) return;
-        of_word.clear();
-        model.encode_word(word, of_word);
-        ids.insert(ids.end(), of_word.begin(), of_word.end());
-        cache.keep(word, of_word);
+        const Tokens* tokens_of_word = known.find(word);
+        if (!tokens_of_word) {
+          of_word.clear();
+          model.encode_word(word, of_word);
+          known.keep(word, of_word);
+          tokens_of_word = &of_word;
+        }
+        ids.insert(ids.end(), tokens_of_word->begin(), tokens_of_word->end());
       });
     });
     return ids;

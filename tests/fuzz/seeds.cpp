@@ -13,6 +13,7 @@
 #include "gradus/nn/layers.h"
 #include "gradus/optim/adam.h"
 #include "gradus/optim/scheduler.h"
+#include "gradus/text/bpe.h"
 #include "io/pickle_bytes.h"
 #include "io/zip_bytes.h"
 
@@ -164,6 +165,19 @@ void write_texts(Seeds pairs, Seeds tokenizer) {
   tokenizer.add("\1\xce\xa3\xce\x91\xce\xa3 \xc4\xb0 \xd0\x96 the the a <unk> \xe1\xba\x9e");
 }
 
+void write_tokenizers(Seeds seeds) {
+  using text::PreTokenizer;
+  for (PreTokenizer kind : {PreTokenizer::None, PreTokenizer::Whitespace, PreTokenizer::WhitespaceSplit, PreTokenizer::Metaspace}) {
+    text::BPETrainOptions options{.special_tokens = {"<s>", "?"}, .pre_tokenizer = kind, .unk_token = "?"};
+    if (kind == PreTokenizer::Whitespace) options.continuing_subword_prefix = "##";
+    if (kind == PreTokenizer::WhitespaceSplit) options.end_of_word_suffix = "</w>";
+    seeds.add('\0' + text::BPE::train({"ab ab b"}, options).to_str());
+  }
+  seeds.add('\0' + text::BPE::train({"ab ab"}, {.vocab_size = 258}).to_str());
+  for (char choice = 0; choice < 5; ++choice)
+    seeds.add(std::string("\1\x20\0", 3) + choice + "\1\1\1\1 it's 2 \xc3\xa0 l'\xe5\xa5\xbd <s>? ababab\n\n ab");
+}
+
 /// Programs are best when they have some length.
 void write_choices(Seeds seeds, unsigned seed) {
   for (int i = 0; i < 16; ++i) {
@@ -191,6 +205,7 @@ int main(int count, char** arguments) {
     write_npz({folder, "npz"});
     write_pytorch({folder, "pytorch"}, {folder, "pickle"});
     write_texts({folder, "pairs"}, {folder, "tokenizer"});
+    write_tokenizers({folder, "bpe"});
     for (const char* target : {"broadcasting", "graph", "indexing", "views"})
       write_choices({folder, target}, static_cast<unsigned>(target[0]));
   } catch (const std::exception& error) {

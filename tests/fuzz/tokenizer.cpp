@@ -34,6 +34,33 @@ std::vector<std::string> check_tokenize(const std::string& bytes) {
   return tokens;
 }
 
+void check_characters_and_words(const std::string& bytes) {
+  if (!text::is_valid_utf8(bytes)) return;
+  std::string together;
+  for (const std::string& character : text::tokenize_characters(bytes)) {
+    fuzz::expect(text::tokenize_characters(character).size() == 1, "a character has several");
+    together += character;
+  }
+  fuzz::expect(together == bytes, "characters lose bytes");
+  for (const bool split_han : {true, false})
+    for (const std::string& word : text::tokenize_words(bytes, {.split_han = split_han}))
+      fuzz::expect(!word.empty() && text::is_valid_utf8(word), "a word is empty, or no UTF-8");
+}
+
+/// Scores of a text in two halves.
+void check_scores(const std::string& bytes, uint8_t choice) {
+  if (!text::is_valid_utf8(bytes)) return;
+  const std::vector<std::string> words = text::tokenize_words(bytes);
+  std::string first, second;
+  for (size_t i = 0; i < words.size(); ++i) (2 * i < words.size() ? first : second) += words[i] + (i % 3 == 0 ? "" : " ");
+  const double bleu = text::sentence_bleu(first, {second, "a"}, {.tokenize = static_cast<text::BleuTokenizer>(choice % 5)}).score;
+  const double chrf = text::sentence_chrf(first, {second}, {.word_order = choice % 3, .eps_smoothing = choice % 2 != 0}).score;
+  constexpr double most = 100 + 1e-9;
+  fuzz::expect(bleu >= 0 && bleu <= most && chrf >= 0 && chrf <= most, "a score is not within 0 and 100");
+  const text::EditCounts counts = text::edit_counts(first, second), back = text::edit_counts(second, first);
+  fuzz::expect(counts.distance() == back.distance() && counts.insertions == back.deletions, "an edit distance has two values");
+}
+
 void check_vocab(const std::vector<std::string>& tokens, int64_t min_freq) {
   const text::Vocab vocab(tokens, {.min_freq = min_freq});
   for (int64_t i = 0; i < vocab.size(); ++i) fuzz::expect(vocab.index(vocab.token(i)) == i, "a token has another index");
@@ -53,6 +80,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const std::string text(reinterpret_cast<const char*>(bytes) + 1, size - 1);
   check_lower_and_preprocess(text);
   std::vector<std::string> tokens = check_tokenize(text);
+  check_characters_and_words(text);
+  check_scores(text.substr(0, 1000), bytes[0]);
   constexpr size_t few = 200;  // they are counted by the definition
   if (tokens.size() > few) tokens.resize(few);
   check_vocab(tokens, bytes[0] % 4);
