@@ -91,7 +91,8 @@ std::vector<std::string> tokenize_words(std::string_view text, const WordOptions
   std::vector<std::string> words;
   for (size_t at = 0, end = 0; at < all.size(); at = end) {
     const Part part = part_of(all[at]);
-    if (part == Part::Letter || part == Part::Digit) end = word_end(all, at);
+    if (part == Part::Space) end = at + 1;  // without a mark that somebody set on it
+    else if (part == Part::Letter || part == Part::Digit) end = word_end(all, at);
     else if (part == Part::Han) end = han_end(all, at, options.split_han);
     else end = grapheme_end(all, at);
     if (part != Part::Space) words.push_back(encode_utf8(all.substr(at, end - at)));

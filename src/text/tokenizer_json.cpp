@@ -89,12 +89,14 @@ class Place {
   std::string where_;
 };
 
-/// Refuses a name that occurs twice in an object, of which the parser would keep the last.
+/// Refuses a name that occurs twice in an object, of which the parser would keep the last, and what nests deeper than any tokenizer.
 class NoRepeats {
  public:
   explicit NoRepeats(const std::string& place) : place_(place) {}
 
   bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
+    constexpr int most = 64;
+    check<IoError>(depth <= most, "{}: nests deeper than {} levels; it is no tokenizer", place_, most);
     const auto level = static_cast<size_t>(depth);
     if (event == Json::parse_event_t::object_start) {
       if (names_.size() <= level + 1) names_.resize(level + 2);

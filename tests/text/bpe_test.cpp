@@ -241,6 +241,7 @@ TEST_CASE("a tokenizer.json that contradicts itself is refused with its place") 
   CHECK(complaint("[]") == "BPE::from_str: x.json: is an array, not an object");
   CHECK(complaint("{\"a\": 1}\x01") == "BPE::from_str: x.json: is not valid JSON at its byte 9");
   CHECK(complaint(R"({"model": 1, "model": 2})") == "BPE::from_str: x.json: the name \"model\" occurs twice in an object");
+  CHECK(complaint(std::string(1000, '[')) == "BPE::from_str: x.json: nests deeper than 64 levels; it is no tokenizer");
   CHECK(complaint("{}") == at + "/model: is null, not an object");
   CHECK(complaint(model("[]", "[]")) == at + "/model/vocab: is an array, not an object");
   CHECK(complaint(model(R"({"a": 0, "a": 1})", "[]")) == "BPE::from_str: x.json: the name \"a\" occurs twice in an object");

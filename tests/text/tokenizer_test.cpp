@@ -65,6 +65,7 @@ TEST_CASE("tokenize_words keeps words and numbers whole, and sets punctuation ap
   CHECK(tokenize_words("3.14 1,000.5, v2.0 a.b 5.") == Tokens{"3.14", "1,000.5", ",", "v2.0", "a", ".", "b", "5", "."});
   CHECK(tokenize_words("well-known snake_case $5 50%") == Tokens{"well", "-", "known", "snake_case", "$", "5", "50", "%"});
   CHECK(tokenize_words("e\u0301te\u0301 na\u00EFve\u00A0!") == Tokens{"e\u0301te\u0301", "na\u00EFve", "!"});
+  CHECK(tokenize_words("a \u0301b") == Tokens{"a", "\u0301b"});
   CHECK(tokenize_words("...\U0001F44D\U0001F3FDok") == Tokens{".", ".", ".", "\U0001F44D\U0001F3FD", "ok"});
 }
 

@@ -6,6 +6,7 @@
 
 #include "gradus/error.h"
 #include "gradus/text/utf8.h"
+#include "text/utf8.h"
 
 namespace {
 
@@ -95,6 +96,21 @@ TEST_CASE("lower names the byte that is not UTF-8") {
   CHECK_THROWS_WITH_AS(lower("Vé\xFF!"), "lower: byte 3 of the text, 0xFF, is not valid UTF-8; convert the text to UTF-8 first",
                        gradus::ValueError);
   CHECK_THROWS_AS(lower("caf\xE9"), gradus::ValueError);
+}
+
+TEST_CASE("broken UTF-8 is replaced by as many marks as Python's bytes.decode has") {
+  // How many of the first bytes one U+FFFD stands for, as in bytes.decode("utf-8", "replace").
+  using gradus::text::broken_utf8_bytes;
+  CHECK(broken_utf8_bytes("\x80") == 1);
+  CHECK(broken_utf8_bytes("\xC0\x80") == 1);
+  CHECK(broken_utf8_bytes("\xC3(") == 1);
+  CHECK(broken_utf8_bytes("\xE2\x82(") == 2);
+  CHECK(broken_utf8_bytes("\xE0\x80\x80") == 1);      // overlong
+  CHECK(broken_utf8_bytes("\xED\xA0\x80") == 1);      // a surrogate
+  CHECK(broken_utf8_bytes("\xF0\x9F\x98") == 3);      // cut at the end
+  CHECK(broken_utf8_bytes("\xF0\x9F\xF0\x9F") == 2);  // cut by another
+  CHECK(broken_utf8_bytes("\xF4\x90\x80\x80") == 1);  // above U+10FFFF
+  CHECK(broken_utf8_bytes("\xFF") == 1);
 }
 
 }  // namespace
