@@ -6,7 +6,7 @@
 #include "core/file.h"
 #include "gradus/dtype.h"
 #include "gradus/plot.h"
-#include "gradus/text.h"
+#include "gradus/text/utf8.h"
 #include "plot/bins.h"
 #include "plot/drawing.h"
 #include "plot/gnuplot.h"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "text/ngrams.h"
+#include "text/replace_all.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 
@@ -20,10 +21,6 @@ bool is_period_or_comma(char32_t c) { return c == U'.' || c == U','; }
 bool is_symbol_of_13a(char32_t c) {
   return (c >= U'{' && c <= U'~') || (c >= U'[' && c <= U'`') || (c >= U' ' && c <= U'&') || (c >= U'(' && c <= U'+') ||
          (c >= U':' && c <= U'@') || c == U'/';
-}
-
-void replace_all(std::u32string& text, std::u32string_view from, std::u32string_view to) {
-  for (size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
 }
 
 /// Sets spaces around each character that `is` one.

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <functional>
 #include <mutex>
+#include <new>
 #include <set>
 #include <shared_mutex>
-#include <unordered_map>
 #include <utility>
 
 #include "core/check.h"
@@ -17,7 +16,9 @@
 #include "text/added_tokens.h"
 #include "text/bpe_model.h"
 #include "text/bpe_trainer.h"
+#include "text/counts.h"
 #include "text/pre_tokenizer.h"
+#include "text/replace_all.h"
 #include "text/tokenizer_json.h"
 #include "text/utf8.h"
 
@@ -29,7 +30,7 @@ using Tokens = std::vector<int32_t>;
 /// The indices of words that were met before. Locks are tried and never waited for: without one a text has its own words alone, also in a
 /// child process that inherits a lock that nobody will give back.
 class WordCache {
-  using Words = std::unordered_map<std::string, Tokens, TextHash, std::equal_to<>>;
+  using Words = TextMap<Tokens>;
 
  public:
   /// What one text looks up and adds. The lock is taken once for all its words, which come to the others at the end.
@@ -63,22 +64,20 @@ class WordCache {
  private:
   static constexpr size_t kMost = 1 << 16, kLongest = 256;
 
-  void add(Words& words) {
+  void add(Words& words) noexcept {
     const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (lock && words_.size() + words.size() <= kMost) words_.merge(words);
+    if (!lock || words_.size() + words.size() > kMost) return;
+    try {
+      words_.merge(words);
+    } catch (const std::bad_alloc&) {  // the text is encoded all the same
+    }
   }
 
   std::shared_mutex mutex_;
   Words words_;
 };
 
-void check_utf8(std::string_view op, std::string_view text) {
-  const size_t valid = valid_utf8_bytes(text);
-  check<ValueError>(valid == text.size(), "{}: byte {} of the text, 0x{:02X}, is not valid UTF-8; convert the text to UTF-8 first", op,
-                    valid, valid < text.size() ? static_cast<unsigned char>(text[valid]) : 0);
-}
-
-/// The same of one of several texts.
+/// check_utf8() of one of several texts.
 void check_text(const char* op, size_t i, std::string_view text) {
   if (!is_valid_utf8(text)) check_utf8(fmt::format("{}: text {}", op, i), text);
 }
@@ -95,10 +94,6 @@ std::string replace_invalid(std::string_view bytes) {
     bytes.remove_prefix(broken_utf8_bytes(bytes));
   }
   return text;
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
 }
 
 /// The bytes that a token names; a token with other characters stands for its own.
@@ -238,7 +233,7 @@ BPE BPE::train(std::span<const std::string> texts, const BPETrainOptions& option
   TokenizerParts parts;
   parts.pre_tokenizer = pre_tokenizer_of(options);
   parts.decoder = decoder_of(options, parts.pre_tokenizer.prepend_scheme);
-  WordCounts words;
+  Counts words;
   for (size_t i = 0; i < texts.size(); ++i) {
     check_text("BPE::train", i, texts[i]);
     for_each_word(parts.pre_tokenizer, texts[i], true, [&](std::string_view word) { words.add(word); });

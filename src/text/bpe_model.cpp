@@ -1,6 +1,8 @@
 #include "text/bpe_model.h"
 
 #include <algorithm>
+#include <unordered_map>
+#include <utility>
 
 #include "core/check.h"
 #include "core/quoted.h"

@@ -3,14 +3,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
+#include "text/counts.h"
 #include "text/pair_map.h"
 
 namespace gradus::text {
@@ -22,11 +20,7 @@ std::optional<unsigned char> byte_named(char32_t c) noexcept;
 /// The names of bytes, as UTF-8.
 std::string named_bytes(std::string_view bytes);
 
-struct TextHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>()(text); }
-};
-using TokenIndex = std::unordered_map<std::string, int32_t, TextHash, std::equal_to<>>;
+using TokenIndex = TextMap<int32_t>;
 
 /// What a model is told; the names are those of tokenizer.json.
 struct BPEModelOptions {

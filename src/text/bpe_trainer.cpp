@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "text/pair_map.h"
 #include "text/utf8.h"
@@ -54,7 +59,7 @@ void merge_in(Symbols& word, TokenPair pair, int32_t token, std::vector<Change>&
 
 class Trainer {
  public:
-  Trainer(const WordCounts& words, const BPETrainOptions& options)
+  Trainer(const Counts& words, const BPETrainOptions& options)
       : words_(words), options_(options), words_are_bytes_(options.pre_tokenizer == PreTokenizer::ByteLevel) {}
 
   Learnt learn() {
@@ -184,7 +189,7 @@ class Trainer {
     return kept;
   }
 
-  const WordCounts& words_;
+  const Counts& words_;
   const BPETrainOptions& options_;
   bool words_are_bytes_;
   std::vector<std::string> tokens_;
@@ -198,6 +203,6 @@ class Trainer {
 
 }  // namespace
 
-Learnt learn_merges(const WordCounts& words, const BPETrainOptions& options) { return Trainer(words, options).learn(); }
+Learnt learn_merges(const Counts& words, const BPETrainOptions& options) { return Trainer(words, options).learn(); }
 
 }  // namespace gradus::text

@@ -3,7 +3,7 @@
 #include <unordered_map>
 
 #include "core/check.h"
-#include "text/unicode.h"
+#include "text/ngrams.h"
 #include "text/utf8.h"
 
 namespace gradus::text {
@@ -62,16 +62,8 @@ void add(ErrorRate& total, const Tokens& prediction, size_t references, const Re
 
 Tokens words_of(const char* op, const std::string& text) {
   Tokens words;
-  bool is_inside = false;
-  for (char32_t c : decode_utf8(op, text)) {
-    if (CodePoint(c).is_space()) {
-      is_inside = false;
-      continue;
-    }
-    if (!is_inside) words.emplace_back();
-    append_utf8(words.back(), c);
-    is_inside = true;
-  }
+  const std::u32string code_points = decode_utf8(op, text);
+  for (const std::u32string_view word : python_split(code_points)) words.push_back(encode_utf8(word));
   return words;
 }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -240,8 +241,9 @@ void read_model(const Place& place, TokenizerParts& parts) {
   parts.options.fuse_unk = place["fuse_unk"].flag(false);
   parts.options.ignore_merges = place["ignore_merges"].flag(false);
   parts.vocab = read_vocab(place["vocab"]);
-  place["merges"].check_array();
-  for (size_t i = 0; i < place["merges"].value().size(); ++i) parts.merges.push_back(read_merge(place["merges"].at(i), parts.vocab));
+  const Place merges = place["merges"];
+  merges.check_array();
+  for (size_t i = 0; i < merges.value().size(); ++i) parts.merges.push_back(read_merge(merges.at(i), parts.vocab));
 }
 
 std::vector<AddedToken> read_added_tokens(const Place& place, const TokenIndex& vocab) {

@@ -97,6 +97,11 @@ bool is_final_sigma(std::u32string_view text, size_t at) {
   return behind == text.size() || !is_letter(text[behind]);
 }
 
+[[noreturn]] void refuse(std::string_view op, std::string_view text, size_t at) {
+  fail<ValueError>("{}: byte {} of the text, 0x{:02X}, is not valid UTF-8; convert the text to UTF-8 first", op, at,
+                   static_cast<unsigned char>(text[at]));
+}
+
 }  // namespace
 
 Decoded decode_first(std::string_view text) noexcept {
@@ -163,13 +168,17 @@ size_t broken_utf8_bytes(std::string_view text) noexcept {
   return end;
 }
 
+void check_utf8(std::string_view op, std::string_view text) {
+  const size_t valid = valid_utf8_bytes(text);
+  if (valid < text.size()) refuse(op, text, valid);
+}
+
 std::u32string decode_utf8(const char* op, std::string_view text) {
   std::u32string code_points;
   code_points.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
     const Decoded next = decode_first(text.substr(at));
-    check<ValueError>(next.bytes > 0, "{}: byte {} of the text, 0x{:02X}, is not valid UTF-8; convert the text to UTF-8 first", op, at,
-                      static_cast<unsigned char>(text[at]));
+    if (next.bytes == 0) refuse(op, text, at);
     code_points.push_back(next.code_point);
     at += next.bytes;
   }

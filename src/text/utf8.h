@@ -13,6 +13,9 @@ size_t valid_utf8_bytes(std::string_view text) noexcept;
 /// what a decoder replaces by one U+FFFD (Unicode 16.0, section 3.9, "maximal subpart").
 size_t broken_utf8_bytes(std::string_view text) noexcept;
 
+/// Throws ValueError that starts with `op` and names the byte when `text` is not valid UTF-8.
+void check_utf8(std::string_view op, std::string_view text);
+
 /// The code points of `text`. Throws ValueError that starts with `op` when it is not valid UTF-8.
 std::u32string decode_utf8(const char* op, std::string_view text);
 

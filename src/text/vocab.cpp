@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/quoted.h"
 #include "gradus/text/vocab.h"
+#include "text/counts.h"
 #include "text/utf8.h"
 
 namespace gradus::text {
@@ -12,25 +13,12 @@ namespace {
 
 constexpr std::string_view kUnknown = "<unk>";
 
-/// Tokens and how often each was seen, in the order of their first occurrence.
-class Counter {
- public:
-  void add(const std::string& token) {
-    const auto [entry, is_new] = place_.try_emplace(token, counts_.size());
-    if (is_new) counts_.emplace_back(token, 0);
-    ++counts_[entry->second].second;
-  }
-
-  /// The frequent ones first; equals keep their order.
-  std::vector<std::pair<std::string, int64_t>> by_frequency() && {
-    std::stable_sort(counts_.begin(), counts_.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-    return std::move(counts_);
-  }
-
- private:
-  std::unordered_map<std::string, size_t> place_;
-  std::vector<std::pair<std::string, int64_t>> counts_;
-};
+/// The frequent tokens first; equals keep their order.
+std::vector<std::pair<std::string, int64_t>> by_frequency(const Counts& counts) {
+  std::vector<std::pair<std::string, int64_t>> tokens = counts.all();
+  std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  return tokens;
+}
 
 /// A token as a line of a file has it.
 std::string escaped(std::string_view token) {
@@ -73,10 +61,10 @@ Vocab::Vocab(const std::vector<std::vector<std::string>>& sentences, const Vocab
   for (const std::string& token : options.reserved_tokens)
     check<ValueError>(add(token), "Vocab: the reserved token '{}' is {}", token,
                       token == kUnknown ? "always there, at index 0; leave it out of reserved_tokens" : "given twice");
-  Counter counter;
+  Counts counts;
   for (const auto& sentence : sentences)
-    for (const std::string& token : sentence) counter.add(token);
-  for (const auto& [token, count] : std::move(counter).by_frequency())
+    for (const std::string& token : sentence) counts.add(token);
+  for (const auto& [token, count] : by_frequency(counts))
     if (count >= options.min_freq) add(token);
 }
 

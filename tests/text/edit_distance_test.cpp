@@ -112,6 +112,7 @@ TEST_CASE("word_error_rate and character_error_rate are those of torchmetrics' e
   CHECK(gradus::text::word_error_rate(predictions, references) == 0.5);
   CHECK(gradus::text::character_error_rate(predictions, references) == doctest::Approx(0.3415).epsilon(1e-4));
   CHECK(gradus::text::word_error_rate({" a\t b\u3000c\n"}, {"a b c"}) == 0);
+  CHECK(gradus::text::word_error_rate({"a\x1C b"}, {"a b"}) == 0);  // white space to Python's str.split, though not to Unicode
   CHECK(std::isinf(gradus::text::word_error_rate({"a"}, {" "})));
   CHECK(std::isnan(gradus::text::word_error_rate({""}, {" "})));
   CHECK_THROWS_WITH_AS(gradus::text::word_error_rate({"a"}, {"a", "b"}),

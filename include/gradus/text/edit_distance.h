@@ -108,7 +108,7 @@ GRADUS_API ErrorRate error_rate(const std::vector<std::vector<std::string>>& pre
                                 const std::vector<std::vector<std::vector<std::string>>>& references);
 
 /// error_rate() of the words between white space, as torchmetrics and jiwer compute it without further preparation: the sum of edits by the
-/// sum of the references' words. Throws ShapeError when there are not as many references as predictions,
+/// sum of the references' words. White space is Python's. Throws ShapeError when there are not as many references as predictions,
 /// ValueError when a text is not valid UTF-8.
 GRADUS_API double word_error_rate(const std::vector<std::string>& predictions, const std::vector<std::string>& references);
 

@@ -34,7 +34,7 @@ struct WordOptions {
 /// - Letters, marks, digits and `_` that follow each other are one token. Chinese characters are apart from them: `用GPU算` is `用`, `GPU`,
 ///   `算`. Scripts that are written without spaces and are not Han (Thai, Japanese kana) stay whole.
 /// - An apostrophe (`'` or `’`) between two letters that are not Chinese, and `.` or `,` between two digits are part of the token: `don't`,
-/// `3.14`, `1,000`.
+///   `3.14`, `1,000`.
 /// - Everything else, full-width punctuation (`。，！？；：“”‘’（）《》、…`) like any, is a token of its own, one grapheme cluster each.
 ///
 /// Case is kept: see lower(). Throws ValueError, with the place, when the text is not valid UTF-8.

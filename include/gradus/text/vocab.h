@@ -47,8 +47,7 @@ class GRADUS_API Vocab {
   void save(const std::string& path) const;
   /// Reads such a file. A byte-order mark, CR LF line ends and a last line without its end are accepted; an empty line is the empty token.
   /// Throws IoError with the path, and with the line where it is one's fault: when the file cannot be read or is empty, the first token is
-  /// not
-  /// `<unk>`, a token is there twice, has another escape or is not valid UTF-8.
+  /// not `<unk>`, a token is there twice, has another escape or is not valid UTF-8.
   static Vocab load(const std::string& path);
 
   int64_t size() const noexcept { return static_cast<int64_t>(tokens_.size()); }
