@@ -18,3 +18,4 @@
 #include "gradus/random.h"
 #include "gradus/tensor.h"
 #include "gradus/text.h"
+#include "gradus/train.h"

@@ -65,13 +65,22 @@ void scale(const Tensor& grad, double factor) {
   grad.impl()->storage->bump_version();
 }
 
-double clip(const std::vector<Tensor>& parameters, double max_norm, double norm_type, bool error_if_nonfinite, const auto& describe) {
-  check<ValueError>(max_norm >= 0, "clip_grad_norm_: max_norm {} must not be negative", max_norm);
-  check<ValueError>(norm_type > 0, "clip_grad_norm_: norm_type {} must be positive", norm_type);
-  NoGradGuard no_grad;
+void check_norm_type(const char* op, double norm_type) {
+  check<ValueError>(norm_type > 0, "{}: norm_type {} must be positive", op, norm_type);
+}
+
+std::vector<Gradient> gradients_of(const std::vector<Tensor>& parameters) {
   std::vector<Gradient> gradients;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (const Tensor grad = gradient_values(parameters[i]); grad.defined()) gradients.push_back({grad.contiguous(), i});
+  return gradients;
+}
+
+double clip(const std::vector<Tensor>& parameters, double max_norm, double norm_type, bool error_if_nonfinite, const auto& describe) {
+  check<ValueError>(max_norm >= 0, "clip_grad_norm_: max_norm {} must not be negative", max_norm);
+  check_norm_type("clip_grad_norm_", norm_type);
+  NoGradGuard no_grad;
+  const std::vector<Gradient> gradients = gradients_of(parameters);
   const double norm = total_norm(gradients, norm_type, [&](const Gradient& g) {
     check<ValueError>(!error_if_nonfinite, "clip_grad_norm_: the gradient of {} (shape {}) is not finite; nothing was changed",
                       describe(g.parameter), g.values.shape());
@@ -93,6 +102,12 @@ double clip_grad_norm_(const Module& module, double max_norm, double norm_type, 
   std::vector<Tensor> parameters;
   for (const auto& [name, parameter] : named) parameters.push_back(parameter);
   return clip(parameters, max_norm, norm_type, error_if_nonfinite, [&](size_t i) { return named[i].first; });
+}
+
+double grad_norm(const std::vector<Tensor>& parameters, double norm_type) {
+  check_norm_type("grad_norm", norm_type);
+  NoGradGuard no_grad;
+  return total_norm(gradients_of(parameters), norm_type, [](const Gradient&) {});
 }
 
 void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) {

@@ -17,6 +17,10 @@ GRADUS_API double clip_grad_norm_(const std::vector<Tensor>& parameters, double 
 /// The same for all parameters of a module, which errors give by name.
 GRADUS_API double clip_grad_norm_(const Module& module, double max_norm, double norm_type = 2, bool error_if_nonfinite = true);
 
+/// The norm that clip_grad_norm_ returns, without a change; NaN or infinity where a gradient is not finite. PyTorch 2 has it as
+/// get_total_norm, of the gradients. Throws ValueError on a norm_type that is not positive.
+GRADUS_API double grad_norm(const std::vector<Tensor>& parameters, double norm_type = 2);
+
 /// Clamps every element of every gradient to [-clip_value, clip_value]. Throws ValueError when clip_value is negative or NaN.
 GRADUS_API void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value);
 
