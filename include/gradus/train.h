@@ -1,4 +1,6 @@
 #pragma once
 
-/// What a training script keeps writing: running figures and what they make of losses.
+/// What a training script keeps writing: running figures, an end at the right time, means of weights.
+#include "gradus/train/average_checkpoints.h"
+#include "gradus/train/early_stopping.h"
 #include "gradus/train/metrics.h"

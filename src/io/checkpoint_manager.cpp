@@ -9,9 +9,11 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "core/check.h"
 #include "core/file.h"
@@ -112,9 +114,19 @@ bool CheckpointManager::is_better(const Checkpoint& a, const Checkpoint& b) cons
 }
 
 std::optional<Checkpoint> CheckpointManager::latest() const {
-  for (const int64_t step : steps())
-    if (auto found = whole(step)) return found;
-  return {};
+  std::vector<Checkpoint> found = newest(1);
+  if (found.empty()) return {};
+  return std::move(found[0]);
+}
+
+std::vector<Checkpoint> CheckpointManager::newest(int64_t count) const {
+  check<ValueError>(count >= 0, "{}: the newest {} checkpoints; their number must not be negative", kOp, count);
+  std::vector<Checkpoint> found;
+  for (const int64_t step : steps()) {
+    if (std::ssize(found) >= count) break;
+    if (auto checkpoint = whole(step)) found.push_back(std::move(*checkpoint));
+  }
+  return found;
 }
 
 std::optional<Checkpoint> CheckpointManager::best() const {

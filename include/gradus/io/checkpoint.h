@@ -228,7 +228,7 @@ struct Checkpoint {
 /// A file counts as whole when its checksum says so. Those that are not are passed over with a warning on stderr that names them, and left
 /// alone; so is every other file but what interrupted saves left, which the next save removes. From the first `save` or `resume` on, the
 /// folder is locked: those of another process, or of another manager, throw IoError, so that two trainings do not destroy each other's
-/// files. (Not every file system has locks.) `latest` and `best` lock nothing.
+/// files. (Not every file system has locks.) `latest`, `newest` and `best` lock nothing.
 class GRADUS_API CheckpointManager {
  public:
   /// Makes the folder if it is not there. Throws IoError when it cannot, ValueError when `keep` is below 1.
@@ -245,6 +245,8 @@ class GRADUS_API CheckpointManager {
 
   /// The newest whole checkpoint; nothing when there is none.
   std::optional<Checkpoint> latest() const;
+  /// The newest whole checkpoints, at most `count` of them, the last first. Throws ValueError when `count` is negative.
+  std::vector<Checkpoint> newest(int64_t count) const;
   /// The whole checkpoint with the best measure; nothing when none has one.
   std::optional<Checkpoint> best() const;
   /// Loads the newest whole checkpoint, as load_checkpoint does. Gives nothing, and changes nothing, when the folder has no checkpoints.
