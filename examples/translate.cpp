@@ -22,9 +22,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "options.h"
-#include "progress.h"
 #include "translator.h"
 
 namespace {
@@ -220,7 +220,8 @@ Report train(Translator& t, const Arrays& data, const Flags& f) {
   t.model.train();
   Report report;
   Checkpoints checkpoints(f, {{"model", t.model}, {"optimizer", adam}, {"loader", loader}, {"report", report}});
-  Progress progress(s.epochs, report.epochs);
+  gradus::train::Progress progress(std::max(s.epochs, report.epochs), {.step_name = "epoch", .unit = "tokens", .done = report.epochs});
+  int64_t shown = 0;  // tokens
   while (loader.epoch() < s.epochs && !caught) {
     for (const auto& batch : loader) {
       const Tensor &source = batch[0], &target = batch[1], &lengths = batch[2];
@@ -241,7 +242,7 @@ Report train(Translator& t, const Arrays& data, const Flags& f) {
     if (caught) break;
     ++report.epochs;
     report.epoch = {};
-    progress.update(report.epochs, report.loss, report.tokens);
+    progress.update(report.epochs, report.tokens - std::exchange(shown, report.tokens), {{"loss", report.loss}});
     checkpoints.maybe_save_epoch(report.steps);
   }
   checkpoints.save(report.steps);
