@@ -26,7 +26,7 @@ Activation::Activation(std::string name, std::string details, std::function<Tens
 
 Tensor Activation::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return function_(x);
+  return here.gives(function_(x));
 }
 
 Identity::Identity() : Activation("Identity", "", [](const Tensor& x) { return x; }) {}
@@ -47,7 +47,7 @@ PReLU::PReLU(int64_t num_parameters, double init)
       weight(register_parameter("weight", slopes(num_parameters, init))) {}
 Tensor PReLU::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return gradus::prelu(x, weight);
+  return here.gives(gradus::prelu(x, weight));
 }
 
 RReLU::RReLU(double lower, double upper)
@@ -56,7 +56,7 @@ RReLU::RReLU(double lower, double upper)
 }
 Tensor RReLU::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return gradus::rrelu(x, lower_, upper_, is_training());
+  return here.gives(gradus::rrelu(x, lower_, upper_, is_training()));
 }
 
 ELU::ELU(double alpha) : Activation("ELU", "alpha=" + python_float(alpha), [alpha](const Tensor& x) { return gradus::elu(x, alpha); }) {}
@@ -123,13 +123,13 @@ Unflatten::Unflatten(int64_t dim, const Shape& unflattened_size)
 PairwiseDistance::PairwiseDistance(const PairwiseDistanceOptions& options) : Module("PairwiseDistance"), options_(options) {}
 Tensor PairwiseDistance::operator()(const Tensor& x1, const Tensor& x2) const {
   const ForwardScope here(*this);
-  return gradus::pairwise_distance(x1, x2, options_.p, options_.eps, options_.keepdim);
+  return here.gives(gradus::pairwise_distance(x1, x2, options_.p, options_.eps, options_.keepdim));
 }
 
 CosineSimilarity::CosineSimilarity(int64_t dim, double eps) : Module("CosineSimilarity"), dim_(dim), eps_(eps) {}
 Tensor CosineSimilarity::operator()(const Tensor& x1, const Tensor& x2) const {
   const ForwardScope here(*this);
-  return gradus::cosine_similarity(x1, x2, dim_, eps_);
+  return here.gives(gradus::cosine_similarity(x1, x2, dim_, eps_));
 }
 
 }  // namespace gradus::nn

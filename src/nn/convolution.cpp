@@ -96,7 +96,7 @@ Conv1d::Conv1d(int64_t in_channels, int64_t out_channels, const Dims& kernel_siz
 
 Tensor Conv1d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return conv1d(padded(x), weight, bias, options_.stride, options_.padding, options_.dilation, options_.groups);
+  return here.gives(conv1d(padded(x), weight, bias, options_.stride, options_.padding, options_.dilation, options_.groups));
 }
 
 Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const Dims& kernel_size, const ConvOptions& options)
@@ -104,7 +104,7 @@ Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const Dims& kernel_siz
 
 Tensor Conv2d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return conv2d(padded(x), weight, bias, options_.stride, options_.padding, options_.dilation, options_.groups);
+  return here.gives(conv2d(padded(x), weight, bias, options_.stride, options_.padding, options_.dilation, options_.groups));
 }
 
 }  // namespace gradus::nn

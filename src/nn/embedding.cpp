@@ -74,7 +74,7 @@ Embedding Embedding::from_pretrained(const Tensor& weight, bool freeze, const Em
 
 Tensor Embedding::operator()(const Tensor& indices) const {
   const ForwardScope here(*this);
-  return gradus::embedding(indices, weight, options_);
+  return here.gives(gradus::embedding(indices, weight, options_));
 }
 
 EmbeddingBag::EmbeddingBag(int64_t num_embeddings, int64_t embedding_dim, const EmbeddingBagOptions& options)
@@ -93,7 +93,7 @@ EmbeddingBag EmbeddingBag::from_pretrained(const Tensor& weight, bool freeze, co
 
 Tensor EmbeddingBag::operator()(const Tensor& indices, const Tensor& offsets, const Tensor& per_sample_weights) const {
   const ForwardScope here(*this);
-  return gradus::embedding_bag(indices, weight, offsets, options_, per_sample_weights);
+  return here.gives(gradus::embedding_bag(indices, weight, offsets, options_, per_sample_weights));
 }
 
 }  // namespace gradus::nn

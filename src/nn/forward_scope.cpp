@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <utility>
 
 #include "core/error_context.h"
 #include "gradus/autograd.h"
 #include "nn/module_state.h"
+#include "nn/output_watch.h"
 
 namespace gradus::nn {
 
@@ -13,6 +15,7 @@ namespace {
 /// Read at every call of a layer; this model of thread-local storage does it in one instruction, and a library that is loaded at run time
 /// has room for so little of it.
 __attribute__((tls_model("initial-exec"))) thread_local constinit const ForwardScope* innermost = nullptr;
+__attribute__((tls_model("initial-exec"))) thread_local constinit const OutputWatch* watch = nullptr;
 
 using Handle = std::shared_ptr<ModuleState>;
 
@@ -90,7 +93,7 @@ std::string current_path() {
 
 }  // namespace
 
-ForwardScope::ForwardScope(const Module& module) : module_(module), outer_(innermost) {
+ForwardScope::ForwardScope(const Module& module) : module_(module), outer_(innermost), watch_(watch) {
   ModuleState& state = module.state();
   if (!state.is_noted.load(std::memory_order_relaxed) && is_grad_enabled()) [[unlikely]]
     detail::note_call(state);
@@ -98,6 +101,13 @@ ForwardScope::ForwardScope(const Module& module) : module_(module), outer_(inner
 }
 
 ForwardScope::~ForwardScope() { innermost = outer_; }
+
+void ForwardScope::show(const std::vector<Tensor>& outputs) const {
+  if (const ModuleState* state = ModuleState::of(module_)) watch_->tell(*state, outputs);
+}
+
+OutputWatch::OutputWatch(Tell tell) : tell_(std::move(tell)), outer_(std::exchange(watch, this)) {}
+OutputWatch::~OutputWatch() { watch = outer_; }
 
 std::vector<const ModuleState*> ForwardScope::active() {
   std::vector<const ModuleState*> states;

@@ -46,7 +46,7 @@ Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias)
 
 Tensor Linear::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return gradus::linear(x, weight, bias);
+  return here.gives(gradus::linear(x, weight, bias));
 }
 
 Bilinear::Bilinear(int64_t in1_features, int64_t in2_features, int64_t out_features, bool with_bias)
@@ -62,7 +62,7 @@ Bilinear::Bilinear(int64_t in1_features, int64_t in2_features, int64_t out_featu
 
 Tensor Bilinear::operator()(const Tensor& x1, const Tensor& x2) const {
   const ForwardScope here(*this);
-  return gradus::bilinear(x1, x2, weight, bias);
+  return here.gives(gradus::bilinear(x1, x2, weight, bias));
 }
 
 Dropout::Dropout(double p) : Module("Dropout", fmt::format("p={}, inplace=False", p)), p_(p) {
@@ -71,7 +71,7 @@ Dropout::Dropout(double p) : Module("Dropout", fmt::format("p={}, inplace=False"
 
 Tensor Dropout::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return gradus::dropout(x, p_, is_training());
+  return here.gives(gradus::dropout(x, p_, is_training()));
 }
 
 LinearCrossEntropy::LinearCrossEntropy(int64_t in_features, int64_t num_classes, bool with_bias, const CrossEntropyOptions& options)
@@ -88,12 +88,12 @@ Tensor LinearCrossEntropy::operator()(const Tensor& input, const Tensor& target)
   const ForwardScope here(*this);
   CrossEntropyOptions options = options_;
   options.weight = class_weight_;
-  return gradus::linear_cross_entropy(input, weight, bias, target, options);
+  return here.gives(gradus::linear_cross_entropy(input, weight, bias, target, options));
 }
 
 Tensor LinearCrossEntropy::logits(const Tensor& input) const {
   const ForwardScope here(*this);
-  return gradus::linear(input, weight, bias);
+  return here.gives(gradus::linear(input, weight, bias));
 }
 
 }  // namespace gradus::nn

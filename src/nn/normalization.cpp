@@ -21,7 +21,7 @@ LayerNorm::LayerNorm(const Shape& normalized_shape, const LayerNormOptions& opti
 
 Tensor LayerNorm::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return gradus::layer_norm(x, shape_, weight, bias, eps_);
+  return here.gives(gradus::layer_norm(x, shape_, weight, bias, eps_));
 }
 
 namespace {
@@ -66,13 +66,13 @@ Tensor BatchNorm::normalized(const Tensor& x, int64_t least, int64_t most) const
 BatchNorm1d::BatchNorm1d(int64_t num_features, const BatchNormOptions& options) : BatchNorm("BatchNorm1d", num_features, options) {}
 Tensor BatchNorm1d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return normalized(x, 2, 3);
+  return here.gives(normalized(x, 2, 3));
 }
 
 BatchNorm2d::BatchNorm2d(int64_t num_features, const BatchNormOptions& options) : BatchNorm("BatchNorm2d", num_features, options) {}
 Tensor BatchNorm2d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return normalized(x, 4, 4);
+  return here.gives(normalized(x, 4, 4));
 }
 
 GroupNorm::GroupNorm(int64_t num_groups, int64_t num_channels, const GroupNormOptions& options)
@@ -89,7 +89,7 @@ GroupNorm::GroupNorm(int64_t num_groups, int64_t num_channels, const GroupNormOp
 
 Tensor GroupNorm::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return group_norm(x, num_groups_, weight, bias, eps_);
+  return here.gives(group_norm(x, num_groups_, weight, bias, eps_));
 }
 
 }  // namespace gradus::nn

@@ -35,35 +35,35 @@ MaxPool1d::MaxPool1d(const Dims& kernel_size, const MaxPoolOptions& options)
     : Module("MaxPool1d", details(kernel_size, options)), kernel_size_(kernel_size), options_(options) {}
 Tensor MaxPool1d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return max_pool1d(x, kernel_size_, options_.stride, options_.padding, options_.dilation, options_.ceil_mode);
+  return here.gives(max_pool1d(x, kernel_size_, options_.stride, options_.padding, options_.dilation, options_.ceil_mode));
 }
 
 MaxPool2d::MaxPool2d(const Dims& kernel_size, const MaxPoolOptions& options)
     : Module("MaxPool2d", details(kernel_size, options)), kernel_size_(kernel_size), options_(options) {}
 Tensor MaxPool2d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return max_pool2d(x, kernel_size_, options_.stride, options_.padding, options_.dilation, options_.ceil_mode);
+  return here.gives(max_pool2d(x, kernel_size_, options_.stride, options_.padding, options_.dilation, options_.ceil_mode));
 }
 
 AvgPool1d::AvgPool1d(const Dims& kernel_size, const AvgPool1dOptions& options)
     : Module("AvgPool1d", average_details(kernel_size, options, python_tuple)), kernel_size_(kernel_size), options_(options) {}
 Tensor AvgPool1d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return avg_pool1d(x, kernel_size_, options_.stride, options_.padding, options_.ceil_mode, options_.count_include_pad);
+  return here.gives(avg_pool1d(x, kernel_size_, options_.stride, options_.padding, options_.ceil_mode, options_.count_include_pad));
 }
 
 AvgPool2d::AvgPool2d(const Dims& kernel_size, const AvgPool2dOptions& options)
     : Module("AvgPool2d", average_details(kernel_size, options, number_or_tuple)), kernel_size_(kernel_size), options_(options) {}
 Tensor AvgPool2d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return avg_pool2d(x, kernel_size_, options_.stride, options_.padding, options_.ceil_mode, options_.count_include_pad,
-                    options_.divisor_override);
+  return here.gives(avg_pool2d(x, kernel_size_, options_.stride, options_.padding, options_.ceil_mode, options_.count_include_pad,
+                               options_.divisor_override));
 }
 
 AdaptiveAvgPool1d::AdaptiveAvgPool1d(int64_t output_size) : Module("AdaptiveAvgPool1d", details(output_size)), output_size_(output_size) {}
 Tensor AdaptiveAvgPool1d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return adaptive_avg_pool1d(x, output_size_);
+  return here.gives(adaptive_avg_pool1d(x, output_size_));
 }
 
 AdaptiveAvgPool2d::AdaptiveAvgPool2d(int64_t output_size)
@@ -72,13 +72,13 @@ AdaptiveAvgPool2d::AdaptiveAvgPool2d(const OutputSize2d& output_size)
     : Module("AdaptiveAvgPool2d", details(output_size)), output_size_(output_size) {}
 Tensor AdaptiveAvgPool2d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return adaptive_avg_pool2d(x, output_size_);
+  return here.gives(adaptive_avg_pool2d(x, output_size_));
 }
 
 AdaptiveMaxPool1d::AdaptiveMaxPool1d(int64_t output_size) : Module("AdaptiveMaxPool1d", details(output_size)), output_size_(output_size) {}
 Tensor AdaptiveMaxPool1d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return adaptive_max_pool1d(x, output_size_);
+  return here.gives(adaptive_max_pool1d(x, output_size_));
 }
 
 AdaptiveMaxPool2d::AdaptiveMaxPool2d(int64_t output_size)
@@ -87,7 +87,7 @@ AdaptiveMaxPool2d::AdaptiveMaxPool2d(const OutputSize2d& output_size)
     : Module("AdaptiveMaxPool2d", details(output_size)), output_size_(output_size) {}
 Tensor AdaptiveMaxPool2d::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
-  return adaptive_max_pool2d(x, output_size_);
+  return here.gives(adaptive_max_pool2d(x, output_size_));
 }
 
 }  // namespace gradus::nn

@@ -139,7 +139,7 @@ RecurrentOutput GRU::run_layer(const Tensor& x, const Tensor& h0, const Tensor&,
 RNNOutput GRU::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
   const ForwardScope here(*this);
   const RecurrentOutput y = run(x, h0, {}, lengths);
-  return {y.output, y.h_n};
+  return here.gives(RNNOutput{y.output, y.h_n});
 }
 
 RNN::RNN(int64_t input_size, int64_t hidden_size, const RNNOptions& o)
@@ -154,7 +154,7 @@ RecurrentOutput RNN::run_layer(const Tensor& x, const Tensor& h0, const Tensor&,
 RNNOutput RNN::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
   const ForwardScope here(*this);
   const RecurrentOutput y = run(x, h0, {}, lengths);
-  return {y.output, y.h_n};
+  return here.gives(RNNOutput{y.output, y.h_n});
 }
 
 LSTM::LSTM(int64_t input_size, int64_t hidden_size, const LSTMOptions& o)
@@ -171,7 +171,7 @@ RecurrentOutput LSTM::run_layer(const Tensor& x, const Tensor& h0, const Tensor&
 LSTMOutput LSTM::operator()(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& lengths) const {
   const ForwardScope here(*this);
   check<ValueError>(h0.defined() == c0.defined(), "LSTM: give both h0 and c0, or neither");
-  return run(x, h0, c0, lengths);
+  return here.gives(run(x, h0, c0, lengths));
 }
 
 namespace {
@@ -216,7 +216,7 @@ GRUCell::GRUCell(int64_t input_size, int64_t hidden_size, bool bias) : Module("G
 Tensor GRUCell::operator()(const Tensor& x, const Tensor& h) const {
   const ForwardScope here(*this);
   const CellInput in = cell_input("GRUCell", x, h);
-  return without_batch(gru_cell(in.rows, in.state, {weight_ih, weight_hh, bias_ih, bias_hh}), x);
+  return here.gives(without_batch(gru_cell(in.rows, in.state, {weight_ih, weight_hh, bias_ih, bias_hh}), x));
 }
 
 RNNCell::RNNCell(int64_t input_size, int64_t hidden_size, bool bias, RNNNonlinearity nonlinearity)
@@ -235,7 +235,7 @@ Tensor RNNCell::operator()(const Tensor& x, const Tensor& h) const {
   const CellInput in = cell_input("RNNCell", x, h);
   const RecurrentOutput y = rnn_layer(in.rows.unsqueeze(0), in.state, {weight_ih, weight_hh, bias_ih, bias_hh}, {}, false,
                                       nonlinearity_ == RNNNonlinearity::Relu);
-  return without_batch(y.h_n, x);
+  return here.gives(without_batch(y.h_n, x));
 }
 
 LSTMCell::LSTMCell(int64_t input_size, int64_t hidden_size, bool bias) : Module("LSTMCell", cell_details(input_size, hidden_size, bias)) {
@@ -252,7 +252,7 @@ LSTMState LSTMCell::operator()(const Tensor& x, const Tensor& h, const Tensor& c
   check<ValueError>(h.defined() == c.defined(), "LSTMCell: give both h and c, or neither");
   const CellInput in = cell_input("LSTMCell", x, h), cell = cell_input("LSTMCell", x, c);
   const RecurrentOutput y = lstm_layer(in.rows.unsqueeze(0), in.state, cell.state, {weight_ih, weight_hh, bias_ih, bias_hh});
-  return {without_batch(y.h_n, x), without_batch(y.c_n, x)};
+  return here.gives(LSTMState{without_batch(y.h_n, x), without_batch(y.c_n, x)});
 }
 
 }  // namespace gradus::nn

@@ -112,7 +112,7 @@ Tensor TransformerEncoderLayer::feed_forward(const Tensor& x) const {
 Tensor TransformerEncoderLayer::operator()(const Tensor& src, const Tensor& src_mask, const Tensor& src_key_padding_mask) const {
   const ForwardScope here(*this);
   const Tensor x = residual(src, norm1, norm_first_, [&](const Tensor& seen) { return attend(seen, src_mask, src_key_padding_mask); });
-  return residual(x, norm2, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
+  return here.gives(residual(x, norm2, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); }));
 }
 
 Tensor TransformerEncoderLayer::step(const Tensor& src, TransformerLayerCache& cache, const Tensor& src_key_padding_mask) const {
@@ -123,7 +123,7 @@ Tensor TransformerEncoderLayer::step(const Tensor& src, TransformerLayerCache& c
       residual(src, norm1, norm_first_, [&](const Tensor& seen) { return self_attention_step(*this, seen, longer, src_key_padding_mask); });
   const Tensor y = residual(x, norm2, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
   cache = std::move(longer);
-  return y;
+  return here.gives(y);
 }
 
 TransformerDecoderLayer::TransformerDecoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& o)
@@ -163,7 +163,7 @@ Tensor TransformerDecoderLayer::operator()(const Tensor& tgt, const Tensor& memo
   const ForwardScope here(*this);
   const Tensor x = residual(tgt, norm1, norm_first_, [&](const Tensor& seen) { return attend(seen, masks); });
   const Tensor y = residual(x, norm2, norm_first_, [&](const Tensor& seen) { return attend_to(seen, memory, masks); });
-  return residual(y, norm3, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
+  return here.gives(residual(y, norm3, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); }));
 }
 
 TransformerLayerCache TransformerDecoderLayer::begin(const Tensor& memory, const Tensor& memory_key_padding_mask) const {
@@ -183,7 +183,7 @@ Tensor TransformerDecoderLayer::step(const Tensor& tgt, TransformerLayerCache& c
   });
   const Tensor z = residual(y, norm3, norm_first_, [&](const Tensor& seen) { return feed_forward(seen); });
   cache = std::move(longer);
-  return z;
+  return here.gives(z);
 }
 
 TransformerCache TransformerCache::reorder(const Tensor& rows) const {
@@ -205,14 +205,14 @@ Tensor TransformerEncoder::operator()(const Tensor& src, const Tensor& mask, con
   const ForwardScope here(*this);
   Tensor x = src;
   for (const TransformerEncoderLayer& layer : layers) x = call(layer, x, mask, src_key_padding_mask);
-  return norm ? call(*norm, x) : x;
+  return here.gives(norm ? call(*norm, x) : x);
 }
 
 TransformerCache TransformerEncoder::begin() const { return {std::vector<TransformerLayerCache>(static_cast<size_t>(layers.size()))}; }
 
 Tensor TransformerEncoder::step(const Tensor& src, TransformerCache& cache, const Tensor& src_key_padding_mask) const {
   const ForwardScope here(*this);
-  return step_through("TransformerEncoder", layers, norm, src, cache, src_key_padding_mask);
+  return here.gives(step_through("TransformerEncoder", layers, norm, src, cache, src_key_padding_mask));
 }
 
 TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& decoder_layer, int64_t num_layers,
@@ -227,7 +227,7 @@ Tensor TransformerDecoder::operator()(const Tensor& tgt, const Tensor& memory, c
   const ForwardScope here(*this);
   Tensor x = tgt;
   for (const TransformerDecoderLayer& layer : layers) x = layer(x, memory, masks);
-  return norm ? call(*norm, x) : x;
+  return here.gives(norm ? call(*norm, x) : x);
 }
 
 TransformerCache TransformerDecoder::begin(const Tensor& memory, const Tensor& memory_key_padding_mask) const {
@@ -239,7 +239,7 @@ TransformerCache TransformerDecoder::begin(const Tensor& memory, const Tensor& m
 
 Tensor TransformerDecoder::step(const Tensor& tgt, TransformerCache& cache, const Tensor& tgt_key_padding_mask) const {
   const ForwardScope here(*this);
-  return step_through("TransformerDecoder", layers, norm, tgt, cache, tgt_key_padding_mask);
+  return here.gives(step_through("TransformerDecoder", layers, norm, tgt, cache, tgt_key_padding_mask));
 }
 
 namespace {
@@ -279,11 +279,11 @@ Tensor Transformer::operator()(const Tensor& src, const Tensor& tgt, const Trans
   check<ShapeError>(src.size(-1) == d_model_ && tgt.size(-1) == d_model_, "Transformer: src {} and tgt {} must have d_model = {} features",
                     src.shape(), tgt.shape(), d_model_);
   const Tensor memory = encoder(src, masks.src_mask, masks.src_key_padding_mask);
-  return decoder(tgt, memory,
-                 {.tgt_mask = masks.tgt_mask,
-                  .memory_mask = masks.memory_mask,
-                  .tgt_key_padding_mask = masks.tgt_key_padding_mask,
-                  .memory_key_padding_mask = masks.memory_key_padding_mask});
+  return here.gives(decoder(tgt, memory,
+                            {.tgt_mask = masks.tgt_mask,
+                             .memory_mask = masks.memory_mask,
+                             .tgt_key_padding_mask = masks.tgt_key_padding_mask,
+                             .memory_key_padding_mask = masks.memory_key_padding_mask}));
 }
 
 Tensor Transformer::generate_square_subsequent_mask(int64_t size, const gradus::Options& options) {
@@ -325,7 +325,7 @@ Tensor PositionalEncoding::operator()(const Tensor& x, int64_t start) const {
   check<ShapeError>(start <= pe.size(0) && steps <= pe.size(0) - start, "PositionalEncoding: x {} has {} steps{}, but max_len is {}",
                     x.shape(), steps, start == 0 ? "" : fmt::format(" from step {}", start), pe.size(0));
   const Tensor rows = pe.narrow(0, start, steps);
-  return dropout(x + (x.dim() == 3 && !batch_first_ ? rows : rows.squeeze(1)));
+  return here.gives(dropout(x + (x.dim() == 3 && !batch_first_ ? rows : rows.squeeze(1))));
 }
 
 }  // namespace gradus::nn

@@ -23,7 +23,7 @@ class GRADUS_API AnyModule : public Module {
 
   Tensor operator()(const Tensor& x) const {
     const ForwardScope here(*this);
-    return call_(x);
+    return here.gives(call_(x));
   }
 
  private:

@@ -16,11 +16,11 @@ namespace gradus::nn {
 template <std::derived_from<Module> M, std::convertible_to<const Tensor&>... Inputs>
 requires std::is_invocable_r_v<Tensor, const M&, const Inputs&...> Tensor call(const M& module, const Inputs&... inputs) {
   const ForwardScope here(module);
-  if (!module.has_hooks()) return module(inputs...);
-  return module.call_with_hooks({inputs...}, [&](const std::vector<Tensor>& x) -> Tensor {
+  if (!module.has_hooks()) return here.gives<Tensor>(module(inputs...));
+  return here.gives(module.call_with_hooks({inputs...}, [&](const std::vector<Tensor>& x) -> Tensor {
     return [&]<size_t... I>(std::index_sequence<I...>)->Tensor { return module(x[I]...); }
     (std::index_sequence_for<Inputs...>());
-  });
+  }));
 }
 
 }  // namespace gradus::nn

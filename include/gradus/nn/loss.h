@@ -27,7 +27,7 @@ class Criterion : public Module {
     Options options = options_;
     if constexpr (requires { options.weight; }) options.weight = weight_;
     if constexpr (requires { options.pos_weight; }) options.pos_weight = pos_weight_;
-    return loss(tensors..., options);
+    return here.gives(loss(tensors..., options));
   }
 
  private:

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <typeinfo>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@ namespace gradus::nn {
 using gradus::StateDict;
 
 class Module;
+class OutputWatch;
 
 /// A hook before a module is called: sees the inputs, and may give others in their place (an empty list keeps them).
 using ForwardPreHook = std::function<std::vector<Tensor>(const Module&, const std::vector<Tensor>& inputs)>;
@@ -156,6 +158,27 @@ class GRADUS_API Module {
 
 GRADUS_API std::ostream& operator<<(std::ostream& out, const Module& module);
 
+namespace detail {
+
+/// The tensors in what a module gives: one, the `output` or `h` of a struct, or all of a list, pair or tuple; none of other things.
+template <class Output>
+std::vector<Tensor> tensors_of(const Output& output) {
+  if constexpr (std::convertible_to<const Output&, const Tensor&>) return {output};
+  else if constexpr (requires { Tensor(output.output); }) return {output.output};
+  else if constexpr (requires { Tensor(output.h); }) return {output.h};
+  else if constexpr (std::convertible_to<const Output&, const std::vector<Tensor>&>) return output;
+  else if constexpr (requires { std::tuple_size<Output>::value; }) {
+    std::vector<Tensor> all;
+    const auto add = [&](const std::vector<Tensor>& part) { all.insert(all.end(), part.begin(), part.end()); };
+    std::apply([&](const auto&... parts) { (add(tensors_of(parts)), ...); }, output);
+    return all;
+  } else {
+    return {};
+  }
+}
+
+}  // namespace detail
+
 /// While one lives, `module` is being called on this thread: an error begins with the path of the innermost of these modules, as its
 /// parents name it, "decoder.out: linear: …". The library's layers and nn::call make one; a module of your own may do so too, so that its
 /// own operations are found as well:
@@ -171,12 +194,23 @@ class GRADUS_API ForwardScope {
   ForwardScope(const ForwardScope&) = delete;
   ForwardScope& operator=(const ForwardScope&) = delete;
 
+  /// Passes on what the module gives back, so that train::summary sees its shape: `return here.gives(linear(x, weight));`
+  template <class Output>
+  Output gives(Output output) const {
+    if (watch_) [[unlikely]]
+      show(detail::tensors_of(output));
+    return output;
+  }
+
   /// What this thread is inside of, the innermost first.
   static std::vector<const detail::ModuleState*> active();
 
  private:
+  void show(const std::vector<Tensor>& outputs) const;
+
   const Module& module_;
   const ForwardScope* const outer_;
+  const OutputWatch* const watch_;  // who is told of what the module gives; usually nobody
 };
 
 /// An independent copy of a module, with parameters, buffers and modules of its own; what was shared inside is shared inside the copy.

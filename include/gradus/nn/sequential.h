@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gradus/nn/any_module.h"
@@ -28,7 +29,7 @@ class GRADUS_API Sequential : public Module {
     const ForwardScope here(*this);
     Tensor y = x;
     for (const AnyModule& step : steps()) y = step(y);
-    return y;
+    return here.gives(std::move(y));
   }
 
   size_t size() const { return steps().size(); }
