@@ -1,6 +1,7 @@
 #include "gradus/nn/attention.h"
 
 #include <limits>
+#include <utility>
 
 #include "core/check.h"
 #include "gradus/autograd.h"
@@ -187,7 +188,7 @@ AttentionOutput MultiheadAttention::operator()(const Tensor& query, const Tensor
   const ForwardScope here(*this);
   check_call(query, key, value, call);
   const Projected projected = projections(query, key, value);
-  return mix(heads(projected.q), heads(projected.k), heads(projected.v), call, query.dim() == 3);
+  return here.gives(mix(heads(projected.q), heads(projected.k), heads(projected.v), call, query.dim() == 3));
 }
 
 KeyValueCache MultiheadAttention::project(const Tensor& key, const Tensor& value, const Tensor& key_padding_mask) const {
@@ -221,7 +222,7 @@ AttentionOutput MultiheadAttention::attend(const Tensor& query, const KeyValueCa
   with_mask.key_padding_mask = cache.key_padding_mask();
   const Tensor weight = q_proj_weight.defined() ? Tensor(q_proj_weight) : in_proj_weight.narrow(0, 0, embed_dim_);
   const Tensor bias = in_proj_bias.defined() ? in_proj_bias.narrow(0, 0, embed_dim_) : Tensor();
-  return mix(heads(linear(query, weight, bias)), k, v, with_mask, rank == 3);
+  return here.gives(mix(heads(linear(query, weight, bias)), k, v, with_mask, rank == 3));
 }
 
 AttentionOutput MultiheadAttention::step(const Tensor& x, KeyValueCache& cache, const MultiheadAttentionCall& call) const {
@@ -241,7 +242,7 @@ AttentionOutput MultiheadAttention::step(const Tensor& x, KeyValueCache& cache, 
   if (L > 1) with_masks.attn_mask = triu(ones({L, S}, {.dtype = DType::Bool}), S - L + 1);
   AttentionOutput result = mix(q, longer.keys(), longer.values(), with_masks, batched);
   cache = std::move(longer);
-  return result;
+  return here.gives(std::move(result));
 }
 
 namespace {
@@ -297,7 +298,7 @@ AttentionOutput AdditiveAttention::attend(const Tensor& queries, const Tensor& p
   if (mask.defined() && !all_finite(scores)) scores = scores_of(masked_fill(sums, logical_not(mask.unsqueeze(-1)), 0));
   const Tensor weights = mask.defined() ? masked_softmax(scores, mask) : softmax(scores, -1);
   record_attention(*this, weights);
-  return {weighted_sum(dropout(weights), values), weights};
+  return here.gives(AttentionOutput{weighted_sum(dropout(weights), values), weights});
 }
 
 DotProductAttention::DotProductAttention(double p) : Module("DotProductAttention"), dropout(register_module("dropout", Dropout(p))) {}
@@ -309,7 +310,7 @@ AttentionOutput DotProductAttention::operator()(const Tensor& queries, const Ten
   const Tensor weights =
       attention_weights(queries, keys, valid_lens.defined() ? length_mask("DotProductAttention", valid_lens, queries, keys) : Tensor());
   record_attention(*this, weights);
-  return {weighted_sum(dropout(weights), values), weights};
+  return here.gives(AttentionOutput{weighted_sum(dropout(weights), values), weights});
 }
 
 }  // namespace gradus::nn

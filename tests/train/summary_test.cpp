@@ -145,3 +145,24 @@ TEST_CASE("a summary leaves modes, random numbers and running figures as they we
   model.throws = false;
   CHECK(model(ones({4, 3})).requires_grad());  // and nobody watches any more
 }
+
+TEST_CASE("a summary sees attention and the layers of a Transformer") {
+  const nn::TransformerEncoder encoder(nn::TransformerEncoderLayer(4, 2, {.dim_feedforward = 6}), 1);
+  CHECK(train::summary(encoder, zeros({5, 3, 4})).str() ==
+        "Layer                                     Output shape   Parameters\n"
+        "-------------------------------------------------------------------\n"
+        "TransformerEncoder                        [5, 3, 4]               -\n"
+        "layers (ModuleList)                       -                       -\n"
+        "layers.0 (TransformerEncoderLayer)        [5, 3, 4]               -\n"
+        "layers.0.self_attn (MultiheadAttention)   [5, 3, 4]              60\n"
+        "layers.0.self_attn.out_proj (Linear)      [5, 3, 4]              20\n"
+        "layers.0.linear1 (Linear)                 [5, 3, 6]              30\n"
+        "layers.0.dropout (Dropout)                [5, 3, 6]               -\n"
+        "layers.0.linear2 (Linear)                 [5, 3, 4]              28\n"
+        "layers.0.norm1 (LayerNorm)                [5, 3, 4]               8\n"
+        "layers.0.norm2 (LayerNorm)                [5, 3, 4]               8\n"
+        "layers.0.dropout1 (Dropout)               [5, 3, 4]               -\n"
+        "layers.0.dropout2 (Dropout)               [5, 3, 4]               -\n"
+        "-------------------------------------------------------------------\n"
+        "154 parameters, 154 of them trainable; 616 bytes, and 0 of buffers\n");
+}
