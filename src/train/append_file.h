@@ -2,12 +2,30 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace gradus::train {
 
-/// Opens a file to append to, made where it is not there, and gives its descriptor. Throws IoError that begins with `op: path:`.
-int open_to_append(const char* op, const std::string& path);
-/// Writes all bytes. Throws IoError that begins with `op: path:`.
-void write_all(const char* op, const std::string& path, int fd, const std::string& bytes);
+/// A file that grows at its end, made where it is not there. Errors are IoErrors that begin with `op: path:`.
+class AppendFile {
+ public:
+  AppendFile(const char* op, std::string path);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  const std::string& path() const noexcept { return path_; }
+  /// Writes all bytes before it returns, so that a program that is killed leaves them. When it throws, the file is as it was.
+  void write(std::string_view bytes);
+  /// Leaves the first bytes, so many.
+  void cut(uint64_t bytes);
+
+ private:
+  void take_back(uint64_t bytes) noexcept;
+
+  const char* op_;
+  std::string path_;
+  int fd_;
+};
 
 }  // namespace gradus::train

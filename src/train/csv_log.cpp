@@ -1,18 +1,16 @@
 #include "gradus/train/csv_log.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstddef>
-#include <cstring>
 #include <filesystem>
+#include <memory>
 #include <system_error>
 #include <utility>
 
 #include "core/check.h"
 #include "core/file.h"
+#include "core/quoted.h"
 #include "train/append_file.h"
 #include "train/csv.h"
 
@@ -51,8 +49,8 @@ Kept kept_of(const std::string& path, const std::string& content, const std::vec
                    csv_line(header));
     return {};
   }
-  check<IoError>(fields == header, "{}: {}: line 1: the columns are {}, not {}; give another file", kOp, path, fmt::join(fields, ","),
-                 fmt::join(header, ","));
+  check<IoError>(fields == header, "{}: {}: line 1: the columns are {}, not {}; give another file", kOp, path,
+                 io::printable(fmt::format("{}", fmt::join(fields, ",")), 200), fmt::join(header, ","));
   Kept kept{.bytes = reader.place()};
   for (size_t line = reader.line(); reader.next(fields); line = reader.line()) {
     check<IoError>(fields.size() == header.size(), "{}: {}: line {}: there are {} fields, not {}", kOp, path, line, fields.size(),
@@ -60,8 +58,8 @@ Kept kept_of(const std::string& path, const std::string& content, const std::vec
     int64_t step = 0;
     const char* const end = fields[0].data() + fields[0].size();
     const auto read = std::from_chars(fields[0].data(), end, step);
-    check<IoError>(read.ec == std::errc() && read.ptr == end, "{}: {}: line {}: the step \"{}\" is no whole number", kOp, path, line,
-                   fields[0]);
+    check<IoError>(read.ec == std::errc() && read.ptr == end, "{}: {}: line {}: the step {} is no whole number", kOp, path, line,
+                   quoted(fields[0]));
     check<IoError>(!kept.last_step || step >= *kept.last_step, "{}: {}: line {}: step {} follows step {}; steps must not fall", kOp, path,
                    line, step, kept.last_step.value_or(0));
     if (step > resumed) break;
@@ -82,41 +80,34 @@ std::string text_of(const io::StateValue& value) {
 
 }  // namespace
 
-CsvLog::CsvLog(std::string path, std::vector<std::string> columns, std::optional<int64_t> resumed_step)
-    : path_(std::move(path)), columns_(std::move(columns)) {
-  check<ValueError>(!columns_.empty(), "{}: {}: no columns; name at least one beside the step", kOp, path_);
+CsvLog::CsvLog(const std::string& path, std::vector<std::string> columns, std::optional<int64_t> resumed_step)
+    : columns_(std::move(columns)) {
+  check<ValueError>(!columns_.empty(), "{}: {}: no columns; name at least one beside the step", kOp, path);
   const std::vector<std::string> header = header_of(columns_);
   for (size_t i = 1; i < header.size(); ++i) {
-    check<ValueError>(!header[i].empty(), "{}: {}: column {} has no name", kOp, path_, i);
+    check<ValueError>(!header[i].empty(), "{}: {}: column {} has no name", kOp, path, i);
     check<ValueError>(std::find(header.begin(), header.begin() + static_cast<std::ptrdiff_t>(i), header[i]) - header.begin() ==
                           static_cast<std::ptrdiff_t>(i),
-                      "{}: {}: two columns are called \"{}\"; the first one is \"step\"", kOp, path_, header[i]);
+                      "{}: {}: two columns are called \"{}\"; the first one is \"step\"", kOp, path, header[i]);
   }
   Kept kept;
-  if (resumed_step) kept = kept_of(path_, content_of(path_), header, *resumed_step);
-  fd_ = open_to_append(kOp, path_);
-  try {
-    check<IoError>(::ftruncate(fd_, static_cast<off_t>(kept.bytes)) == 0, "{}: {}: cannot be cut: {}", kOp, path_, std::strerror(errno));
-    if (kept.bytes == 0) append(csv_line(header));
-  } catch (...) {
-    ::close(fd_);
-    throw;
-  }
+  if (resumed_step) kept = kept_of(path, content_of(path), header, *resumed_step);
+  file_ = std::make_unique<AppendFile>(kOp, path);
+  file_->cut(kept.bytes);
+  if (kept.bytes == 0) file_->write(csv_line(header));
   last_step_ = kept.last_step;
 }
 
-CsvLog::~CsvLog() { ::close(fd_); }
-
-void CsvLog::append(const std::string& line) { write_all(kOp, path_, fd_, line); }
+CsvLog::~CsvLog() = default;
 
 void CsvLog::write(int64_t step, const std::vector<io::StateValue>& values) {
-  check<ValueError>(values.size() == columns_.size(), "{}: {}: {} values for the columns {}", kOp, path_, values.size(),
+  check<ValueError>(values.size() == columns_.size(), "{}: {}: {} values for the columns {}", kOp, file_->path(), values.size(),
                     fmt::join(columns_, ", "));
-  check<ValueError>(!last_step_ || step >= *last_step_, "{}: {}: step {} after step {}; steps must not fall", kOp, path_, step,
+  check<ValueError>(!last_step_ || step >= *last_step_, "{}: {}: step {} after step {}; steps must not fall", kOp, file_->path(), step,
                     last_step_.value_or(0));
   std::vector<std::string> fields{fmt::format("{}", step)};
   for (const io::StateValue& value : values) fields.push_back(text_of(value));
-  append(csv_line(fields));
+  file_->write(csv_line(fields));
   last_step_ = step;
 }
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <system_error>
 
 #include "core/check.h"
@@ -36,24 +37,20 @@ SummaryWriter::SummaryWriter(const std::string& log_dir, std::optional<int64_t> 
   std::filesystem::create_directories(log_dir, error);
   check<IoError>(std::filesystem::is_directory(log_dir), "{}: {}: is no folder and cannot be made one: {}", kOp, log_dir,
                  error ? error.message() : "another file has the name");
-  path_ = (std::filesystem::path(log_dir) / file_name()).string();
   std::string begin = record_of(version_event(wall_time(), purge_step.value_or(0)));
   if (purge_step) begin += record_of(start_event(wall_time(), *purge_step));
-  fd_ = open_to_append(kOp, path_);
-  try {
-    write_all(kOp, path_, fd_, begin);
-  } catch (...) {
-    ::close(fd_);
-    throw;
-  }
+  file_ = std::make_unique<AppendFile>(kOp, (std::filesystem::path(log_dir) / file_name()).string());
+  file_->write(begin);
 }
 
-SummaryWriter::~SummaryWriter() { ::close(fd_); }
+SummaryWriter::~SummaryWriter() = default;
+
+const std::string& SummaryWriter::path() const noexcept { return file_->path(); }
 
 void SummaryWriter::add_scalar(const std::string& tag, double scalar_value, int64_t global_step) {
   check<ValueError>(!tag.empty() && text::valid_utf8_bytes(tag) == tag.size(), "{}: the tag of a figure must be UTF-8, and not empty", kOp);
   check<ValueError>(global_step >= 0, "{}: step {} of \"{}\" must not be negative", kOp, global_step, tag);
-  write_all(kOp, path_, fd_, record_of(scalar_event(wall_time(), global_step, tag, static_cast<float>(scalar_value))));
+  file_->write(record_of(scalar_event(wall_time(), global_step, tag, static_cast<float>(scalar_value))));
 }
 
 }  // namespace gradus::train

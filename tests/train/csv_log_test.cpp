@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <sys/resource.h>
+
+#include <csignal>
 #include <filesystem>
 #include <limits>
 #include <string>
@@ -68,6 +71,7 @@ TEST_CASE("a CSV log refuses files that are not its own, by line, and leaves the
   CHECK(complaint("step,accuracy\n1,2\n") == "line 1: the columns are step,accuracy, not step,loss; give another file");
   CHECK(complaint("step,loss\n1,2\n2,3,4\n") == "line 3: there are 3 fields, not 2");
   CHECK(complaint("step,loss\n1,\"\n\"\n1.5,3\n") == "line 4: the step \"1.5\" is no whole number");
+  CHECK(complaint("step,loss\n\x1B[2J,3\n") == "line 2: the step \"\\x1b[2J\" is no whole number");
   CHECK(complaint("step,loss\n3,2\n2,3\n") == "line 3: step 2 follows step 3; steps must not fall");
   CHECK(complaint("a letter") == "has no line that ends, and does not begin as the header: step,loss\n");
   CHECK(complaint("step,loss\r\n1,2\r\n").empty());  // an editor's ends of lines
@@ -92,6 +96,25 @@ TEST_CASE("a CSV log refuses columns and values that make no table") {
   CHECK(read_bytes(path) == "step,a,b\n5,1,2\n");
   CsvLog resumed(path, {"a", "b"}, 5);
   CHECK_THROWS_AS(resumed.write(4, {1, 2}), ValueError);
+}
+
+TEST_CASE("a line that does not fit on the disk leaves no part of it") {
+  const Folder folder;
+  const std::string path = folder / "log.csv";
+  CsvLog log(path, {"note"});
+  log.write(1, {"a"});
+  const std::string before = read_bytes(path);
+  rlimit usual{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &usual) == 0);
+  const rlimit small{.rlim_cur = before.size() + 3, .rlim_max = usual.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  CHECK_THROWS_AS(log.write(2, {"a long note"}), IoError);
+  ::setrlimit(RLIMIT_FSIZE, &usual);
+  std::signal(SIGXFSZ, handler);
+  CHECK(read_bytes(path) == before);
+  log.write(2, {"b"});
+  CHECK(read_bytes(path) == before + "2,b\n");
 }
 
 TEST_CASE("CSV fields come back as they were") {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "gradus/io/checkpoint.h"
 
 namespace gradus::train {
+
+class AppendFile;
 
 /// A table of figures in a CSV file (RFC 4180, lines that end in "\n"), to be read by spreadsheets, pandas and others: a first line with
 /// `step` and the columns' names, then one line a step.
@@ -26,7 +29,7 @@ class GRADUS_API CsvLog {
   /// Throws ValueError without columns, on a name that is empty, `step` or there twice; IoError, naming the file and the line, where it
   /// cannot be written, has other columns, a line with another number of fields, or steps that are no whole numbers or fall. Then the file
   /// is as it was.
-  CsvLog(std::string path, std::vector<std::string> columns, std::optional<int64_t> resumed_step = {});
+  CsvLog(const std::string& path, std::vector<std::string> columns, std::optional<int64_t> resumed_step = {});
   ~CsvLog();
   CsvLog(const CsvLog&) = delete;
   CsvLog& operator=(const CsvLog&) = delete;
@@ -36,12 +39,9 @@ class GRADUS_API CsvLog {
   void write(int64_t step, const std::vector<io::StateValue>& values);
 
  private:
-  void append(const std::string& line);
-
-  std::string path_;
+  std::unique_ptr<AppendFile> file_;
   std::vector<std::string> columns_;
   std::optional<int64_t> last_step_ = {};
-  int fd_ = -1;
 };
 
 }  // namespace gradus::train

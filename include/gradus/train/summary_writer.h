@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "gradus/export.h"
 
 namespace gradus::train {
+
+class AppendFile;
 
 /// Figures for TensorBoard: an event file in a folder, which `tensorboard --logdir FOLDER` shows as curves. The names are those of
 /// torch.utils.tensorboard.
@@ -29,11 +32,10 @@ class GRADUS_API SummaryWriter {
   /// on a tag that is empty or not UTF-8 and on a negative step, IoError when the file cannot be written.
   void add_scalar(const std::string& tag, double scalar_value, int64_t global_step);
   /// The event file.
-  const std::string& path() const noexcept { return path_; }
+  const std::string& path() const noexcept;
 
  private:
-  std::string path_;
-  int fd_ = -1;
+  std::unique_ptr<AppendFile> file_;
 };
 
 }  // namespace gradus::train
