@@ -5,26 +5,22 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/quoted.h"
+#include "train/columns.h"
+
 namespace gradus::train {
 namespace {
 
 constexpr int64_t kBar = 24;
 
 /// Names without what would move the cursor.
-std::string one_line(std::string_view name) {
-  std::string text(name);
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7F; }, ' ');
-  return text;
-}
+std::string one_line(std::string_view name) { return io::printable(name, 100); }
 
-/// The beginning of UTF-8 text, of so many code points.
+/// The beginning of UTF-8 text, of so many columns.
 std::string_view cut(std::string_view text, int64_t columns) {
   int64_t shown = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool begins = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
-    if (begins && shown++ == columns) return text.substr(0, i);
-  }
+  for (size_t i = 0; i < text.size(); ++i)
+    if (begins_column(text[i]) && shown++ == columns) return text.substr(0, i);
   return text;
 }
 

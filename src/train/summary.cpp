@@ -11,6 +11,7 @@
 #include "gradus/random.h"
 #include "nn/module_state.h"
 #include "nn/output_watch.h"
+#include "train/columns.h"
 
 namespace gradus::train {
 namespace {
@@ -60,11 +61,8 @@ Outputs outputs_of(const nn::Module& model, const Modules& modules, const std::f
 
 int64_t bytes_of(const Tensor& x) { return x.numel() * static_cast<int64_t>(element_size(x.dtype())); }
 
-/// Pads to a width in characters; names and shapes are one column a code point.
-std::string padded(const std::string& text, size_t width, bool is_number) {
-  const auto characters =
-      static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-  const std::string space(width - std::min(width, characters), ' ');
+std::string padded(const std::string& text, int64_t columns, bool is_number) {
+  const std::string space(static_cast<size_t>(columns - columns_of(text)), ' ');
   return is_number ? space + text : text + space;
 }
 
@@ -114,11 +112,11 @@ std::string Summary::str() const {
   using Line = std::vector<std::string>;
   std::vector<Line> lines{{"Layer", "Output shape", "Parameters"}};
   for (const SummaryRow& row : rows) lines.push_back({name_of(row), shapes_text(row.outputs), count_text(row)});
-  std::vector<size_t> widths(lines[0].size());
+  std::vector<int64_t> widths(lines[0].size());
   for (const Line& line : lines)
-    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
-  constexpr size_t gap = 3;
-  const std::string rule(widths[0] + widths[1] + widths[2] + 2 * gap, '-');
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], columns_of(line[i]));
+  constexpr int64_t gap = 3;
+  const std::string rule(static_cast<size_t>(widths[0] + widths[1] + widths[2] + 2 * gap), '-');
   std::string text;
   for (const Line& line : lines) {
     text += padded(line[0], widths[0] + gap, false) + padded(line[1], widths[1] + gap, false) + padded(line[2], widths[2], true) + "\n";

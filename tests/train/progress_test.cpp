@@ -17,6 +17,7 @@
 #include "gradus/error.h"
 #include "gradus/train.h"
 #include "io/folder.h"
+#include "train/columns.h"
 #include "train/progress_text.h"
 
 using namespace gradus;
@@ -86,10 +87,6 @@ std::string on_terminal(unsigned short columns, const auto& run) {
   return text;
 }
 
-int64_t characters(const std::string& text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
 }  // namespace
 
 TEST_CASE("a line of progress has the step, figures, rate and the time that is left") {
@@ -109,7 +106,7 @@ TEST_CASE("a line of progress has the step, figures, rate and the time that is l
   const std::vector<std::pair<std::string, double>> moving{{"a\n\x1B[2J", 1}};
   const train::ProgressView first{
       .step_name = "epoch", .unit = "x", .done = 3, .step = 3, .total = 9, .amount = 0, .seconds = 0, .values = moving};
-  CHECK(train::progress_text(first) == "epoch 3/9  a  [2J 1.000");
+  CHECK(train::progress_text(first) == "epoch 3/9  a\\x0a\\x1b[2J 1.000");
 }
 
 TEST_CASE("durations are minutes and hours") {
@@ -154,7 +151,7 @@ TEST_CASE("on a terminal progress is drawn in place, cut to its columns, and end
   CHECK(text.ends_with(begin + "████████████████████████ step 1000/1000\n"));
   for (size_t at = 0; at < text.size();) {
     const size_t next = std::min(text.find('\r', at + 1), text.size());
-    CHECK(characters(text.substr(at + begin.size(), next - at - begin.size())) <= 40);  // the last one with the end of its line
+    CHECK(train::columns_of(text.substr(at + begin.size(), next - at - begin.size())) <= 40);  // the last one with the end of its line
     at = next;
   }
   const std::string once = on_terminal(200, [] {

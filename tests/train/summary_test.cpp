@@ -6,8 +6,13 @@
 #include <vector>
 
 #include "gradus/creation.h"
-#include "gradus/nn.h"
-#include "gradus/ops/activation.h"
+#include "gradus/nn/activation.h"
+#include "gradus/nn/embedding.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/normalization.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/nn/sequential.h"
+#include "gradus/nn/transformer.h"
 #include "gradus/random.h"
 #include "gradus/train.h"
 
@@ -144,6 +149,22 @@ TEST_CASE("a summary leaves modes, random numbers and running figures as they we
   check_untouched();
   model.throws = false;
   CHECK(model(ones({4, 3})).requires_grad());  // and nobody watches any more
+}
+
+TEST_CASE("a summary's columns stand below each other, whatever letters the names have") {
+  struct Size : nn::Module {
+    nn::Linear first{register_module("größe", nn::Linear(1, 1))}, out{register_module("out", nn::Linear(1, 1))};
+    Size() : nn::Module("Größe") {}
+    Tensor operator()(const Tensor& x) const { return out(first(x)); }
+  };
+  CHECK(train::summary(Size(), zeros({2, 1})).str() ==
+        "Layer            Output shape   Parameters\n"
+        "------------------------------------------\n"
+        "Größe            [2, 1]                  -\n"
+        "größe (Linear)   [2, 1]                  2\n"
+        "out (Linear)     [2, 1]                  2\n"
+        "------------------------------------------\n"
+        "4 parameters, 4 of them trainable; 16 bytes, and 0 of buffers\n");
 }
 
 TEST_CASE("a summary sees attention and the layers of a Transformer") {
