@@ -7,7 +7,7 @@
 #include "gradus/creation.h"
 #include "gradus/error.h"
 #include "gradus/io/checkpoint.h"
-#include "gradus/nn.h"
+#include "gradus/nn/normalization.h"
 #include "gradus/train.h"
 #include "io/folder.h"
 
@@ -16,15 +16,11 @@ using train::EarlyStopping;
 
 namespace {
 
-void set_weights(const nn::Linear& layer, double value) {
-  layer.load_state_dict({{"weight", full({1, 2}, value)}, {"bias", full({1}, -value)}});
+void set_weights(const nn::LayerNorm& layer, double value) {
+  layer.load_state_dict({{"weight", full({1}, value)}, {"bias", full({1}, -value)}});
 }
 
-std::vector<double> weights_of(const nn::Linear& layer) {
-  std::vector<double> all = layer.weight.to_vector<double>();
-  all.push_back(layer.bias.item());
-  return all;
-}
+std::vector<double> weights_of(const nn::LayerNorm& layer) { return {layer.weight.item(), layer.bias.item()}; }
 
 }  // namespace
 
@@ -60,7 +56,7 @@ TEST_CASE("better is by more than min_delta, and larger where the mode says so")
 }
 
 TEST_CASE("the best weights are kept and restored, on their own memory") {
-  const nn::Linear layer(2, 1);
+  const nn::LayerNorm layer(1);
   EarlyStopping stopping(layer, {.patience = 3});
   CHECK_THROWS_WITH_AS(stopping.restore(), "EarlyStopping: restore before any measure; there are no best weights yet", StateError);
   const Tensor handle = layer.weight;
@@ -69,11 +65,11 @@ TEST_CASE("the best weights are kept and restored, on their own memory") {
     stopping.update(measure);
   }
   stopping.restore();
-  CHECK(weights_of(layer) == std::vector<double>{1, 1, -1});
-  CHECK(handle.to_vector<double>() == std::vector<double>{1, 1});  // in place
+  CHECK(weights_of(layer) == std::vector<double>{1, -1});
+  CHECK(handle.item() == 1);  // in place
   set_weights(layer, 7);
   stopping.restore();
-  CHECK(weights_of(layer) == std::vector<double>{1, 1, -1});
+  CHECK(weights_of(layer) == std::vector<double>{1, -1});
   layer.to(float64);
   CHECK_THROWS_AS(stopping.restore(), ValueError);
   CHECK_THROWS_WITH_AS(EarlyStopping().restore(), "EarlyStopping: restore without a model; give it to the constructor", StateError);
@@ -81,7 +77,7 @@ TEST_CASE("the best weights are kept and restored, on their own memory") {
 
 TEST_CASE("early stopping goes on from a checkpoint, with the best weights") {
   const Folder folder;
-  const nn::Linear layer(2, 1);
+  const nn::LayerNorm layer(1);
   EarlyStopping stopping(layer, {.patience = 2});
   io::save_checkpoint(folder / "begin.safetensors", {{"stopping", stopping}});
   set_weights(layer, 1);
@@ -89,14 +85,14 @@ TEST_CASE("early stopping goes on from a checkpoint, with the best weights") {
   set_weights(layer, 2);
   stopping.update(0.2);
   io::save_checkpoint(folder / "x.safetensors", {{"stopping", stopping}});
-  const nn::Linear other(2, 1);
+  const nn::LayerNorm other(1);
   EarlyStopping resumed(other, {.patience = 2});
   io::load_checkpoint(folder / "x.safetensors", {{"stopping", resumed}});
   CHECK(resumed.best() == 0.1);
   CHECK(!resumed.update(0.1));
   CHECK(resumed.should_stop());
   resumed.restore();
-  CHECK(weights_of(other) == std::vector<double>{1, 1, -1});
+  CHECK(weights_of(other) == std::vector<double>{1, -1});
   io::load_checkpoint(folder / "begin.safetensors", {{"stopping", resumed}});
   CHECK(std::isnan(resumed.best()));
   CHECK(resumed.updates() == 0);
@@ -106,7 +102,7 @@ TEST_CASE("early stopping refuses options and states that do not fit, and is as 
   CHECK_THROWS_WITH_AS(EarlyStopping({.patience = 0}), "EarlyStopping: patience is 0; it must be at least 1", ValueError);
   CHECK_THROWS_AS(EarlyStopping({.min_delta = -1}), ValueError);
   CHECK_THROWS_AS(EarlyStopping({.min_delta = std::numeric_limits<double>::infinity()}), ValueError);
-  const nn::Linear layer(2, 1), larger(3, 1);
+  const nn::LayerNorm layer(1), larger(2);
   EarlyStopping stopping(layer), plain, other(larger);
   stopping.update(1);
   other.update(5);
