@@ -20,13 +20,13 @@ StateDict read_weights(const std::string& path, const std::string& part) {
   const auto found = content.parts.find(part);
   if (found == content.parts.end()) {
     std::string names;
-    for (const auto& [name, state] : content.parts) names += (names.empty() ? "" : ", ") + io::printable(name, 100);
+    for (const auto& [name, state] : content.parts) names += (names.empty() ? "" : ", ") + printable(name, 100);
     fail<ValueError>("{}: {}: has no part \"{}\"; it has: {}", kOp, path, part, names);
   }
   StateDict weights;
   for (const auto& [name, value] : found->second) {
     check<ValueError>(value.is<Tensor>(), "{}: {}: {} of part \"{}\" is no tensor, and has no mean; name the part of a model", kOp, path,
-                      quoted(name), part);
+                      gradus::quoted(name), part);
     weights.emplace_back(name, value.get<Tensor>());
   }
   return weights;
@@ -44,14 +44,14 @@ class Sum {
 
   void add(const StateDict& weights, const std::string& path) {
     for (const auto& [name, weight] : weights)
-      check<ValueError>(find(sums_, name), "{}: {}: has {}, which {} has not", kOp, path, quoted(name), path_);
+      check<ValueError>(find(sums_, name), "{}: {}: has {}, which {} has not", kOp, path, gradus::quoted(name), path_);
     for (size_t i = 0; i < sums_.size(); ++i) {
       auto& [name, sum] = sums_[i];
       const Tensor* const weight = find(weights, name);
-      check<ValueError>(weight, "{}: {}: lacks {}, which {} has", kOp, path, quoted(name), path_);
-      check<ValueError>(weight->shape() == sum.shape(), "{}: {}: {} has shape {}, but {} in {}", kOp, path, quoted(name), weight->shape(),
-                        sum.shape(), path_);
-      check<ValueError>(weight->dtype() == dtypes_[i], "{}: {}: {} is {}, but {} in {}", kOp, path, quoted(name),
+      check<ValueError>(weight, "{}: {}: lacks {}, which {} has", kOp, path, gradus::quoted(name), path_);
+      check<ValueError>(weight->shape() == sum.shape(), "{}: {}: {} has shape {}, but {} in {}", kOp, path, gradus::quoted(name),
+                        weight->shape(), sum.shape(), path_);
+      check<ValueError>(weight->dtype() == dtypes_[i], "{}: {}: {} is {}, but {} in {}", kOp, path, gradus::quoted(name),
                         gradus::name(weight->dtype()), gradus::name(dtypes_[i]), path_);
       sum = is_floating_point(dtypes_[i]) ? sum + weight->to(DType::Float64) : *weight;
     }

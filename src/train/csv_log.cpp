@@ -50,7 +50,7 @@ Kept kept_of(const std::string& path, const std::string& content, const std::vec
     return {};
   }
   check<IoError>(fields == header, "{}: {}: line 1: the columns are {}, not {}; give another file", kOp, path,
-                 io::printable(fmt::format("{}", fmt::join(fields, ",")), 200), fmt::join(header, ","));
+                 printable(fmt::format("{}", fmt::join(fields, ",")), 200), fmt::join(header, ","));
   Kept kept{.bytes = reader.place()};
   for (size_t line = reader.line(); reader.next(fields); line = reader.line()) {
     check<IoError>(fields.size() == header.size(), "{}: {}: line {}: there are {} fields, not {}", kOp, path, line, fields.size(),
@@ -59,7 +59,7 @@ Kept kept_of(const std::string& path, const std::string& content, const std::vec
     const char* const end = fields[0].data() + fields[0].size();
     const auto read = std::from_chars(fields[0].data(), end, step);
     check<IoError>(read.ec == std::errc() && read.ptr == end, "{}: {}: line {}: the step {} is no whole number", kOp, path, line,
-                   quoted(fields[0]));
+                   gradus::quoted(fields[0]));
     check<IoError>(!kept.last_step || step >= *kept.last_step, "{}: {}: line {}: step {} follows step {}; steps must not fall", kOp, path,
                    line, step, kept.last_step.value_or(0));
     if (step > resumed) break;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "io/quoted.h"
+#include "core/quoted.h"
 #include "train/columns.h"
 
 namespace gradus::train {
@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kBar = 24;
 
 /// Names without what would move the cursor.
-std::string one_line(std::string_view name) { return io::printable(name, 100); }
+std::string one_line(std::string_view name) { return printable(name, 100); }
 
 /// The beginning of UTF-8 text, of so many columns.
 std::string_view cut(std::string_view text, int64_t columns) {
