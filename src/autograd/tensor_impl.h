@@ -7,7 +7,6 @@
 #include "autograd/row_sparse.h"
 #include "core/allocator.h"
 #include "core/layout.h"
-#include "core/storage.h"
 #include "gradus/tensor.h"
 
 namespace gradus {

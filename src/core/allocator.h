@@ -1,6 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "gradus/ref.h"
 
 namespace gradus {
 
@@ -10,6 +15,71 @@ void* allocate(std::size_t bytes);
 
 /// Gives a block from `allocate(bytes)` back.
 void deallocate(void* block, std::size_t bytes) noexcept;
+
+/// Room for n values while it lives, not initialised. It comes from the caching allocator: a kernel asks for the same sizes every time.
+/// Throws OutOfMemoryError.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(int64_t n) : bytes_(bytes_of(n)), data_(static_cast<T*>(allocate(bytes_))) {}
+  ~Scratch() { deallocate(data_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  T* data() const noexcept { return data_; }
+
+ private:
+  /// More than there can be where the product is beyond an integer, so that `allocate` refuses it.
+  static std::size_t bytes_of(int64_t n) noexcept {
+    std::size_t bytes = 0;
+    return __builtin_mul_overflow(n, sizeof(T), &bytes) ? ~std::size_t{0} : bytes;
+  }
+
+  std::size_t bytes_;
+  T* data_;
+};
+
+/// The memory behind one tensor and its views: a header and the bytes after it, in one block.
+class Storage {
+ public:
+  /// `bytes` bytes, not initialised.
+  static Ref<Storage> create(std::size_t bytes) {
+    static_assert(sizeof(Storage) <= header_size);
+    return Ref<Storage>(new (allocate(header_size + bytes)) Storage(bytes));
+  }
+
+  void* data() noexcept { return reinterpret_cast<std::byte*>(this) + header_size; }
+  std::size_t bytes() const noexcept { return bytes_; }
+
+  /// True when one reference is all there is.
+  bool unshared() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
+
+  /// Counts the changes made in place, so that a tensor saved for backward can tell that it is no longer what it was.
+  uint32_t version() const noexcept { return version_.load(std::memory_order_relaxed); }
+  void bump_version() noexcept { version_.fetch_add(1, std::memory_order_relaxed); }
+  /// Counts on from a storage in whose place this one comes: who saved a tensor there finds it changed.
+  void succeed(const Storage& other) noexcept {
+    const uint32_t next = other.version() + 1;
+    if (version() < next) version_.store(next, std::memory_order_relaxed);
+  }
+
+  friend void retain(Storage* storage) noexcept { storage->references_.fetch_add(1, std::memory_order_relaxed); }
+  friend void release(Storage* storage) noexcept {
+    if (storage->references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    const std::size_t bytes = header_size + storage->bytes_;
+    storage->~Storage();
+    deallocate(storage, bytes);
+  }
+
+ private:
+  explicit Storage(std::size_t bytes) noexcept : bytes_(bytes) {}
+
+  static constexpr std::size_t header_size = 64;  // keeps the data aligned to a cache line
+
+  std::atomic<int64_t> references_{0};
+  std::atomic<uint32_t> version_{0};
+  std::size_t bytes_;
+};
 
 /// Memory for one of the small objects that a graph is made of. Like `operator new`, but throws OutOfMemoryError.
 void* allocate_object(std::size_t bytes);

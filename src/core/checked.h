@@ -21,9 +21,4 @@ inline int64_t checked_product(const char* op, int64_t a, int64_t b) {
   return product;
 }
 
-/// a b in a tensor without elements, whose strides lead nowhere: it wraps around. In any other tensor the product is one that fits.
-inline int64_t wrapping_product(int64_t a, int64_t b) noexcept {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-}
-
 }  // namespace gradus

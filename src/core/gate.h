@@ -55,16 +55,26 @@ class Gate {
   std::atomic<bool> closed_{false};
 };
 
-/// Inside the gate while it lives.
+/// Inside the gate while it lives; false for one that is not inside of any.
 class Passage {
  public:
-  explicit Passage(Gate& gate) noexcept : gate_(gate) { gate_.enter(); }
-  ~Passage() { gate_.leave(); }
+  Passage() noexcept = default;
+  /// Waits while the gate is closed.
+  explicit Passage(Gate& gate) noexcept : gate_(&gate) { gate.enter(); }
+  /// Does not wait: stays outside where the gate is closed.
+  static Passage unless_closed(Gate& gate) noexcept { return Passage(gate.try_enter() ? &gate : nullptr); }
+  ~Passage() {
+    if (gate_) gate_->leave();
+  }
   Passage(const Passage&) = delete;
   Passage& operator=(const Passage&) = delete;
 
+  explicit operator bool() const noexcept { return gate_ != nullptr; }
+
  private:
-  Gate& gate_;
+  explicit Passage(Gate* gate) noexcept : gate_(gate) {}
+
+  Gate* const gate_ = nullptr;
 };
 
 }  // namespace gradus

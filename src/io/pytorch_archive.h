@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/allocator.h"
 #include "core/file.h"
-#include "core/storage.h"
 #include "io/state_dict_pickle.h"
 #include "io/zip.h"
 

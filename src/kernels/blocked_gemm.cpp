@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "core/scratch.h"
+#include "core/allocator.h"
 #include "core/thread_pool.h"
-#include "kernels/pack.h"
 #include "kernels/small_kernels.h"
 
 /// A product as three loops around a micro-kernel (Goto and van de Geijn 2008): a panel of B, `depth` of K by `panel_width` columns, is
@@ -117,7 +116,7 @@ struct Panel {
 bool blocked_gemm(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c, Output output,
                   const float* row) {
   if (!has_small_kernels() || std::min({c.rows, c.cols, a.cols}) < least_size) return false;
-  const KernelUse use;
+  const Passage use = use_small_kernels();
   if (!use) return false;
   const BlockedProduct p{a, b, c, output == Output::Accumulate, row};
   const int64_t K = p.depth(), N = p.cols(), depth = depth_of(a.is_transposed(), K);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/allocator.h"
 #include "core/isa.h"
-#include "core/scratch.h"
 #include "core/thread_pool.h"
 #include "kernels/blas.h"
 #include "kernels/naive_product.h"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "core/allocator.h"
 #include "core/isa.h"
-#include "core/scratch.h"
 #include "kernels/math.h"
 #include "kernels/recurrent_products.h"
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "core/scratch.h"
+#include "core/allocator.h"
 #include "kernels/rows.h"
 
 /// Rows brought to mean 0 and variance 1, and the gradients. Arrays are dense, (rows, n); weight and bias (n) may be null.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/scratch.h"
+#include "core/allocator.h"
 #include "core/thread_pool.h"
 #include "kernels/gru_cell.h"
 #include "kernels/lstm_cell.h"

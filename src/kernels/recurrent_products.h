@@ -5,11 +5,10 @@
 #include <span>
 #include <type_traits>
 
+#include "core/allocator.h"
 #include "core/function_ref.h"
-#include "core/scratch.h"
 #include "core/thread_pool.h"
 #include "kernels/blas.h"
-#include "kernels/pack.h"
 #include "kernels/recurrent.h"
 #include "kernels/small_kernels.h"
 
@@ -123,7 +122,7 @@ class PackedProduct {
  private:
   bool run_packed(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
     if constexpr (std::is_same_v<T, float>) {
-      const KernelUse use;
+      const Passage use = use_small_kernels();
       if (!use) return false;
       const auto kernel = [&](int64_t width) { return small_kernel(width, rows, K_, lies_right_ ? k_stride_ : width, ldx, add, ldy); };
       const auto block = [&](int64_t n) { return lies_right_ ? w_ + n : packed_.data() + n * K_; };

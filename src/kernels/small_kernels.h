@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "core/gate.h"
+
 /// libxsmm's kernels for one size each, made at run time; without libxsmm there are none.
 namespace gradus::kernels {
 
@@ -12,26 +14,19 @@ using SmallKernel = void (*)(const float* w, const float* x, float* y, ...);
 /// program made, there are none.
 bool has_small_kernels() noexcept;
 
-/// Keeps kernels in place while it lives, if they still are: at the end of the program they go, while other threads may still compute.
-class KernelUse {
- public:
-  KernelUse() noexcept;
-  ~KernelUse();
-  KernelUse(const KernelUse&) = delete;
-  KernelUse& operator=(const KernelUse&) = delete;
-  /// Whether kernels may be called.
-  explicit operator bool() const noexcept { return allowed_; }
+/// What a caller of kernels holds meanwhile: it keeps them in place, for at the end of the program they go, while other threads may still
+/// compute. False where there are none to call, or no longer.
+Passage use_small_kernels() noexcept;
 
- private:
-  bool allowed_ = false;
-};
-
-/// The kernel for these sizes, to be called in a KernelUse; null when there is none. Kernels are kept, so that asking again is cheap. The
-/// rows of w, x and y lie ldw, ldx and ldy apart. With `transposed`, x is stored as (K, rows).
+/// The kernel for these sizes, to be called while use_small_kernels() is held; null when there is none. Kernels are kept, so that asking
+/// again is cheap. The rows of w, x and y lie ldw, ldx and ldy apart. With `transposed`, x is stored as (K, rows).
 SmallKernel small_kernel(int64_t width, int64_t rows, int64_t K, int64_t ldw, int64_t ldx, bool add, int64_t ldy, bool transposed = false);
 
 /// The widest w that a kernel keeps in registers' reach.
 inline constexpr int64_t kernel_width = 64;
+
+/// Lays w out for a kernel: to (K, width), dense, with to[k, n] = from[n * n_stride + k * k_stride]. One of the strides is 1.
+void pack_block(int64_t K, int64_t width, const float* from, int64_t n_stride, int64_t k_stride, float* to);
 
 /// Numbers in a row of w, up to which a kernel reads it as quickly as a packed block.
 inline constexpr int64_t narrow = 128;

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/scratch.h"
+#include "core/allocator.h"
 #include "gradus/gradus.h"
 
 using namespace gradus;

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "autograd/record.h"
+#include "core/allocator.h"
 #include "core/check.h"
 #include "core/dispatch.h"
-#include "core/scratch.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/ops/product.h"
