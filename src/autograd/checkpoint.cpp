@@ -1,6 +1,6 @@
 #include <optional>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/random.h"
 #include "gradus/creation.h"
@@ -58,7 +58,7 @@ Tensor checkpoint(const F& f, const std::vector<Tensor>& inputs) {
   // The leaves inside f are not known here, so that something that requires a gradient stands for them.
   std::vector<Tensor> all = inputs;
   all.push_back(zeros({}, {.requires_grad = true}));
-  record_joint("checkpoint", std::span(&y, 1), all, [f, saved = std::move(saved), before](std::span<Tensor> dy, InputGradients dx) {
+  Op("checkpoint").record_joint(std::span(&y, 1), all, [f, saved = std::move(saved), before](std::span<Tensor> dy, InputGradients dx) {
     if (dy[0].defined()) pull_again(f, saved, before, dy[0], dx);
   });
   return y;

@@ -3,7 +3,7 @@
 #include <unordered_set>
 
 #include "autograd/node.h"
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/span.h"

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "autograd/node.h"
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "gradus/autograd.h"
@@ -30,8 +30,7 @@ std::vector<Tensor> Context::saved_tensors() const {
     }
     // An output was kept without its history, which would keep this node alive; it is given back here.
     Tensor y = alias_of(kept);
-    if (impl_->node && is_floating_point(y.dtype()))
-      detail::attach(y, Ref<Node>(impl_->node), static_cast<uint32_t>(impl_->saved_output[i]));
+    if (impl_->node && is_floating_point(y.dtype())) attach(y, Ref<Node>(impl_->node), static_cast<uint32_t>(impl_->saved_output[i]));
     tensors.push_back(std::move(y));
   }
   return tensors;
@@ -147,7 +146,7 @@ std::vector<Tensor> apply_function(const std::vector<Tensor>& inputs, const char
     kept->to_save.clear();
     std::vector<OutputMeta> metas;
     for (const Tensor& x : inputs) metas.push_back(x.defined() ? OutputMeta{x.shape(), x.dtype()} : OutputMeta{});
-    record_joint(kept_name(name), outputs, inputs, FunctionPullback{std::move(context), kept, std::move(backward), std::move(metas)});
+    Op(kept_name(name)).record_joint(outputs, inputs, FunctionPullback{std::move(context), kept, std::move(backward), std::move(metas)});
   }
   return outputs;
 }

@@ -4,13 +4,29 @@
 
 #include "autograd/tensor_impl.h"
 #include "autograd/untrained.h"
+#include "core/check.h"
 #include "core/fork.h"
 #include "core/gate.h"
 #include "gradus/autograd.h"
+#include "gradus/ops/shape.h"
 
 namespace gradus {
 
 std::atomic<UntrainedReport> report_untrained{nullptr};
+
+static thread_local int anomaly_guards = 0;
+
+bool detecting_anomalies() noexcept { return anomaly_guards > 0; }
+
+autograd::DetectAnomalyGuard::DetectAnomalyGuard() noexcept {
+  ++anomaly_guards;
+  want_backtraces(1);
+}
+
+autograd::DetectAnomalyGuard::~DetectAnomalyGuard() {
+  --anomaly_guards;
+  want_backtraces(-1);
+}
 
 uint64_t Node::next_id() noexcept {
   static std::atomic<uint64_t> counter{1};
@@ -25,6 +41,13 @@ Node::Hooks& Node::hooks() {
   auto fresh = std::make_unique<Hooks>();
   if (hooks_.compare_exchange_strong(present, fresh.get(), std::memory_order_acq_rel)) return *fresh.release();
   return *present;
+}
+
+void Node::fail_freed() const {
+  fail<AutogradError>(
+      "backward: {} was walked a second time, but what it had saved is freed; pass retain_graph = true to the first backward, or "
+      "compute the output again",
+      node_display_name(name));
 }
 
 void retain(Node* node) noexcept { node->references_.fetch_add(1, std::memory_order_relaxed); }
@@ -87,6 +110,79 @@ Tensor GradSink::grad() const {
   const Passage passage(gradients);
   std::lock_guard lock(mutex_);
   return grad_;
+}
+
+// ---- what is saved for backward
+
+Tensor Saved::as_it_is_now(const Tensor& x) {
+  if (!x.defined() || !is_grad_enabled()) return x;
+  const TensorImpl& impl = *x.impl();
+  if (!impl.grad_fn && !impl.base) return x;
+  const Edge edge = gradient_edge(follow_base(x));
+  Tensor kept = alias_of(x);
+  if (impl.grad_fn) attach(kept, edge.node, edge.slot);
+  else kept.impl()->sink = impl.sink;
+  return kept;
+}
+
+void Saved::throw_changed() const {
+  const Ref<Node>& node = tensor_.impl()->grad_fn;
+  fail<AutogradError>(
+      "backward: a tensor of shape {}{} that backward needs was changed in place after it was saved (it is at version {}, {} was "
+      "expected); change a copy (clone), or change it before it is used",
+      tensor_.shape(), node ? fmt::format(", output of {},", node_display_name(node->name)) : "", tensor_.version(), version_);
+}
+
+// ---- a tensor's place in the graph
+
+void attach(const Tensor& y, Ref<Node> node, uint32_t slot) {
+  TensorImpl& impl = *y.impl();
+  impl.grad_fn = std::move(node);
+  impl.slot = slot;
+}
+
+Edge gradient_edge(const Tensor& x) {
+  const TensorImpl& impl = *x.impl();
+  if (impl.grad_fn) return {impl.grad_fn, impl.slot};
+  if (impl.sink) return {Ref<Node>(impl.sink.get()), 0};
+  return {};
+}
+
+namespace {
+
+/// What retain_grad left on the history that x had, `before`, moves to the one it has now.
+void move_retained(TensorImpl& x, const Edge& before) {
+  if (!x.sink || !before.node) return;
+  if (Node::Hooks* hooks = before.node->hooks_if_any()) {
+    std::lock_guard lock(hooks->mutex);
+    std::erase_if(hooks->retained, [&](const auto& entry) { return entry.second == x.sink; });
+  }
+  if (!x.grad_fn) {
+    x.sink = nullptr;
+    return;
+  }
+  Node::Hooks& hooks = x.grad_fn->hooks();
+  std::lock_guard lock(hooks.mutex);
+  hooks.retained.emplace_back(x.slot, x.sink);
+}
+
+}  // namespace
+
+void set_history(TensorImpl& x, const Edge& edge) {
+  const Edge before{std::move(x.grad_fn), x.slot};
+  x.grad_fn = edge.node;
+  x.slot = edge.slot;
+  move_retained(x, before);
+}
+
+const Tensor& follow_base(const Tensor& x) {
+  if (!x.defined() || !x.impl()->is_behind_base()) return x;
+  TensorImpl& impl = *x.impl();
+  EnableGradGuard recording;
+  const Tensor now = as_strided(Tensor(impl.base), impl.layout.shape, impl.layout.strides, impl.layout.offset);
+  set_history(impl, gradient_edge(now));
+  impl.base_history = impl.base->history;
+  return x;
 }
 
 std::string node_display_name(const char* name) {

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/anomaly.h"
 #include "core/allocator.h"
+#include "core/backtrace.h"
 #include "gradus/dtype.h"
 #include "gradus/ref.h"
 #include "gradus/shape.h"
@@ -50,7 +50,10 @@ class InputGradients : public std::span<Tensor> {
   Node& node_;
 };
 
-/// A place in the graph, of which there are two kinds: a recorded operation (RecordedNode in record.h), which turns gradients of its
+/// Whether operations on this thread remember where they were called, and backward looks for NaN.
+bool detecting_anomalies() noexcept;
+
+/// A place in the graph, of which there are two kinds: a recorded operation (RecordedNode in op.h), which turns gradients of its
 /// outputs into gradients of its inputs, and the end at a leaf (GradSink).
 class Node : public SmallObject {
  public:
@@ -86,6 +89,10 @@ class Node : public SmallObject {
 
   const uint64_t id;       ///< greater than the id of every node this one depends on
   const char* const name;  ///< the operation, in snake case
+
+ protected:
+  /// Throws AutogradError: pull has been here, and free_saved.
+  [[noreturn]] void fail_freed() const;
 
  private:
   friend void retain(Node*) noexcept;
@@ -129,6 +136,27 @@ class GradSink final : public Node {
 inline void retain(GradSink* sink) noexcept { retain(static_cast<Node*>(sink)); }
 inline void release(GradSink* sink) noexcept { release(static_cast<Node*>(sink)); }
 
+/// A tensor kept for backward. Reading it with `*` throws AutogradError when its storage was changed in place since.
+class Saved {
+ public:
+  Saved() = default;
+  explicit Saved(const Tensor& x) : tensor_(as_it_is_now(x)), version_(x.defined() ? x.version() : 0) {}
+  const Tensor& operator*() const {
+    if (tensor_.defined() && tensor_.version() != version_) [[unlikely]]
+      throw_changed();
+    return tensor_;
+  }
+  const Tensor* operator->() const { return &**this; }
+
+ private:
+  /// A handle of its own where x has a history. Were x itself kept and later changed in place, its new history would lead to the node that
+  /// keeps it, and neither would ever be freed.
+  static Tensor as_it_is_now(const Tensor& x);
+  [[noreturn]] void throw_changed() const;
+  Tensor tensor_;
+  uint32_t version_ = 0;
+};
+
 /// Brings x up to date and returns it. A view whose base was changed through another tensor gets the history that it has now, a window
 /// onto the base's; any other tensor stays as it is. Recording, a backward pass and hooks take this step before they ask for the edge;
 /// what only asks (requires_grad, is_leaf, grad_fn) looks at the base instead and writes nothing.
@@ -136,6 +164,11 @@ const Tensor& follow_base(const Tensor& x);
 
 /// Where the gradient of x goes: the node that made x, its sink if it is a leaf that requires a gradient, or nowhere. x must be up to date.
 Edge gradient_edge(const Tensor& x);
+
+/// Makes y, which is new, output `slot` of node.
+void attach(const Tensor& y, Ref<Node> node, uint32_t slot);
+/// Gives x, which has been somewhere else, the place in the graph that `edge` is.
+void set_history(TensorImpl& x, const Edge& edge);
 
 /// "embedding" to "EmbeddingBackward0", as PyTorch names its nodes; a trailing "_N" chooses the number: "sum_1" to "SumBackward1".
 std::string node_display_name(const char* name);

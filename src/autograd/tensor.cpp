@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
-#include "autograd/record.h"
 #include "autograd/tensor_impl.h"
 #include "core/array.h"
 #include "core/check.h"
@@ -39,6 +39,9 @@ Tensor new_tensor(const char* op, const Shape& shape, DType dtype) {
   const auto bytes = static_cast<size_t>(layout.shape.numel()) * element_size(dtype);
   return Tensor(Ref<TensorImpl>(new TensorImpl(Storage::create(bytes), layout, dtype)));
 }
+
+TensorImpl::TensorImpl(Ref<Storage> s, const Layout& l, DType d)
+    : storage(std::move(s)), layout(l), dtype(d), contiguous(l.is_contiguous()), numel(l.shape.numel()) {}
 
 TensorImpl::TensorImpl(Ref<Storage> s, const TensorImpl& x, DType d)
     : storage(std::move(s)), layout(x.layout), dtype(d), contiguous(true), numel(x.numel) {
@@ -157,6 +160,12 @@ template GRADUS_API std::vector<bool> Tensor::to_vector() const;
 template GRADUS_API std::vector<int64_t> Tensor::to_vector() const;
 template GRADUS_API std::vector<float> Tensor::to_vector() const;
 template GRADUS_API std::vector<double> Tensor::to_vector() const;
+
+static thread_local bool grad_enabled = true;
+
+bool is_grad_enabled() noexcept { return grad_enabled; }
+GradMode::GradMode(bool enabled) noexcept : before_(std::exchange(grad_enabled, enabled)) {}
+GradMode::~GradMode() { grad_enabled = before_; }
 
 bool Tensor::requires_grad() const {
   const TensorImpl& impl = any_impl_of("requires_grad", *this);

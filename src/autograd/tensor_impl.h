@@ -38,8 +38,7 @@ struct TensorImpl : SmallObject {
 
   std::atomic<int64_t> references{0};
 
-  TensorImpl(Ref<Storage> s, const Layout& l, DType d)
-      : storage(std::move(s)), layout(l), dtype(d), contiguous(l.is_contiguous()), numel(l.shape.numel()) {}
+  TensorImpl(Ref<Storage> s, const Layout& l, DType d);
   /// New elements in the shape of x, which is contiguous and has some.
   TensorImpl(Ref<Storage> s, const TensorImpl& x, DType d);
   ~TensorImpl();

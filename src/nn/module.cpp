@@ -52,10 +52,8 @@ void Module::leave_for(const Module& other) noexcept {
     }
 }
 
-ModuleState& Module::state() const {
-  if (!state_) [[unlikely]]
-    fail<StateError>("{}: this handle was moved from and is empty; use the one that it was moved to", detail::readable(typeid(*this)));
-  return *state_;
+void Module::fail_moved_from() const {
+  fail<StateError>("{}: this handle was moved from and is empty; use the one that it was moved to", detail::readable(typeid(*this)));
 }
 
 std::any& Module::held_contents() const { return state().contents; }

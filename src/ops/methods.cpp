@@ -1,4 +1,5 @@
-#include "autograd/record.h"
+#include "autograd/in_place.h"
+#include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"

@@ -5,8 +5,9 @@
 #include <iterator>
 #include <ostream>
 
-#include "autograd/record.h"
+#include "autograd/tensor_impl.h"
 #include "core/dispatch.h"
+#include "gradus/autograd.h"
 
 /// Tensors as text, by the rules of PyTorch 1.13 (its `_tensor_str.py`) with its default settings.
 namespace gradus {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "autograd/in_place.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/dispatch.h"

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "autograd/record.h"
+#include "autograd/in_place.h"
+#include "autograd/tensor_impl.h"
 #include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"

@@ -1,4 +1,4 @@
-#include "autograd/record.h"
+#include "autograd/op.h"
 
 #include <doctest/doctest.h>
 
@@ -18,7 +18,7 @@ TEST_CASE("a pullback of several inputs is told which gradients the pass needs")
   std::vector<bool> needed;
   const auto joined = [&] {
     const Tensor y = new_tensor("join", 1, float64);
-    record_joint("join", std::span(&y, 1), std::array{x, constant, w, Tensor()}, [&needed](std::span<Tensor> dy, InputGradients dx) {
+    Op("join").record_joint(std::span(&y, 1), std::array{x, constant, w, Tensor()}, [&needed](std::span<Tensor> dy, InputGradients dx) {
       for (size_t i = 0; i < dx.size(); ++i) needed.push_back(dx.needs(i));
       for (size_t i = 0; i < dx.size(); ++i)
         if (dx.needs(i)) dx[i] = dy[0];
@@ -41,13 +41,35 @@ TEST_CASE("of pullbacks for one input each, only those run whose gradient the pa
       return dy;
     };
   };
-  const auto both = [&] { return record("both", new_tensor("both", 1, float64), wrt(x, count(x_calls)), wrt(w, count(w_calls))); };
+  const auto both = [&] { return Op("both").record(new_tensor("both", 1, float64), wrt(x, count(x_calls)), wrt(w, count(w_calls))); };
   autograd::grad({both()}, {x}, {one});
   CHECK(x_calls == 1);
   CHECK(w_calls == 0);
   both().backward(one);
   CHECK(x_calls == 2);
   CHECK(w_calls == 1);
+}
+
+TEST_CASE("a pullback given as a function that makes it is made only where the operation is recorded") {
+  const Tensor x = leaf(1), constant = ones(1, {.dtype = float64});
+  int made = 0;
+  const auto joined = [&](const Tensor& input) {
+    const Tensor y = new_tensor("join", 1, float64);
+    Op("join").record_joint(std::span(&y, 1), std::span(&input, 1), [&] {
+      ++made;
+      return [input = Saved(input)](std::span<Tensor> dy, InputGradients dx) { dx[0] = dy[0] * *input; };
+    });
+    return y;
+  };
+  joined(constant);
+  {
+    NoGradGuard off;
+    joined(x);
+  }
+  CHECK(made == 0);
+  joined(x).backward(constant);
+  CHECK(made == 1);
+  CHECK(x.grad().item<double>() == 1);
 }
 
 TEST_CASE("every kind of recorded operation frees what it saved, and can be walked again when that was no tensor") {
@@ -58,14 +80,14 @@ TEST_CASE("every kind of recorded operation frees what it saved, and can be walk
   };
   const auto joint = [&](auto pullback) {
     const Tensor y = new_tensor("joint", 1, float64);
-    record_joint("joint", std::span(&y, 1), std::span(&x, 1), pullback);
+    Op("joint").record_joint(std::span(&y, 1), std::span(&x, 1), pullback);
     return y;
   };
-  CHECK_NOTHROW(twice(record("each", new_tensor("each", 1, float64), wrt(x, [](const Tensor& dy) { return dy; }))));
+  CHECK_NOTHROW(twice(Op("each").record(new_tensor("each", 1, float64), wrt(x, [](const Tensor& dy) { return dy; }))));
   CHECK_NOTHROW(twice(joint([](std::span<Tensor> dy, InputGradients dx) { dx[0] = dy[0]; })));
-  CHECK_THROWS_AS(twice(record("each", new_tensor("each", 1, float64), wrt(x, [x = Saved(x)](const Tensor&) { return *x; }))),
+  CHECK_THROWS_AS(twice(Op("each").record(new_tensor("each", 1, float64), wrt(x, [x = Saved(x)](const Tensor&) { return *x; }))),
                   AutogradError);
-  CHECK_THROWS_AS(twice(record("each", new_tensor("each", 1, float64), wrt(x, [](const Tensor&, const Tensor& y) { return y; }))),
+  CHECK_THROWS_AS(twice(Op("each").record(new_tensor("each", 1, float64), wrt(x, [](const Tensor&, const Tensor& y) { return y; }))),
                   AutogradError);
   CHECK_THROWS_AS(twice(joint([x = Saved(x)](std::span<Tensor>, InputGradients dx) { dx[0] = *x; })), AutogradError);
 }

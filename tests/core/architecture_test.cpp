@@ -75,11 +75,11 @@ bool may_include(const std::string& folder, const std::string& header) {
 TEST_CASE("the rule of the floors refuses what it should") {
   CHECK(may_include("ops", "core/check.h"));
   CHECK(may_include("ops", "ops/promote.h"));
-  CHECK(may_include("ops", "autograd/record.h"));
+  CHECK(may_include("ops", "autograd/op.h"));
   CHECK(may_include("autograd", "ops/shape/restride.h"));
   CHECK(may_include("core", "gradus/shape.h"));
   CHECK(may_include("core", "vector"));
-  CHECK(!may_include("core", "autograd/record.h"));
+  CHECK(!may_include("core", "autograd/op.h"));
   CHECK(!may_include("kernels", "ops/promote.h"));
   CHECK(!may_include("autograd", "nn/hooks.h"));
   CHECK(!may_include("nn", "optim/validate.h"));

@@ -146,7 +146,12 @@ class GRADUS_API Module {
  private:
   friend class ForwardScope;
   friend struct detail::ModuleState;
-  detail::ModuleState& state() const;
+  detail::ModuleState& state() const {
+    if (!state_) [[unlikely]]
+      fail_moved_from();
+    return *state_;
+  }
+  [[noreturn]] void fail_moved_from() const;
   std::any& held_contents() const;
   void leave_for(const Module& other) noexcept;
   void check_child(const std::string& name, const Module& child, const std::vector<std::pair<std::string, Module>>& siblings) const;

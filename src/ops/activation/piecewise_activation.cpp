@@ -1,6 +1,6 @@
 #include "gradus/ops/activation.h"
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/random.h"
 #include "gradus/ops/elementwise.h"
 #include "ops/elementwise.h"

@@ -1,5 +1,6 @@
 #include "gradus/creation.h"
 
+#include "autograd/in_place.h"
 #include "core/random.h"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 #include "gradus/operators.h"
 
+#include "autograd/in_place.h"
 #include "gradus/ops/elementwise.h"
 #include "ops/elementwise.h"
 

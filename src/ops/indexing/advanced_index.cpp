@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "autograd/in_place.h"
 #include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "autograd/in_place.h"
 #include "autograd/row_sparse.h"
 #include "core/check.h"
 #include "core/dispatch.h"

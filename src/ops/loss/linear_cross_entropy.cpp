@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/allocator.h"
 #include "core/check.h"
 #include "core/dispatch.h"

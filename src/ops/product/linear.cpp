@@ -87,7 +87,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Shape shape = x.shape();
   shape[shape.size() - 1] = outputs;
   const Tensor flat = x.reshape({shape.numel() / outputs, inputs}), y = product(flat, weight, bias);
-  (bias.defined() ? with_bias : op).record_joint(std::span(&y, 1), std::array{flat, weight, bias}, LinearPullback(flat, weight));
+  (bias.defined() ? with_bias : op).record_joint(std::span(&y, 1), std::array{flat, weight, bias}, [&] {
+    return LinearPullback(flat, weight);
+  });
   return x.dim() == 2 ? y : y.view(shape);
 }
 

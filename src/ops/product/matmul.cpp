@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "gradus/creation.h"

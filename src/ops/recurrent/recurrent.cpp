@@ -228,10 +228,12 @@ RecurrentOutput fused_layer(RecurrentKind kind, const Inputs& in, const Tensor& 
   });
   // Past a row's length the state is frozen but the output is 0; without lengths the two are one.
   const RecurrentOutput y{lengths.defined() ? where(mask_of(lengths, s.T), left[0], 0.0) : left[0], h_n, c_n};
-  // The states are kept under another handle: held by its own history, the output would never be freed.
-  left[0] = alias_of(left[0]);
   const std::array<Tensor, 3> outputs{y.output, y.h_n, y.c_n};
-  op.record_joint(std::span(outputs).first(has_cells ? 3 : 2), in, Pullback{kind, s, lengths, saved(in), saved(left)});
+  op.record_joint(std::span(outputs).first(has_cells ? 3 : 2), in, [&] {
+    // The states are kept under another handle: held by its own history, the output would never be freed.
+    left[0] = alias_of(left[0]);
+    return Pullback{kind, s, lengths, saved(in), saved(left)};
+  });
   return y;
 }
 

@@ -1,6 +1,7 @@
 #include "gradus/ops/shape.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "autograd/op.h"
 #include "core/check.h"
@@ -48,16 +49,16 @@ Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
     if (sizes[i] > 0) copy_elements(xs[i], view_of(y, narrow(op, y.impl()->layout, dim, start, sizes[i])));
     start += sizes[i];
   }
-  op.record_joint(std::span(&y, 1), xs, [sizes, dim, shapes = [&] {
-                    std::vector<Shape> s;
-                    for (const Tensor& x : xs) s.push_back(x.shape());
-                    return s;
-                  }()](std::span<Tensor> dy, InputGradients dx) {
-    int64_t place = 0;
-    for (size_t i = 0; i < sizes.size(); ++i) {
-      if (dx.needs(i)) dx[i] = reshape(narrow(dy[0], dim, place, sizes[i]), shapes[i]);
-      place += sizes[i];
-    }
+  op.record_joint(std::span(&y, 1), xs, [&] {
+    std::vector<Shape> shapes;
+    for (const Tensor& x : xs) shapes.push_back(x.shape());
+    return [sizes, dim, shapes = std::move(shapes)](std::span<Tensor> dy, InputGradients dx) {
+      int64_t place = 0;
+      for (size_t i = 0; i < sizes.size(); ++i) {
+        if (dx.needs(i)) dx[i] = reshape(narrow(dy[0], dim, place, sizes[i]), shapes[i]);
+        place += sizes[i];
+      }
+    };
   });
   return y;
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "autograd/record.h"
+#include "autograd/op.h"
 #include "core/check.h"
 #include "gradus/creation.h"
 #include "gradus/ops/shape.h"
@@ -54,7 +54,7 @@ Tensor restride(const Tensor& x, const Layout& from, const Layout& to) {
     put(x, from_start(from, start), y);
     if (!whole) y = view_of(y, from_start(to, start)).clone();
   }
-  return record("restride", y, wrt(x, [from, to](const Tensor& dy) { return restride(dy, to, from); }));
+  return Op("restride").record(y, wrt(x, [from, to](const Tensor& dy) { return restride(dy, to, from); }));
 }
 
 namespace {
@@ -78,11 +78,11 @@ Tensor as_strided(const Tensor& x, const Shape& shape, const Strides& strides, s
                     "as_strided: shape {}, strides {}, offset {} reach beyond the storage of {} bytes", shape, strides, window.offset,
                     impl.storage->bytes());
   const Layout whole = impl.layout;
-  return record("as_strided", view_of(x, window), wrt(x, [whole, window](const Tensor& dy) {
-                  const Tensor dx = restride(dy, window, whole);
-                  // The window sees places, not elements: those that share one share its gradient.
-                  return overlaps(whole) ? dx / sharers(whole, dx.dtype()) : dx;
-                }));
+  return Op("as_strided").record(view_of(x, window), wrt(x, [whole, window](const Tensor& dy) {
+                                   const Tensor dx = restride(dy, window, whole);
+                                   // The window sees places, not elements: those that share one share its gradient.
+                                   return overlaps(whole) ? dx / sharers(whole, dx.dtype()) : dx;
+                                 }));
 }
 
 }  // namespace gradus

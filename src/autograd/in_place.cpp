@@ -1,100 +1,11 @@
-#include "autograd/record.h"
+#include "autograd/in_place.h"
 
+#include "autograd/op.h"
 #include "core/check.h"
 #include "gradus/creation.h"
-#include "gradus/ops/shape.h"
 #include "ops/shape/restride.h"
 
 namespace gradus {
-
-namespace {
-thread_local bool grad_enabled = true;
-}
-
-bool is_grad_enabled() noexcept { return grad_enabled; }
-GradMode::GradMode(bool enabled) noexcept : before_(std::exchange(grad_enabled, enabled)) {}
-GradMode::~GradMode() { grad_enabled = before_; }
-
-Tensor Saved::as_it_is_now(const Tensor& x) {
-  if (!x.defined() || !is_grad_enabled()) return x;
-  const TensorImpl& impl = *x.impl();
-  if (!impl.grad_fn && !impl.base) return x;
-  const Edge edge = gradient_edge(follow_base(x));
-  Tensor kept = alias_of(x);
-  if (impl.grad_fn) detail::attach(kept, edge.node, edge.slot);
-  else kept.impl()->sink = impl.sink;
-  return kept;
-}
-
-void Saved::throw_changed() const {
-  const Ref<Node>& node = tensor_.impl()->grad_fn;
-  fail<AutogradError>(
-      "backward: a tensor of shape {}{} that backward needs was changed in place after it was saved (it is at version {}, {} was "
-      "expected); change a copy (clone), or change it before it is used",
-      tensor_.shape(), node ? fmt::format(", output of {},", node_display_name(node->name)) : "", tensor_.version(), version_);
-}
-
-namespace detail {
-
-void throw_freed(const char* name) {
-  fail<AutogradError>(
-      "backward: {} was walked a second time, but what it had saved is freed; pass retain_graph = true to the first backward, or "
-      "compute the output again",
-      node_display_name(name));
-}
-
-void attach(const Tensor& y, Ref<Node> node, uint32_t slot) {
-  TensorImpl& impl = *y.impl();
-  impl.grad_fn = std::move(node);
-  impl.slot = slot;
-}
-
-}  // namespace detail
-
-namespace {
-
-/// What retain_grad left on the history that x had, `before`, moves to the one it has now.
-void move_retained(TensorImpl& x, const Edge& before) {
-  if (!x.sink || !before.node) return;
-  if (Node::Hooks* hooks = before.node->hooks_if_any()) {
-    std::lock_guard lock(hooks->mutex);
-    std::erase_if(hooks->retained, [&](const auto& entry) { return entry.second == x.sink; });
-  }
-  if (!x.grad_fn) {
-    x.sink = nullptr;
-    return;
-  }
-  Node::Hooks& hooks = x.grad_fn->hooks();
-  std::lock_guard lock(hooks.mutex);
-  hooks.retained.emplace_back(x.slot, x.sink);
-}
-
-/// Gives x the place in the graph that `edge` is.
-void set_history(TensorImpl& x, const Edge& edge) {
-  const Edge before{std::move(x.grad_fn), x.slot};
-  x.grad_fn = edge.node;
-  x.slot = edge.slot;
-  move_retained(x, before);
-}
-
-}  // namespace
-
-const Tensor& follow_base(const Tensor& x) {
-  if (!x.defined() || !x.impl()->is_behind_base()) return x;
-  TensorImpl& impl = *x.impl();
-  EnableGradGuard recording;
-  const Tensor now = as_strided(Tensor(impl.base), impl.layout.shape, impl.layout.strides, impl.layout.offset);
-  set_history(impl, gradient_edge(now));
-  impl.base_history = impl.base->history;
-  return x;
-}
-
-Edge gradient_edge(const Tensor& x) {
-  const TensorImpl& impl = *x.impl();
-  if (impl.grad_fn) return {impl.grad_fn, impl.slot};
-  if (impl.sink) return {Ref<Node>(impl.sink.get()), 0};
-  return {};
-}
 
 bool in_place_needs_history(const char* op, const Tensor& x, bool value_requires_grad) {
   const TensorImpl& impl = impl_of(op, x);
@@ -129,7 +40,7 @@ Tensor rewritten_base(const Tensor& base, const Layout& window, const Tensor& va
   }
   const auto outside = [mask](const Tensor& dy) { return dy.masked_fill(mask, 0); };
   const auto inside = [whole, window](const Tensor& dy) { return restride(dy, whole, window); };
-  return record("copy_slices", alias_of(base), wrt(base, outside), wrt(value, inside));
+  return Op("copy_slices").record(alias_of(base), wrt(base, outside), wrt(value, inside));
 }
 
 /// A copy of x that has its history, for an operation that keeps its input.
@@ -137,7 +48,7 @@ Tensor snapshot_of(const Tensor& x) {
   const Edge edge = gradient_edge(follow_base(x));
   NoGradGuard no_grad;
   Tensor copy = x.clone();
-  detail::attach(copy, edge.node, edge.slot);
+  attach(copy, edge.node, edge.slot);
   return copy;
 }
 
