@@ -134,7 +134,7 @@ class Op {
   /// Throws E with the formatted text behind the operation's name.
   template <class E, class... Args>
   [[noreturn]] __attribute__((cold, noinline)) void fail(fmt::format_string<Args...> text, Args&&... args) const {
-    throw E(fmt::format("{}: {}", name_, fmt::format(text, std::forward<Args>(args)...)));
+    throw E(error_text(name_, text, fmt::make_format_args(args...)));
   }
 
   /// The same unless `condition` holds. The text is formatted only then.

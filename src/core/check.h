@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <utility>
 
 #include "gradus/error.h"
@@ -9,20 +10,22 @@
 
 /// Shapes are given to `check` as they are, so that their text is made only when it is needed.
 template <>
-struct fmt::formatter<gradus::Shape> : fmt::formatter<fmt::string_view> {
+struct fmt::formatter<gradus::Shape> {
   constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
-  template <class Context>
-  auto format(const gradus::Shape& shape, Context& context) const {
-    return fmt::formatter<fmt::string_view>::format(shape.str(), context);
-  }
+  fmt::format_context::iterator format(const gradus::Shape& shape, fmt::format_context& context) const;
 };
 
 namespace gradus {
 
+/// The formatted text of an error. There is one for all, as code that formats takes long to compile.
+std::string error_text(fmt::string_view text, fmt::format_args args);
+/// The same behind `op: `.
+std::string error_text(const char* op, fmt::string_view text, fmt::format_args args);
+
 /// Throws E with the formatted text.
 template <class E, class... Args>
 [[noreturn]] __attribute__((cold, noinline)) void fail(fmt::format_string<Args...> text, Args&&... args) {
-  throw E(fmt::format(text, std::forward<Args>(args)...));
+  throw E(error_text(text, fmt::make_format_args(args...)));
 }
 
 /// Throws E with the formatted text unless `condition` holds. The text is formatted only then.

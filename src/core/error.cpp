@@ -8,6 +8,7 @@
 #include <new>
 
 #include "core/backtrace.h"
+#include "core/check.h"
 #include "core/error_context.h"
 
 namespace gradus {
@@ -55,6 +56,14 @@ void rethrow_from_helper(const std::exception_ptr& error) {
     static_cast<std::runtime_error&>(made) = std::runtime_error(located(made.what()));
     throw;
   }
+}
+
+// ---- texts
+
+std::string error_text(fmt::string_view text, fmt::format_args args) { return fmt::vformat(text, args); }
+
+std::string error_text(const char* op, fmt::string_view text, fmt::format_args args) {
+  return fmt::format("{}: {}", op, error_text(text, args));
 }
 
 // ---- errors that nobody catches

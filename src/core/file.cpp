@@ -133,6 +133,10 @@ InputFile::InputFile(const char* op, const std::string& path) : op_(op), path_(p
 
 InputFile::~InputFile() { ::close(fd_); }
 
+void InputFile::fail_formatted(fmt::string_view text, fmt::format_args args) const {
+  gradus::fail<IoError>("{}: {}: {}", op_, path_, fmt::vformat(text, args));
+}
+
 void InputFile::read_at(uint64_t offset, void* to, size_t bytes) const {
   auto* at = static_cast<char*>(to);
   while (bytes > 0) {

@@ -28,7 +28,7 @@ class InputFile {
   /// Throws IoError with the formatted text behind `op: path: `.
   template <class... Args>
   [[noreturn]] __attribute__((cold, noinline)) void fail(fmt::format_string<Args...> text, Args&&... args) const {
-    throw IoError(fmt::format("{}: {}: {}", op_, path_, fmt::format(text, std::forward<Args>(args)...)));
+    fail_formatted(text, fmt::make_format_args(args...));
   }
   /// The same unless `condition` holds. The text is formatted only then.
   template <class... Args>
@@ -38,6 +38,8 @@ class InputFile {
   }
 
  private:
+  [[noreturn]] void fail_formatted(fmt::string_view text, fmt::format_args args) const;
+
   const char* op_;
   std::string path_;
   int fd_ = -1;

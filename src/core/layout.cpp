@@ -5,10 +5,16 @@
 #include <limits>
 #include <ostream>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "core/check.h"
+
+fmt::format_context::iterator fmt::formatter<gradus::Shape>::format(const gradus::Shape& shape, fmt::format_context& context) const {
+  const std::string text = shape.str();
+  return std::copy(text.begin(), text.end(), context.out());
+}
 
 namespace gradus {
 

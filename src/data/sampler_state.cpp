@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "gradus/creation.h"
 
 namespace gradus::data {
@@ -52,7 +53,7 @@ SamplerState read_sampler_state(const StateDict& state, const FixedNumbers& fixe
   for (const auto& [name, value] : left) problems.push_back(fmt::format("{} is unexpected", name));
   check<ValueError>(problems.empty(),
                     "DataLoader: load_state_dict: the state does not fit: {}; the order of the examples would be another one",
-                    fmt::join(problems, "; "));
+                    joined(problems, "; "));
   return {.place = place, .seed = seed};
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "core/random.h"
 #include "gradus/creation.h"
 
@@ -28,7 +29,7 @@ void check_fractions(const char* op, const std::vector<double>& fractions) {
     check<ValueError>(fractions[i] >= 0 && fractions[i] <= 1, "{}: fraction {} of part {} is not in [0, 1]", op, fractions[i], i);
     sum += fractions[i];
   }
-  check<ValueError>(std::abs(sum - 1) <= 1e-9, "{}: the fractions {} add up to {}, not to 1", op, fmt::join(fractions, ", "), sum);
+  check<ValueError>(std::abs(sum - 1) <= 1e-9, "{}: the fractions {} add up to {}, not to 1", op, joined(fractions, ", "), sum);
 }
 
 }  // namespace
@@ -50,11 +51,11 @@ std::vector<Indices> split_indices(int64_t examples, const Indices& lengths, con
   int64_t left = examples;
   for (size_t i = 0; i < lengths.size(); ++i) {
     check<ValueError>(lengths[i] >= 0, "random_split: the length of part {} is {}; it must be at least 0", i, lengths[i]);
-    check<ValueError>(lengths[i] <= left, "random_split: the lengths {} add up to more than the {} examples", fmt::join(lengths, ", "),
-                      examples);
+    if (lengths[i] > left)
+      fail<ValueError>("random_split: the lengths {} add up to more than the {} examples", joined(lengths, ", "), examples);
     left -= lengths[i];
   }
-  check<ValueError>(left == 0, "random_split: the lengths {} add up to {}, but there are {} examples", fmt::join(lengths, ", "),
+  check<ValueError>(left == 0, "random_split: the lengths {} add up to {}, but there are {} examples", joined(lengths, ", "),
                     examples - left, examples);
   const Indices order = permutation(examples, seed);
   std::vector<Indices> parts;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "core/random.h"
 #include "gradus/autograd.h"
 #include "io/checkpoint_file.h"
@@ -136,8 +137,7 @@ void load_parts(const char* op, const std::string& path, const CheckpointContent
   if (strict) add_parts_left(problems, left);
   std::optional<Generator> generator;
   if (strict) noting_problems("the random state", [&] { generator = generator_of(Op(op), content.rng_state); });
-  check<ValueError>(problems.empty(), "{}: {}: the checkpoint does not fit, nothing was loaded:\n  {}", op, path,
-                    fmt::join(problems, "\n  "));
+  check<ValueError>(problems.empty(), "{}: {}: the checkpoint does not fit, nothing was loaded:\n  {}", op, path, joined(problems, "\n  "));
   Undo undo;
   for (const CheckpointPart* part : whole) undo.load(*part, content.parts.at(part->name()));
   for (const auto& take_over : second_halves) take_over();

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <string>
 
-#include "core/check.h"
+#include "core/joined.h"
+#include "gradus/shape.h"
 
 /// Values as Python writes them, for modules that print as PyTorch's do.
 namespace gradus::nn {
@@ -13,7 +13,7 @@ namespace gradus::nn {
 inline const char* python_bool(bool value) { return value ? "True" : "False"; }
 
 /// "(3,)", "(2, 3)"
-inline std::string python_tuple(const Shape& shape) { return fmt::format("({}{}", fmt::join(shape, ", "), shape.size() == 1 ? ",)" : ")"); }
+inline std::string python_tuple(const Shape& shape) { return "(" + joined(shape, ", ") + (shape.size() == 1 ? ",)" : ")"); }
 
 /// "0.1", "1.0", "1e-05"
 inline std::string python_float(double value) {

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "gradus/optim/scheduler.h"
 #include "optim/state_reader.h"
 
@@ -72,7 +73,7 @@ SequentialLR::SequentialLR(Optimizer& optimizer, std::vector<EpochScheduler*> sc
                     "SequentialLR: {} schedulers and {} milestones; there must be one milestone fewer", schedulers_.size(),
                     milestones_.size());
   check<ValueError>(std::is_sorted(milestones_.begin(), milestones_.end()), "SequentialLR: the milestones [{}] must grow",
-                    fmt::join(milestones_, ", "));
+                    joined(milestones_, ", "));
   check<ValueError>(milestones_.empty() || milestones_[0] >= 0,
                     "SequentialLR: milestone {} is negative; a milestone is the epoch at which the next scheduler begins, 0 or later",
                     milestones_.empty() ? 0 : milestones_[0]);

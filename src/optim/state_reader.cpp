@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "gradus/creation.h"
 
 namespace gradus::optim {
@@ -31,7 +32,7 @@ std::vector<double> StateReader::take_numbers(const std::string& name, size_t co
   const Tensor x = take(name, {static_cast<int64_t>(count)}, DType::Float64);
   std::vector<double> values = x.defined() ? x.to_vector<double>() : std::vector<double>(count);
   if (!x.defined() || std::all_of(values.begin(), values.end(), fits)) return values;
-  refuse(fmt::format("{} is [{}], out of range", name, fmt::join(values, ", ")));
+  refuse(fmt::format("{} is [{}], out of range", name, joined(values, ", ")));
   return std::vector<double>(count);
 }
 
@@ -46,7 +47,7 @@ int64_t StateReader::take_whole(const std::string& name, int64_t smallest) {
 
 void StateReader::finish(const char* op) {
   for (const auto& [name, tensor] : entries_) refuse(name + " is unexpected");
-  check<ValueError>(problems_.empty(), "{}: load_state_dict: the state does not fit: {}", op, fmt::join(problems_, "; "));
+  check<ValueError>(problems_.empty(), "{}: load_state_dict: the state does not fit: {}", op, joined(problems_, "; "));
 }
 
 Tensor numbers(const std::vector<double>& values) { return from_vector(values, {static_cast<int64_t>(values.size())}); }

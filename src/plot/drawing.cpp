@@ -4,11 +4,12 @@
 #include <array>
 #include <cctype>
 #include <cmath>
-#include <iterator>
 #include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "core/joined.h"
 
 namespace gradus::plot {
 namespace {
@@ -27,7 +28,7 @@ std::string quoted(std::string_view text) {
   for (char c : text) {
     const auto code = static_cast<unsigned char>(c);
     if (code >= 0x80 || std::isalnum(code) != 0 || c == ' ') result += c;
-    else fmt::format_to(std::back_inserter(result), "\\{:03o}", code);
+    else result += fmt::format("\\{:03o}", code);
   }
   return result + "\"";
 }
@@ -177,7 +178,7 @@ std::string Drawing::shades() const {
     }
     text += layer.texts.empty() ? "|\n" : "| " + layer.texts[r] + "\n";
   }
-  if (!layer.column_texts.empty()) text += fmt::format("columns: {}\n", fmt::join(layer.column_texts, " "));
+  if (!layer.column_texts.empty()) text += fmt::format("columns: {}\n", joined(layer.column_texts, " "));
   return text + fmt::format("{} = {:.4g}, {} = {:.4g}\n", "\"  \"", scale.low, shades.back(), scale.high);
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,7 +38,7 @@ class Drawing {
     std::string text;
     template <class... Args>
     void put(fmt::format_string<Args...> format, Args&&... args) {
-      fmt::format_to(std::back_inserter(text), format, std::forward<Args>(args)...);
+      text += fmt::vformat(format, fmt::make_format_args(args...));
     }
   };
 

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "core/check.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -34,10 +37,10 @@ struct CountsItsText {
 template <>
 struct fmt::formatter<CountsItsText> {
   constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
-  template <class Context>
-  auto format(const CountsItsText& value, Context& context) const {
+  auto format(const CountsItsText& value, fmt::format_context& context) const {
     ++value.made;
-    return fmt::format_to(context.out(), "counted");
+    const std::string_view text = "counted";
+    return std::copy(text.begin(), text.end(), context.out());
   }
 };
 
