@@ -8,7 +8,6 @@
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/nn/init.h"
-#include "gradus/ops/loss.h"
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/product.h"
 #include "nn/python_text.h"
@@ -30,10 +29,6 @@ Tensor new_weight(int64_t out, int64_t in) {
 Tensor new_bias(int64_t out, int64_t in) {
   const double bound = 1 / std::sqrt(static_cast<double>(in));
   return init::uniform_(empty(out), -bound, bound);
-}
-
-std::string linear_details(int64_t in, int64_t out, bool with_bias) {
-  return fmt::format("in_features={}, out_features={}, bias={}", in, out, with_bias ? "True" : "False");
 }
 
 }  // namespace
@@ -72,28 +67,6 @@ Dropout::Dropout(double p) : Module("Dropout", fmt::format("p={}, inplace=False"
 Tensor Dropout::operator()(const Tensor& x) const {
   const ForwardScope here(*this);
   return here.gives(gradus::dropout(x, p_, is_training()));
-}
-
-LinearCrossEntropy::LinearCrossEntropy(int64_t in_features, int64_t num_classes, bool with_bias, const CrossEntropyOptions& options)
-    : Module("LinearCrossEntropy", linear_details(in_features, num_classes, with_bias)),
-      weight(register_parameter("weight", new_weight(num_classes, in_features))),
-      options_(options) {
-  check<ValueError>(options.label_smoothing >= 0 && options.label_smoothing <= 1, "LinearCrossEntropy: label_smoothing {} is not in 0 to 1",
-                    options.label_smoothing);
-  if (with_bias) bias = register_parameter("bias", new_bias(num_classes, in_features));
-  if (options.weight.defined()) class_weight_ = register_buffer("class_weight", options.weight);
-}
-
-Tensor LinearCrossEntropy::operator()(const Tensor& input, const Tensor& target) const {
-  const ForwardScope here(*this);
-  CrossEntropyOptions options = options_;
-  options.weight = class_weight_;
-  return here.gives(gradus::linear_cross_entropy(input, weight, bias, target, options));
-}
-
-Tensor LinearCrossEntropy::logits(const Tensor& input) const {
-  const ForwardScope here(*this);
-  return here.gives(gradus::linear(input, weight, bias));
 }
 
 }  // namespace gradus::nn

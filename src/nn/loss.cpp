@@ -1,6 +1,9 @@
 #include "gradus/nn/loss.h"
 
 #include "core/check.h"
+#include "gradus/nn/layers.h"
+#include "gradus/ops/product.h"
+#include "nn/python_text.h"
 
 namespace gradus::nn {
 
@@ -40,5 +43,27 @@ MultiLabelSoftMarginLoss::MultiLabelSoftMarginLoss(const WeightedLossOptions& op
 TripletMarginLoss::TripletMarginLoss(const TripletMarginLossOptions& options) : Criterion("TripletMarginLoss", options) {}
 TripletMarginWithDistanceLoss::TripletMarginWithDistanceLoss(const TripletMarginWithDistanceLossOptions& options)
     : Criterion("TripletMarginWithDistanceLoss", options) {}
+
+LinearCrossEntropy::LinearCrossEntropy(int64_t in_features, int64_t num_classes, bool with_bias, const CrossEntropyOptions& options)
+    : Module("LinearCrossEntropy", linear_details(in_features, num_classes, with_bias)), options_(options) {
+  check<ValueError>(options.label_smoothing >= 0 && options.label_smoothing <= 1, "LinearCrossEntropy: label_smoothing {} is not in 0 to 1",
+                    options.label_smoothing);
+  const Linear linear(in_features, num_classes, with_bias);
+  weight = register_parameter("weight", linear.weight);
+  if (with_bias) bias = register_parameter("bias", linear.bias);
+  if (options.weight.defined()) class_weight_ = register_buffer("class_weight", options.weight);
+}
+
+Tensor LinearCrossEntropy::operator()(const Tensor& input, const Tensor& target) const {
+  const ForwardScope here(*this);
+  CrossEntropyOptions options = options_;
+  options.weight = class_weight_;
+  return here.gives(gradus::linear_cross_entropy(input, weight, bias, target, options));
+}
+
+Tensor LinearCrossEntropy::logits(const Tensor& input) const {
+  const ForwardScope here(*this);
+  return here.gives(gradus::linear(input, weight, bias));
+}
 
 }  // namespace gradus::nn

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <string>
 
 #include "core/joined.h"
@@ -19,6 +20,11 @@ inline std::string python_tuple(const Shape& shape) { return "(" + joined(shape,
 inline std::string python_float(double value) {
   const std::string text = fmt::format("{}", value);
   return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
+}
+
+/// What a layer with the weight and bias of a Linear prints of itself.
+inline std::string linear_details(int64_t in_features, int64_t out_features, bool with_bias) {
+  return fmt::format("in_features={}, out_features={}, bias={}", in_features, out_features, python_bool(with_bias));
 }
 
 }  // namespace gradus::nn

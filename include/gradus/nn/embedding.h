@@ -1,7 +1,7 @@
 #pragma once
 
+#include "gradus/embedding_options.h"
 #include "gradus/nn/module.h"
-#include "gradus/ops/indexing.h"
 
 namespace gradus::nn {
 

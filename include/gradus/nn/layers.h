@@ -1,7 +1,6 @@
 #pragma once
 
 #include "gradus/nn/module.h"
-#include "gradus/ops/loss.h"
 
 namespace gradus::nn {
 
@@ -37,25 +36,6 @@ class GRADUS_API Dropout : public Module {
 
  private:
   double p_;
-};
-
-/// The output layer and its loss in one, for large vocabularies: CrossEntropyLoss(Linear(input), target) by gradus::linear_cross_entropy.
-/// Weight and bias are those of a Linear; class weights are the buffer `class_weight`.
-class GRADUS_API LinearCrossEntropy : public Module {
- public:
-  /// Throws ValueError unless both sizes are positive and label_smoothing is in [0, 1].
-  LinearCrossEntropy(int64_t in_features, int64_t num_classes, bool bias = true, const CrossEntropyOptions& options = {});
-  /// input (..., I) and target (...) to the loss.
-  Tensor operator()(const Tensor& input, const Tensor& target) const;
-  /// The logits (..., V), to predict with.
-  Tensor logits(const Tensor& input) const;
-
-  Parameter weight;  ///< (V, I)
-  Parameter bias;    ///< (V), or undefined
-
- private:
-  CrossEntropyOptions options_;
-  Parameter class_weight_;
 };
 
 }  // namespace gradus::nn

@@ -149,4 +149,23 @@ class GRADUS_API TripletMarginWithDistanceLoss : public Criterion<triplet_margin
   explicit TripletMarginWithDistanceLoss(const TripletMarginWithDistanceLossOptions& options = {});
 };
 
+/// The output layer and its loss in one, for large vocabularies: CrossEntropyLoss(Linear(input), target) by gradus::linear_cross_entropy.
+/// Weight and bias are those of a Linear; class weights are the buffer `class_weight`.
+class GRADUS_API LinearCrossEntropy : public Module {
+ public:
+  /// Throws ValueError unless both sizes are positive and label_smoothing is in [0, 1].
+  LinearCrossEntropy(int64_t in_features, int64_t num_classes, bool bias = true, const CrossEntropyOptions& options = {});
+  /// input (..., I) and target (...) to the loss.
+  Tensor operator()(const Tensor& input, const Tensor& target) const;
+  /// The logits (..., V), to predict with.
+  Tensor logits(const Tensor& input) const;
+
+  Parameter weight;  ///< (V, I)
+  Parameter bias;    ///< (V), or undefined
+
+ private:
+  CrossEntropyOptions options_;
+  Parameter class_weight_;
+};
+
 }  // namespace gradus::nn

@@ -6,6 +6,7 @@
 #include "gradus/error.h"
 #include "gradus/memory.h"
 #include "gradus/nn/layers.h"
+#include "gradus/nn/loss.h"
 #include "gradus/ops/loss.h"
 #include "gradus/ops/product.h"
 #include "gradus/ops/reduction.h"
