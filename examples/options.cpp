@@ -1,13 +1,12 @@
 #include "options.h"
 
 #include <CLI/CLI.hpp>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
-#include <utility>
 
 #include "gradus/error.h"
+#include "recipes/validators.h"
 
 namespace {
 
@@ -19,42 +18,32 @@ void use_d2l_preset(Settings& s) {
   s.dropout = 0.1, s.lr = 5e-3, s.held_out = 0;
 }
 
-template <class T>
-void option(CLI::App& app, const std::string& name, T& value, const std::string& help, const CLI::Validator& check) {
-  app.add_option(name, value, help)->check(check)->capture_default_str();
-}
-
-CLI::Validator at_least_one(int64_t most) { return CLI::Range(int64_t{1}, most).description("1 to " + std::to_string(most)); }
-
 void add_options(CLI::App& app, Flags& f) {
   Settings& s = f.settings;
-  const CLI::Validator positive = CLI::Range(int64_t{1}, int64_t{1} << 40).description("at least 1");
-  const CLI::Validator share = CLI::Range(0.0, 0.9).description("0 to 0.9");
+  const CLI::Validator positive = recipe::whole(1);
+  const CLI::Validator share = recipe::real(0, 0.9);
   app.add_option("--data", s.data, "tab-separated pairs, source and target (default: the built-in phrase book)");
   app.add_option("--preset", f.preset, "'d2l': the settings of d2l.ai's chapter on sequence to sequence learning")
       ->check(CLI::IsMember({"d2l"}));
-  option(app, "--num-examples", s.num_examples, "read at most this many pairs (-1: all)",
-         CLI::Range(int64_t{-1}, int64_t{1} << 40).description("at least -1"));
-  option(app, "--min-freq", s.min_freq, "words that occur less often are <unk>", positive);
-  option(app, "--steps", s.steps, "tokens a sentence is cut or padded to", at_least_one(kMostSteps));
-  option(app, "--embed", s.embed, "embedding size", at_least_one(kMostSize));
-  option(app, "--hidden", s.hidden, "hidden size", at_least_one(kMostSize));
-  option(app, "--layers", s.layers, "layers of the encoder and of the decoder", at_least_one(kMostLayers));
-  option(app, "--dropout", s.dropout, "dropout between layers", share);
-  option(app, "--batch", s.batch, "sentences in a batch", positive);
-  option(app, "--epochs", s.epochs, "passes over the pairs", positive);
-  option(app, "--lr", s.lr, "Adam's learning rate", CLI::Range(0.0, 1.0).description("0 to 1"));
-  option(app, "--held-out", s.held_out, "share of the pairs kept apart to test on", share);
-  // A number below 0 would wrap round.
-  const CLI::Validator not_negative([](const std::string& given) { return given.starts_with('-') ? given + " is below 0" : ""; },
-                                    "at least 0");
-  option(app, "--seed", s.seed, "of weights, order and dropout", not_negative);
-  app.add_option("--threads", f.threads, "threads to use (default: all processors)")->check(CLI::Range(1, 256).description("1 to 256"));
+  recipe::option(app, "--num-examples", s.num_examples, "read at most this many pairs (-1: all)", recipe::whole(-1));
+  recipe::option(app, "--min-freq", s.min_freq, "words that occur less often are <unk>", positive);
+  recipe::option(app, "--steps", s.steps, "tokens a sentence is cut or padded to", recipe::whole(1, kMostSteps));
+  recipe::option(app, "--embed", s.embed, "embedding size", recipe::whole(1, kMostSize));
+  recipe::option(app, "--hidden", s.hidden, "hidden size", recipe::whole(1, kMostSize));
+  recipe::option(app, "--layers", s.layers, "layers of the encoder and of the decoder", recipe::whole(1, kMostLayers));
+  recipe::option(app, "--dropout", s.dropout, "dropout between layers", share);
+  recipe::option(app, "--batch", s.batch, "sentences in a batch", positive);
+  recipe::option(app, "--epochs", s.epochs, "passes over the pairs", positive);
+  recipe::option(app, "--lr", s.lr, "Adam's learning rate", recipe::real(0, 1));
+  recipe::option(app, "--held-out", s.held_out, "share of the pairs kept apart to test on", share);
+  recipe::option(app, "--seed", s.seed, "of weights, order and dropout", recipe::not_negative());
+  app.add_option("--threads", f.threads, "threads to use (default: all processors)")->check(recipe::whole(1, 256));
+  app.add_option("--model", "gru, attention or transformer: other models than this one, with options of their own; see --model gru --help");
   app.add_option("--save", f.save, "write the trained model here (safetensors); also when SIGINT, SIGTERM or SIGHUP ends the training");
   app.add_option("--load", f.load, "start from this model; trains further only with --epochs")->check(CLI::ExistingFile);
   app.add_option("--checkpoint", f.checkpoint, "keep checkpoints of the training in this folder, also when a signal ends it");
-  option(app, "--checkpoint-every", f.checkpoint_every, "steps from one checkpoint to the next (0: one after each epoch)",
-         CLI::Range(int64_t{0}, int64_t{1} << 40).description("at least 0"));
+  recipe::option(app, "--checkpoint-every", f.checkpoint_every, "steps from one checkpoint to the next (0: one after each epoch)",
+                 recipe::whole(0));
   app.add_flag("--resume", f.resume, "go on from the newest checkpoint of the folder, as if the training had not been interrupted");
   app.add_option("--translate", f.translate, "translate this sentence (may be given more than once)");
   app.add_option("--profile", f.profile, "write a Chrome trace of the training here, and print the costliest operations");
@@ -124,8 +113,6 @@ std::optional<Flags> parse(int argc, char** argv) {
     refuse(error.what() + std::string("; translate --help lists the options"));
   }
   Settings& s = flags.settings;
-  for (const auto& [name, value] : {std::pair{"--dropout", s.dropout}, {"--lr", s.lr}, {"--held-out", s.held_out}})
-    if (!std::isfinite(value)) refuse(std::string(name) + " is not a number");
   if (flags.preset == "d2l") apply_preset(app, s);
   if (s.data.empty() && app.count("--data") == 0) s.data = GRADUS_PHRASEBOOK;
   refuse_contradictions(app, flags);

@@ -4,27 +4,23 @@
 //   translate --data PAIRS.tsv --epochs 50 --save m.st    train on tab-separated pairs, keep the model
 //   translate --data PAIRS.tsv --checkpoint run --resume  train with checkpoints in a folder, and go on from the newest
 //   translate --load m.st --translate "I am at home ."    translate; without --translate, lines from standard input
+//   translate --model attention --beam 4 --bpe 2000       other models, in batches by length: recipes/translation.cpp
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "options.h"
+#include "recipes/command.h"
+#include "recipes/training.h"
+#include "recipes/translation.h"
 #include "translator.h"
 
 namespace {
@@ -37,62 +33,10 @@ const std::vector<std::string> d2l_sentences = {"go .", "i lost .", "he's calm .
 const std::vector<std::string> phrasebook_sentences = {"I am hungry.", "She is not at home.", "We want to buy a car.",
                                                        "Where is your sister?"};
 
-volatile std::sig_atomic_t caught = 0;  // the signal that asks the training to end
+constexpr recipe::Program program{"translate", ""};
 
-/// While it lives, a signal that would end the program only asks for it; a second one of the kind ends it.
-class SignalsAsk {
- public:
-  SignalsAsk() {
-    for (size_t i = 0; i < std::size(signals); ++i) {
-      struct sigaction ask {};
-      ask.sa_handler = [](int signal) { caught = signal; };
-      ask.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
-      sigaction(signals[i], &ask, &before_[i]);
-      if (signals[i] == SIGHUP && before_[i].sa_handler == SIG_IGN) sigaction(SIGHUP, &before_[i], nullptr);  // under nohup
-    }
-  }
-  ~SignalsAsk() {
-    for (size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &before_[i], nullptr);
-  }
-  SignalsAsk(const SignalsAsk&) = delete;
-  SignalsAsk& operator=(const SignalsAsk&) = delete;
-
- private:
-  static constexpr int signals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction before_[std::size(signals)] = {};
-};
-
-/// Throws IoError unless the file of a flag can be written, before hours of training are spent. What is there stays as it is.
-void check_writable(const char* flag, const std::string& path) {
-  const auto refuse = [&](const std::string& reason) {
-    throw gradus::IoError("translate: " + std::string(flag) + " " + path + " cannot be written: " + reason);
-  };
-  std::error_code ignored;
-  const bool existed = fs::exists(path, ignored);
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
-  if (fd < 0) refuse(std::strerror(errno));
-  struct stat info {};
-  ::fstat(fd, &info);
-  // A device such as /dev/full takes an open, and refuses what is written.
-  const bool device_refuses = S_ISCHR(info.st_mode) && ::isatty(fd) == 0 && ::write(fd, "\n", 1) != 1;
-  const std::string reason = std::strerror(errno);
-  ::close(fd);
-  const fs::path file = fs::canonical(path);
-  if (!existed) fs::remove(file);
-  if (device_refuses) refuse(reason);
-  if (flag != std::string("--save")) return;
-  if (!S_ISREG(info.st_mode)) refuse("it is not a regular file");
-  // The new file is written beside the old one.
-  if (::access(file.parent_path().c_str(), W_OK | X_OK) != 0) refuse("its folder: " + std::string(std::strerror(errno)));
-}
-
-/// Throws IoError when standard output did not take all that was printed.
-void flush_output() {
-  errno = 0;
-  const bool flushed = std::fflush(stdout) == 0;
-  if (flushed && std::ferror(stdout) == 0) return;
-  throw gradus::IoError("translate: standard output cannot be written" + (errno ? ": " + std::string(std::strerror(errno)) : ""));
-}
+/// The signal that asked the training to end, or 0.
+int interrupted() { return recipe::Interruptible::signal(); }
 
 /// Throws ValueError when a training would take more memory than the machine has, with what could be smaller.
 void check_memory(const seq2seq::ModelOptions& o, int64_t steps, int64_t pairs, int64_t batch) {
@@ -172,44 +116,6 @@ struct Report {
   }
 };
 
-/// The checkpoints of a training; none when there is no folder for them.
-class Checkpoints {
- public:
-  Checkpoints(const Flags& flags, gradus::io::CheckpointParts parts) : every_(flags.checkpoint_every), parts_(std::move(parts)) {
-    if (flags.checkpoint.empty()) return;
-    manager_.emplace(flags.checkpoint);
-    if (::access(flags.checkpoint.c_str(), W_OK | X_OK) != 0)
-      throw gradus::IoError("translate: --checkpoint " + flags.checkpoint + " cannot be written: " + std::strerror(errno));
-    if (!flags.resume && manager_->latest())
-      throw gradus::ValueError("translate: " + flags.checkpoint +
-                               " has the checkpoints of another training; go on with it by --resume, or give another folder");
-    if (!flags.resume) return;
-    const auto found = manager_->resume(parts_);
-    if (found) std::fprintf(stderr, "going on from %s\n", found->path.c_str());
-    else std::fprintf(stderr, "no checkpoint in %s yet; beginning\n", flags.checkpoint.c_str());
-    saved_ = found ? found->step : 0;
-  }
-  /// After a step.
-  void maybe_save(int64_t step) {
-    if (every_ > 0 && step % every_ == 0) save(step);
-  }
-  /// After an epoch.
-  void maybe_save_epoch(int64_t step) {
-    if (every_ == 0) save(step);
-  }
-  /// Unless that was done.
-  void save(int64_t step) {
-    if (manager_ && step > 0 && step != saved_) manager_->save(step, parts_);
-    saved_ = step;
-  }
-
- private:
-  int64_t every_;
-  gradus::io::CheckpointParts parts_;
-  std::optional<gradus::io::CheckpointManager> manager_;
-  int64_t saved_ = 0;
-};
-
 Report train(Translator& t, const Arrays& data, const Flags& f) {
   const Settings& s = f.settings;
   const std::vector<Tensor> parameters = t.model.parameters();
@@ -219,10 +125,12 @@ Report train(Translator& t, const Arrays& data, const Flags& f) {
   const int64_t bos = t.corpus.target["<bos>"];
   t.model.train();
   Report report;
-  Checkpoints checkpoints(f, {{"model", t.model}, {"optimizer", adam}, {"loader", loader}, {"report", report}});
+  recipe::Common common;
+  common.checkpoint = f.checkpoint, common.checkpoint_every = f.checkpoint_every, common.resume = f.resume;
+  recipe::Checkpoints checkpoints(program, common, {{"model", t.model}, {"optimizer", adam}, {"loader", loader}, {"report", report}});
   gradus::train::Progress progress(std::max(s.epochs, report.epochs), {.step_name = "epoch", .unit = "tokens", .done = report.epochs});
   int64_t shown = 0;  // tokens
-  while (loader.epoch() < s.epochs && !caught) {
+  while (loader.epoch() < s.epochs && !interrupted()) {
     for (const auto& batch : loader) {
       const Tensor &source = batch[0], &target = batch[1], &lengths = batch[2];
       const seq2seq::BatchLoss loss = seq2seq::masked_loss(t.model(source, seq2seq::shift_right(target, bos)), target, lengths);
@@ -235,20 +143,20 @@ Report train(Translator& t, const Arrays& data, const Flags& f) {
       report.epoch.tokens += loss.tokens;
       report.tokens += loss.tokens;
       ++report.steps;
-      checkpoints.maybe_save(report.steps);
-      if (caught) break;
+      checkpoints.after_step(report.steps);
+      if (interrupted()) break;
     }
     report.settle();
-    if (caught) break;
+    if (interrupted()) break;
     ++report.epochs;
     report.epoch = {};
     progress.update(report.epochs, report.tokens - std::exchange(shown, report.tokens), {{"loss", report.loss}});
-    checkpoints.maybe_save_epoch(report.steps);
+    checkpoints.after_epoch(report.steps);
   }
   checkpoints.save(report.steps);
   report.seconds = progress.seconds();
   progress.finish();
-  if (caught) std::fprintf(stderr, "interrupted by signal %d\n", static_cast<int>(caught));
+  if (interrupted()) std::fprintf(stderr, "interrupted by signal %d\n", interrupted());
   t.model.eval();
   return report;
 }
@@ -299,8 +207,8 @@ void save(const Translator& t, const Report& report, const std::string& path) {
 int train_and_report(const Flags& f) {
   const Settings& s = f.settings;
   for (const std::string& sentence : f.translate) seq2seq::words(sentence);  // refuses what is not UTF-8
-  if (!f.save.empty()) check_writable("--save", f.save);
-  if (!f.profile.empty()) check_writable("--profile", f.profile);
+  if (!f.save.empty()) recipe::check_writable(program, "--save", f.save);
+  if (!f.profile.empty()) recipe::check_writable(program, "--profile", f.profile, false);
   std::vector<text::Pair> pairs = text::read_pairs(s.data, s.num_examples), held_out;
   if (pairs.empty()) throw gradus::ValueError("translate: " + s.data + " holds no pairs; put one on a line: source, a tab, target");
   hold_out(pairs, held_out, s.held_out);
@@ -329,7 +237,7 @@ int train_and_report(const Flags& f) {
   if (!f.profile.empty()) profiler.emplace();
   Report report;
   {
-    const SignalsAsk guard;
+    const recipe::Interruptible guard;
     report = train(t, data, f);
     if (profiler) profiler->stop();
     if (!f.save.empty()) save(t, report, f.save);
@@ -338,7 +246,7 @@ int train_and_report(const Flags& f) {
     profiler->write_chrome_trace(f.profile);
     std::fprintf(stderr, "%strace in %s\n", profiler->table().c_str(), f.profile.c_str());
   }
-  if (report.steps == 0) return 128 + caught;
+  if (report.steps == 0) return 128 + interrupted();
   const Quality seen = evaluate(t, data), fresh = evaluate(t, unseen);
   const double speed = report.seconds > 0 ? static_cast<double>(report.tokens) / report.seconds : 0;
   std::printf("loss %.4f (%.3f nats a token), %.0f tokens/s, %.1f s of training\n", report.loss, report.nats_per_token, speed,
@@ -372,8 +280,8 @@ int train_and_report(const Flags& f) {
     if (unseen.size() > 0) line["bleu_held_out"] = fresh.bleu;
     std::printf("%s\n", line.dump().c_str());
   }
-  flush_output();
-  return caught ? 128 + caught : 0;
+  recipe::flush_output(program);
+  return interrupted() ? 128 + interrupted() : 0;
 }
 
 int translate_only(const Flags& f) {
@@ -384,7 +292,7 @@ int translate_only(const Flags& f) {
   }();
   const auto say = [&](const std::string& sentence) {
     std::printf("%s\n", t.translate({seq2seq::words(sentence)})[0].c_str());
-    flush_output();
+    recipe::flush_output(program);
   };
   for (const std::string& sentence : f.translate) say(sentence);
   if (!f.translate.empty()) return 0;
@@ -395,28 +303,14 @@ int translate_only(const Flags& f) {
 
 int run(int argc, char** argv) {
   const std::optional<Flags> flags = parse(argc, argv);
-  if (!flags) return flush_output(), 0;
+  if (!flags) return recipe::flush_output(program), 0;
   if (flags->threads > 0) gradus::set_num_threads(flags->threads);
   return flags->train ? train_and_report(*flags) : translate_only(*flags);
-}
-
-/// One line, whatever the text is like.
-int fail(std::string text) {
-  for (size_t at = 0; (at = text.find_first_of("\n\r", at)) != text.npos;) text.replace(at, 1, ";");
-  std::fprintf(stderr, "%s\n", text.c_str());
-  return EXIT_FAILURE;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const std::bad_alloc&) {
-    return fail("translate: the memory is used up; choose a smaller --hidden, --embed, --layers, --batch or --steps");
-  } catch (const gradus::Error& error) {
-    return fail(error.what());
-  } catch (const std::exception& error) {
-    return fail(std::string("translate: ") + error.what());
-  }
+  return recipe::main_of(program,
+                         [&] { return recipe::asks_for_translation(argc, argv) ? recipe::run_translation(argc, argv) : run(argc, argv); });
 }

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gradus/io/checkpoint.h"
+
+namespace CLI {
+class App;
+}
+
+/// What the recipes share around a training: the command line, and how a program ends.
+namespace recipe {
+
+/// What every recipe takes; its settings derive from it.
+struct Common {
+  std::string preset, save, load, checkpoint;
+  int64_t checkpoint_every = 0;  // steps; 0: after each epoch
+  bool resume = false, json = false;
+  int64_t threads = 0;  // 0: all processors
+  uint64_t seed = 0;
+};
+
+/// A recipe's name, and a sentence on what it does.
+struct Program {
+  const char* name;
+  const char* about;
+};
+
+/// The options of a command line. --help shows them with their limits and defaults. CLI11 reads them.
+class Options {
+ public:
+  explicit Options(CLI::App& app) : app_(app) {}
+  void whole(const std::string& name, int64_t& value, const std::string& help, int64_t least, int64_t most = int64_t{1} << 40);
+  void real(const std::string& name, double& value, const std::string& help, double least, double most);
+  void one_of(const std::string& name, std::string& value, const std::string& help, const std::vector<std::string>& choices);
+  void flag(const std::string& name, bool& value, const std::string& help);
+  void text(const std::string& name, std::string& value, const std::string& help);
+  /// May be given more than once.
+  void texts(const std::string& name, std::vector<std::string>& values, const std::string& help);
+  /// Of a file that is there.
+  void file(const std::string& name, std::string& path, const std::string& help);
+
+ private:
+  CLI::App& app_;
+};
+
+/// Settings under a name, which options that are given go over.
+template <class Settings>
+struct Preset {
+  const char* name;
+  const char* help;
+  void (*apply)(Settings&);
+};
+
+namespace detail {
+
+using PresetHelp = std::vector<std::pair<std::string, std::string>>;
+
+/// False when help was asked for, and printed.
+bool read(const Program& program, int argc, char** argv, Common& common, const PresetHelp& presets,
+          const std::function<void(Options&)>& add_options);
+
+}  // namespace detail
+
+/// The settings of a command line; nothing when --help was asked for, which is then on standard output. Throws ValueError on a flag that is
+/// wrong. `add_options` adds the recipe's own to those of Common.
+template <class Settings>
+std::optional<Settings> parse(const Program& program, int argc, char** argv, void (*add_options)(Options&, Settings&),
+                              const std::vector<Preset<Settings>>& presets) {
+  detail::PresetHelp help;
+  for (const Preset<Settings>& preset : presets) help.emplace_back(preset.name, preset.help);
+  const auto read_into = [&](Settings& settings) {
+    return detail::read(program, argc, argv, settings, help, [&](Options& options) { add_options(options, settings); });
+  };
+  Settings given;
+  if (!read_into(given)) return {};
+  Settings settings;
+  for (const Preset<Settings>& preset : presets)
+    if (given.preset == preset.name) preset.apply(settings);
+  read_into(settings);
+  return settings;
+}
+
+/// The exit status of a recipe's `run`. An error becomes one line on standard error, which begins with the program's name.
+int main_of(const Program& program, const std::function<int()>& run);
+
+/// Throws IoError, naming the flag, unless its file can be written, before hours of training are spent. What is there stays as it is.
+/// `whole`: a new file will be put in its place, so that it has to be a regular one in a folder that can be written.
+void check_writable(const Program& program, const char* flag, const std::string& path, bool whole = true);
+
+/// Prints figures as a line of JSON; what is NaN, as null.
+void print_json(const gradus::io::StateValues& figures);
+
+/// Throws IoError when standard output did not take all that was printed.
+void flush_output(const Program& program);
+
+}  // namespace recipe

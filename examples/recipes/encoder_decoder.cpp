@@ -1,0 +1,185 @@
+#include "encoder_decoder.h"
+
+#include <cmath>
+
+#include "gradus/creation.h"
+#include "gradus/error.h"
+#include "gradus/ops/shape.h"
+
+namespace recipe {
+namespace {
+
+using gradus::generate::BeamOptions;
+using gradus::generate::Hypothesis;
+
+/// (B, T), true where a source has ended.
+Tensor padding(const Tensor& lengths, int64_t steps) { return gradus::arange(steps).unsqueeze(0).ge(lengths.unsqueeze(1)); }
+
+nn::GRUOptions gru(const ModelOptions& o, bool bidirectional = false) {
+  return {.num_layers = o.layers, .dropout = o.layers > 1 ? o.dropout : 0, .bidirectional = bidirectional};
+}
+
+void init_xavier(const nn::Module& model) {
+  for (const auto& [name, parameter] : model.named_parameters())
+    if (parameter.dim() > 1 && name.find("embedding") == std::string::npos) nn::init::xavier_uniform_(parameter);
+}
+
+}  // namespace
+
+PlainModel::PlainModel(const ModelOptions& o)
+    : source_embedding(register_module("source_embedding", nn::Embedding(o.source_vocab, o.embed))),
+      target_embedding(register_module("target_embedding", nn::Embedding(o.target_vocab, o.embed))),
+      encoder(register_module("encoder", nn::GRU(o.embed, o.hidden, gru(o)))),
+      decoder(register_module("decoder", nn::GRU(o.embed + o.hidden, o.hidden, gru(o)))),
+      dropout(register_module("dropout", nn::Dropout(o.dropout))),
+      out(register_module("out", nn::Linear(o.hidden, o.target_vocab))) {
+  init_xavier(*this);
+}
+
+PlainModel::State PlainModel::begin(const Tensor& source, const Tensor& lengths) const {
+  const Tensor embedded = dropout(source_embedding(source)).permute({1, 0, 2});  // (T, B, E)
+  const Tensor h = encoder(embedded, {}, lengths).h_n;
+  return {h, h[-1]};
+}
+
+nn::RNNOutput PlainModel::decode(const Tensor& input, const State& state) const {
+  const Tensor embedded = dropout(target_embedding(input));  // (S, B, E)
+  const Tensor repeated = state.context.unsqueeze(0).expand({input.size(0), input.size(1), state.context.size(1)});
+  return decoder(gradus::cat({embedded, repeated}, 2), state.h);
+}
+
+Tensor PlainModel::operator()(const Tensor& source, const Tensor& lengths, const Tensor& input) const {
+  return out(dropout(decode(input.t(), begin(source, lengths)).output)).permute({1, 0, 2});
+}
+
+std::pair<Tensor, PlainModel::State> PlainModel::step(const Tensor& tokens, State state) const {
+  const auto [output, h] = decode(tokens.unsqueeze(0), state);
+  state.h = h;
+  return {out(output.squeeze(0)), state};
+}
+
+AttentionModel::AttentionModel(const ModelOptions& o)
+    : source_embedding(register_module("source_embedding", nn::Embedding(o.source_vocab, o.embed))),
+      target_embedding(register_module("target_embedding", nn::Embedding(o.target_vocab, o.embed))),
+      encoder(register_module("encoder", nn::GRU(o.embed, o.hidden / 2, gru(o, true)))),
+      decoder(register_module("decoder", nn::GRU(o.embed, o.hidden, gru(o)))),
+      bridge(register_module("bridge", nn::Linear(o.hidden, o.hidden))),
+      keys(register_module("keys", nn::Linear(o.hidden, o.hidden, false))),
+      combine(register_module("combine", nn::Linear(2 * o.hidden, o.hidden))),
+      attention(register_module("attention", nn::DotProductAttention())),
+      dropout(register_module("dropout", nn::Dropout(o.dropout))),
+      out(register_module("out", nn::Linear(o.hidden, o.target_vocab))) {
+  if (o.hidden % 2 != 0)
+    throw gradus::ValueError("AttentionModel: hidden is " + std::to_string(o.hidden) +
+                             "; its two directions halve it, so give an even number");
+  init_xavier(*this);
+}
+
+AttentionModel::State AttentionModel::State::reorder(const Tensor& rows) const {
+  return {h.index_select(1, rows), keys.index_select(0, rows), values.index_select(0, rows), lengths.index_select(0, rows)};
+}
+
+AttentionModel::State AttentionModel::begin(const Tensor& source, const Tensor& lengths) const {
+  const int64_t B = source.size(0);
+  const Tensor embedded = dropout(source_embedding(source)).permute({1, 0, 2});  // (T, B, E)
+  const auto [output, h_n] = encoder(embedded, {}, lengths);                     // (T, B, H), (2 L, B, H / 2)
+  const Tensor last = h_n.reshape({-1, 2, B, h_n.size(2)}).permute({0, 2, 1, 3}).reshape({-1, B, output.size(2)});  // (L, B, H)
+  const Tensor values = output.permute({1, 0, 2});                                                                  // (B, T, H)
+  return {bridge(last).tanh(), keys(values), values, lengths};
+}
+
+std::pair<Tensor, Tensor> AttentionModel::decode(const Tensor& input, const State& state) const {
+  const auto [output, h] = decoder(dropout(target_embedding(input)), state.h);  // (S, B, H)
+  const Tensor queries = output.permute({1, 0, 2});                             // (B, S, H)
+  const Tensor context = attention(queries, state.keys, state.values, state.lengths).output;
+  return {out(dropout(combine(gradus::cat({context, queries}, 2)).tanh())), h};
+}
+
+Tensor AttentionModel::operator()(const Tensor& source, const Tensor& lengths, const Tensor& input) const {
+  return decode(input.t(), begin(source, lengths)).first;
+}
+
+std::pair<Tensor, AttentionModel::State> AttentionModel::step(const Tensor& tokens, State state) const {
+  const auto [scores, h] = decode(tokens.unsqueeze(0), state);
+  state.h = h;
+  return {scores.squeeze(1), state};
+}
+
+TransformerModel::TransformerModel(const ModelOptions& o)
+    : source_embedding(register_module("source_embedding", nn::Embedding(o.source_vocab, o.hidden))),
+      target_embedding(register_module("target_embedding", nn::Embedding(o.target_vocab, o.hidden))),
+      position(register_module("position", nn::PositionalEncoding(o.hidden, {.dropout = o.dropout, .max_len = o.longest}))),
+      transformer(register_module("transformer", nn::Transformer({.d_model = o.hidden,
+                                                                  .nhead = o.heads,
+                                                                  .num_encoder_layers = o.layers,
+                                                                  .num_decoder_layers = o.layers,
+                                                                  .dim_feedforward = 4 * o.hidden,
+                                                                  .dropout = o.dropout,
+                                                                  .norm_first = true}))),
+      out(register_module("out", nn::Linear(o.hidden, o.target_vocab))) {
+  // So that what embed() multiplies is as large as the waves of the positions.
+  for (const nn::Embedding* embedding : {&source_embedding, &target_embedding})
+    nn::init::normal_(embedding->weight, 0, 1 / std::sqrt(static_cast<double>(o.hidden)));
+}
+
+Tensor TransformerModel::embed(const nn::Embedding& embedding, const Tensor& tokens, int64_t start) const {
+  const Tensor x = embedding(tokens);
+  return position(x * std::sqrt(static_cast<double>(x.size(2))), start);
+}
+
+Tensor TransformerModel::operator()(const Tensor& source, const Tensor& lengths, const Tensor& input) const {
+  const Tensor ended = padding(lengths, source.size(1));
+  const Tensor y = transformer(embed(source_embedding, source.t()), embed(target_embedding, input.t()),
+                               {.tgt_mask = nn::Transformer::generate_square_subsequent_mask(input.size(1)),
+                                .src_key_padding_mask = ended,
+                                .memory_key_padding_mask = ended});
+  return out(y).permute({1, 0, 2});
+}
+
+TransformerModel::State TransformerModel::begin(const Tensor& source, const Tensor& lengths) const {
+  const Tensor ended = padding(lengths, source.size(1));
+  return transformer.decoder.begin(transformer.encoder(embed(source_embedding, source.t()), {}, ended), ended);
+}
+
+std::pair<Tensor, TransformerModel::State> TransformerModel::step(const Tensor& tokens, State state) const {
+  const Tensor y = transformer.decoder.step(embed(target_embedding, tokens.unsqueeze(0), state.steps()), state);
+  return {out(y.squeeze(0)), state};
+}
+
+namespace {
+
+std::variant<PlainModel, AttentionModel, TransformerModel> make(const ModelOptions& o) {
+  if (o.kind == "gru") return PlainModel(o);
+  if (o.kind == "attention") return AttentionModel(o);
+  if (o.kind == "transformer") return TransformerModel(o);
+  throw gradus::ValueError("EncoderDecoder: \"" + o.kind + "\" is none of gru, attention and transformer");
+}
+
+}  // namespace
+
+EncoderDecoder::EncoderDecoder(const ModelOptions& options) : options_(options), model_(make(options)) {}
+
+nn::Module& EncoderDecoder::module() {
+  return std::visit([](auto& model) -> nn::Module& { return model; }, model_);
+}
+
+const nn::Module& EncoderDecoder::module() const {
+  return std::visit([](const auto& model) -> const nn::Module& { return model; }, model_);
+}
+
+Tensor EncoderDecoder::operator()(const Tensor& source, const Tensor& lengths, const Tensor& input) const {
+  return std::visit([&](const auto& model) { return model(source, lengths, input); }, model_);
+}
+
+std::vector<std::vector<Hypothesis>> EncoderDecoder::beam_search(const Tensor& source, const Tensor& lengths, int64_t bos,
+                                                                 const BeamOptions& options) const {
+  const gradus::NoGradGuard no_grad;
+  return std::visit(
+      [&](const auto& model) {
+        const auto step = [&](const Tensor& tokens, auto state) { return model.step(tokens, std::move(state)); };
+        return gradus::generate::beam_search(step, gradus::full({source.size(0)}, bos), model.begin(source, lengths), options);
+      },
+      model_);
+}
+
+}  // namespace recipe

@@ -1,0 +1,91 @@
+#include "training.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <numbers>
+#include <utility>
+
+#include "gradus/error.h"
+
+namespace recipe {
+namespace {
+
+volatile std::sig_atomic_t caught = 0;
+
+}  // namespace
+
+Interruptible::Interruptible() {
+  for (size_t i = 0; i < std::size(signals_); ++i) {
+    struct sigaction ask {};
+    ask.sa_handler = [](int signal) { caught = signal; };
+    ask.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+    sigaction(signals_[i], &ask, &before_[i]);
+    if (signals_[i] == SIGHUP && before_[i].sa_handler == SIG_IGN) sigaction(SIGHUP, &before_[i], nullptr);  // under nohup
+  }
+}
+
+Interruptible::~Interruptible() {
+  for (size_t i = 0; i < std::size(signals_); ++i) sigaction(signals_[i], &before_[i], nullptr);
+}
+
+int Interruptible::signal() noexcept { return static_cast<int>(caught); }
+
+double warmup_cosine(int64_t step, int64_t warmup, int64_t steps, double last) {
+  if (step < warmup) return static_cast<double>(step + 1) / static_cast<double>(warmup);
+  const double share = static_cast<double>(step - warmup) / static_cast<double>(std::max<int64_t>(steps - warmup, 1));
+  return last + (1 - last) * 0.5 * (1 + std::cos(std::numbers::pi * std::min(share, 1.0)));
+}
+
+void Counts::end_epoch() {
+  before_ = loss.compute();
+  loss.reset();
+  ++epochs;
+}
+
+gradus::io::StateValues Counts::state_dict() const {
+  return {{"steps", steps}, {"epochs", epochs}, {"loss.sum", loss.sum()}, {"loss.weight", loss.weight()}, {"before", before_}};
+}
+
+void Counts::load_state_dict(const gradus::io::StateValues& state) {
+  Counts read;
+  read.steps = state.get<int64_t>("steps"), read.epochs = state.get<int64_t>("epochs"), read.before_ = state.get<double>("before");
+  read.loss.load_state_dict({{"sum", state.get<double>("loss.sum")}, {"weight", state.get<double>("loss.weight")}});
+  *this = read;
+}
+
+Checkpoints::Checkpoints(const Program& program, const Common& common, gradus::io::CheckpointParts parts)
+    : every_(common.checkpoint_every), parts_(std::move(parts)) {
+  if (common.checkpoint.empty()) return;
+  const std::string name = std::string(program.name) + ": ";
+  manager_.emplace(common.checkpoint);
+  if (::access(common.checkpoint.c_str(), W_OK | X_OK) != 0)
+    throw gradus::IoError(name + "--checkpoint " + common.checkpoint + " cannot be written: " + std::strerror(errno));
+  if (!common.resume && manager_->latest())
+    throw gradus::ValueError(name + common.checkpoint +
+                             " has the checkpoints of another training; go on with it by --resume, or give another folder");
+  if (!common.resume) return;
+  const auto found = manager_->resume(parts_);
+  if (found) std::fprintf(stderr, "going on from %s\n", found->path.c_str());
+  else std::fprintf(stderr, "no checkpoint in %s yet; beginning\n", common.checkpoint.c_str());
+  saved_ = found ? found->step : 0;
+}
+
+void Checkpoints::after_step(int64_t step) {
+  if (every_ > 0 && step % every_ == 0) save(step);
+}
+
+void Checkpoints::after_epoch(int64_t step) {
+  if (every_ == 0) save(step);
+}
+
+void Checkpoints::save(int64_t step) {
+  if (manager_ && step > 0 && step != saved_) manager_->save(step, parts_);
+  saved_ = step;
+}
+
+}  // namespace recipe

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string>
+
+#include "command.h"
+#include "gradus/io/checkpoint.h"
+#include "gradus/train/metrics.h"
+
+/// What the recipes share inside a training: signals and checkpoints.
+namespace recipe {
+
+/// While one lives, SIGINT, SIGTERM and SIGHUP only ask the training to end; a second one of the kind ends the program.
+class Interruptible {
+ public:
+  Interruptible();
+  ~Interruptible();
+  Interruptible(const Interruptible&) = delete;
+  Interruptible& operator=(const Interruptible&) = delete;
+  /// The signal that came, or 0.
+  static int signal() noexcept;
+
+ private:
+  static constexpr int signals_[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction before_[std::size(signals_)] = {};
+};
+
+/// The learning rate's factor at a step: from 0 to 1 in the warm-up, then down half a cosine wave to `last` at the end.
+double warmup_cosine(int64_t step, int64_t warmup, int64_t steps, double last = 0);
+
+/// Where a training is, as a part of its checkpoints.
+struct Counts {
+  int64_t steps = 0, epochs = 0;  // that were done
+  gradus::train::Mean loss;       // of the epoch so far
+
+  void end_epoch();
+  /// Of the epoch so far; at its beginning, of the one before.
+  double last_loss() const { return loss.weight() > 0 ? loss.compute() : before_; }
+  gradus::io::StateValues state_dict() const;
+  void load_state_dict(const gradus::io::StateValues& state);
+
+ private:
+  double before_ = 0;
+};
+
+/// The checkpoints of a training; none when --checkpoint was not given.
+class Checkpoints {
+ public:
+  /// With --resume the newest is loaded into the parts. Throws IoError when the folder cannot be written or its checkpoints are damaged,
+  /// ValueError when it has those of another training.
+  Checkpoints(const Program& program, const Common& common, gradus::io::CheckpointParts parts);
+  /// After each step: saves where --checkpoint-every says so.
+  void after_step(int64_t step);
+  /// After each epoch: saves unless --checkpoint-every was given.
+  void after_epoch(int64_t step);
+  /// Unless this step was saved.
+  void save(int64_t step);
+
+ private:
+  int64_t every_;
+  gradus::io::CheckpointParts parts_;
+  std::optional<gradus::io::CheckpointManager> manager_;
+  int64_t saved_ = 0;
+};
+
+}  // namespace recipe
