@@ -430,8 +430,8 @@ int train_and_report(const Settings& s) {
   if (!s.save.empty()) model.save(s.save);
   // A word stands for as many characters as it has, and the space or line end after it.
   const double nats = report.loss * static_cast<double>(rest.size());
-  const double bits = gradus::train::bits_per_character(nats, static_cast<double>(text::tokenize_characters(joined(rest, s.unit)).size()));
-  const double perplexity = gradus::train::perplexity(nats, static_cast<double>(rest.size()));
+  const double bits = text::bits_per_character(nats, static_cast<double>(text::tokenize_characters(joined(rest, s.unit)).size()));
+  const double perplexity = text::perplexity(nats, static_cast<double>(rest.size()));
   std::printf("held out: %.4f nats a token, perplexity %.2f, %.3f bits a character\n", report.loss, perplexity, bits);
   std::printf("%.0f tokens/s, %.1f s of training\n", report.tokens_per_s, report.seconds);
   if (s.length > 0) std::printf("---\n%s\n", write(model, s).c_str());

@@ -77,7 +77,7 @@ int main() {
       {{"T", "AH", "M", "AA", "T", "OW"}, {"T", "AH", "M", "EY", "T", "OW"}}, {{"K", "AE", "T"}}};
   const text::ErrorRate rate = text::error_rate(predicted, pronunciations);
   std::cout << "WER " << 100 * rate.sequence_rate() << " %, PER " << 100 * rate.rate() << " %\n";
-  std::cout << "perplexity " << text::perplexity(std::log(40.0)) << '\n';
+  std::cout << "perplexity " << text::perplexity(3 * std::log(40.0), 3) << '\n';
   // [end:errors]
   return 0;
 }

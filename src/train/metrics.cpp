@@ -3,7 +3,6 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
-#include <numbers>
 #include <vector>
 
 #include "core/check.h"
@@ -120,16 +119,6 @@ void Accuracy::load_state_dict(const io::StateValues& state) {
   check<ValueError>(correct <= total, "Accuracy: load_state_dict: correct is {} of a total of {}", correct, total);
   correct_ = correct;
   total_ = total;
-}
-
-double perplexity(double nats, double tokens) {
-  check<ValueError>(!(tokens < 0), "perplexity: {} tokens; there must be at least 0", tokens);
-  return tokens > 0 ? std::exp(nats / tokens) : kNothing;
-}
-
-double bits_per_character(double nats, double characters) {
-  check<ValueError>(!(characters < 0), "bits_per_character: {} characters; there must be at least 0", characters);
-  return characters > 0 ? nats / (std::numbers::ln2 * characters) : kNothing;
 }
 
 }  // namespace gradus::train

@@ -88,16 +88,6 @@ TEST_CASE("accuracy refuses what does not fit, and has counted nothing then") {
   CHECK_THROWS_AS(top.update_predicted(tensor({1}), tensor({1})), ValueError);
 }
 
-TEST_CASE("perplexity and bits per character come from summed nats") {
-  CHECK(train::perplexity(3 * std::log(7.0), 3) == doctest::Approx(7).epsilon(1e-14));
-  CHECK(train::perplexity(1e6, 1) == std::numeric_limits<double>::infinity());
-  CHECK(std::isnan(train::perplexity(0, 0)));
-  CHECK_THROWS_AS(train::perplexity(1, -1), ValueError);
-  CHECK(train::bits_per_character(10 * std::log(8.0), 10) == doctest::Approx(3).epsilon(1e-14));
-  CHECK(std::isnan(train::bits_per_character(0, 0)));
-  CHECK_THROWS_AS(train::bits_per_character(1, -1), ValueError);
-}
-
 TEST_CASE("grad_norm measures as clip_grad_norm_ does, and changes nothing") {
   const Tensor a = zeros({2}).requires_grad_(), b = zeros({1}, {.dtype = float64}).requires_grad_(), none = zeros({3}).requires_grad_();
   a.set_grad(tensor({3., 0.}).to(float32));

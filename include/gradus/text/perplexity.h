@@ -4,12 +4,14 @@
 
 namespace gradus::text {
 
-/// e to the mean negative log-likelihood of a token in nats, which is what `cross_entropy` gives: how many equally likely tokens the model
-/// hesitates between (Jelinek and others, "Perplexity: a measure of the difficulty of speech recognition tasks", 1977). The mean must be
-/// one over tokens, not over batches of different sizes.
-GRADUS_API double perplexity(double mean_nats) noexcept;
+/// e^(nats / tokens), where nats is the summed negative log-likelihood of that many tokens: among how many equally likely ones the model
+/// hesitates, on average (Jelinek and others, "Perplexity: a measure of the difficulty of speech recognition tasks", 1977). From a
+/// train::Mean of losses weighted by tokens: `perplexity(loss.sum(), loss.weight())`; of a mean, `perplexity(mean, 1)`. NaN for 0 tokens,
+/// infinity where it leaves the range of numbers. Throws ValueError on a negative number of tokens.
+GRADUS_API double perplexity(double nats, double tokens);
 
-/// The mean negative log-likelihood in bits: mean_nats / ln 2. For characters this is the bits per character (BPC) of language models.
-GRADUS_API double bits_per_token(double mean_nats) noexcept;
+/// nats / (ln 2 * characters): the bits that the model needs for a character of the text, whatever its tokens are. NaN for 0 characters.
+/// Throws ValueError on a negative number of characters.
+GRADUS_API double bits_per_character(double nats, double characters);
 
 }  // namespace gradus::text

@@ -75,12 +75,4 @@ class GRADUS_API Accuracy {
   int64_t correct_ = 0, total_ = 0;
 };
 
-/// e^(nats / tokens), where nats is the summed negative log-likelihood of that many tokens: among how many equally likely tokens the model
-/// chooses, on average. From a Mean of losses weighted by tokens: `perplexity(loss.sum(), loss.weight())`. NaN for 0 tokens, infinity where
-/// it leaves the range of numbers. Throws ValueError on a negative number of tokens.
-GRADUS_API double perplexity(double nats, double tokens);
-/// nats / (ln 2 * characters): the bits that the model needs for a character of the text, whatever its tokens are. NaN for 0 characters.
-/// Throws ValueError on a negative number of characters.
-GRADUS_API double bits_per_character(double nats, double characters);
-
 }  // namespace gradus::train
