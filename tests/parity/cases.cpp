@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 #include <set>
+#include <vector>
 
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
@@ -256,7 +257,7 @@ struct Difference {
   const char* reason;
 };
 
-const std::array<Difference, 8> differences{{
+const std::vector<Difference> differences{
     {{"logcumsumexp"}, every<number_for_nan>, "an element of -infinity has no share in a gradient"},
     {{"nn.functional.gelu", "nn.functional.silu", "nn.functional.mish", "nn.functional.softsign", "nn.functional.hardswish", "sinc", "GELU",
       "SiLU", "Mish", "Softsign", "Hardswish"},
@@ -277,7 +278,7 @@ const std::array<Difference, 8> differences{{
     {{"index_put", "scatter"}, every<zero_or_equal>, "a value that another one overwrote gets no gradient"},
     {{"nn.functional.smooth_l1_loss", "SmoothL1Loss"}, every<zero_or_equal>, "with beta 0 it is l1_loss, whose slope is 0 at 0"},
     {{"linspace"}, every<one_apart>, "of integers it is the whole part of each number; PyTorch's depends on the processor's vectors"},
-}};
+};
 
 }  // namespace
 
