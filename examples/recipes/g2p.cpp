@@ -60,7 +60,7 @@ const std::vector<recipe::Preset<Settings>> presets = {
        s.model = {.embed = 128, .hidden = 512, .layers = 2, .dropout = 0.3};
        s.training = {.epochs = 16, .max_tokens = 2048, .lr = 1e-3, .warmup = 1000};
      }},
-    {"quick", "a minute's try, for any of them",
+    {"quick", "a short try, for any of them",
      [](Settings& s) {
        s.model = {.embed = 64, .hidden = 96, .layers = 1, .dropout = 0.3};
        s.training = {.epochs = 8, .max_tokens = 512, .lr = 4e-3, .warmup = 100};

@@ -89,12 +89,12 @@ const std::vector<recipe::Preset<Settings>> presets = {
        s.model = {.kind = "transformer", .width = 128, .layers = 4, .heads = 4, .block = 64, .dropout = 0};
        s.batch = 12, s.steps = 2000, s.warmup = 100, s.lr = 1e-3, s.last_lr = 0.1, s.weight_decay = 0.1;
      }},
-    {"gru", "two GRU layers of 512, half an hour on two cores",
+    {"gru", "two GRU layers of 512, whose state is carried along the text",
      [](Settings& s) {
        s.model = {.kind = "gru", .width = 512, .layers = 2, .block = 64, .dropout = 0.4};
        s.batch = 32, s.steps = 6000, s.warmup = 200, s.lr = 2e-3, s.last_lr = 0.02, s.weight_decay = 0.01;
      }},
-    {"quick", "a minute's try",
+    {"quick", "a short try",
      [](Settings& s) {
        s.model = {.kind = "gru", .width = 96, .layers = 1, .block = 32, .dropout = 0};
        s.batch = 16, s.steps = 300, s.warmup = 50, s.lr = 5e-3, s.check_every = 100;
