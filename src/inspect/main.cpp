@@ -1,6 +1,5 @@
 #include <cstdio>
 #include <exception>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,17 +44,24 @@ int wrong_use(const std::string& what) {
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
-/// Bytes that are no UTF-8 are replaced: names in a zip archive need not be any.
-std::string dumped(const nlohmann::ordered_json& json) { return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n'; }
+/// A JSON array of objects, whose lines move to the right.
+std::string as_array(const std::vector<std::string>& objects) {
+  std::string text = "[";
+  for (const std::string& object : objects) {
+    text += text == "[" ? "\n  " : ",\n  ";
+    for (const char c : object) text += c == '\n' ? std::string("\n  ") : std::string(1, c);
+  }
+  return text + (objects.empty() ? "]\n" : "\n]\n");
+}
 
 int list(const Arguments& arguments) {
-  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  std::vector<std::string> objects;
   bool is_first = true;
   int status = 0;
   for (const std::string& path : arguments.files) {
     try {
       const Report report = gradus::inspect::read_report(path);
-      if (arguments.json) all.push_back(as_json(report));
+      if (arguments.json) objects.push_back(as_json(report));
       else print((is_first ? "" : "\n") + as_text(report));
       is_first = false;
     } catch (const std::exception& error) {
@@ -64,10 +70,10 @@ int list(const Arguments& arguments) {
       const std::string line = gradus::printable(error.what(), most);
       std::fflush(stdout);
       std::fprintf(stderr, "%s\n", line.c_str());
-      if (arguments.json) all.push_back({{"file", path}, {"error", line}});
+      if (arguments.json) objects.push_back(gradus::inspect::as_json(path, line));
     }
   }
-  if (arguments.json) print(dumped(all));
+  if (arguments.json) print(as_array(objects));
   if (std::fflush(stdout) == 0) return status;
   std::fprintf(stderr, "gradus-inspect: standard output cannot be written\n");
   return kBadFile;

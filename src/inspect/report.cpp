@@ -32,6 +32,9 @@ nlohmann::ordered_json json_number(const Number& number) {
   return value;
 }
 
+/// Bytes that are no UTF-8 are replaced: names in a zip archive need not be any.
+std::string dumped(const nlohmann::ordered_json& json) { return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace); }
+
 /// How many characters a terminal shows: all bytes of UTF-8 but those that continue one.
 size_t width(const std::string& text) {
   return static_cast<size_t>(
@@ -111,7 +114,7 @@ std::string as_text(const Report& report) {
   return text;
 }
 
-nlohmann::ordered_json as_json(const Report& report) {
+std::string as_json(const Report& report) {
   const io::Contents& contents = report.contents;
   nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
   for (size_t i = 0; i < report.statistics.size(); ++i) {
@@ -135,7 +138,9 @@ nlohmann::ordered_json as_json(const Report& report) {
   if (contents.checksum) json["checksum"] = contents.checksum;
   json["metadata"] = contents.file.metadata;
   json["tensors"] = std::move(tensors);
-  return json;
+  return dumped(json);
 }
+
+std::string as_json(const std::string& path, const std::string& error) { return dumped({{"file", path}, {"error", error}}); }
 
 }  // namespace gradus::inspect

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -22,7 +21,9 @@ Report read_report(const std::string& path);
 
 /// A line about the file, a table of its tensors, and its metadata.
 std::string as_text(const Report& report);
-/// The same as an object. JSON has neither infinities nor NaN: they are the texts "Infinity", "-Infinity" and "NaN".
-nlohmann::ordered_json as_json(const Report& report);
+/// The same as the text of a JSON object. JSON has neither infinities nor NaN: they are the texts "Infinity", "-Infinity" and "NaN".
+std::string as_json(const Report& report);
+/// The object of a file that cannot be read.
+std::string as_json(const std::string& path, const std::string& error);
 
 }  // namespace gradus::inspect
