@@ -22,6 +22,7 @@
 #include "gradus/parallel.h"
 #include "gradus/profiler.h"
 #include "ops/op_test.h"
+#include "parsed.h"
 
 using namespace gradus;
 using nlohmann::json;
@@ -38,10 +39,10 @@ std::map<std::string, Profiler::Entry> by_name(const Profiler& profiler) {
 json trace_of(const Profiler& profiler) {
   const std::filesystem::path path = std::filesystem::temp_directory_path() / ("gradus-trace-" + std::to_string(getpid()) + ".json");
   profiler.write_chrome_trace(path.string());
-  std::ifstream file(path);
-  json trace = json::parse(file);
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
   std::filesystem::remove(path);
-  return trace;
+  return testing::parsed(text.str());
 }
 
 /// A forward and backward pass of a small model.

@@ -3,20 +3,17 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "source_root.h"
+#include "core/root.h"
 
 /// Holds the source tree to the rules of docs/architecture.md.
 namespace {
 
-namespace fs = std::filesystem;
-
-const fs::path kRoot = GRADUS_SOURCE_ROOT;
+using namespace core_test;
 
 struct SourceFile {
   std::string path;  // from the root: "src/core/layout.cpp"
@@ -24,10 +21,9 @@ struct SourceFile {
 
   /// What the file includes, without brackets or quotes.
   std::vector<std::string> includes() const {
-    static const std::regex include(R"(^\s*#\s*include\s*[<"]([^>"]+)[>"])");
     std::vector<std::string> found;
     for (const std::string& line : lines)
-      if (std::smatch match; std::regex_search(line, match, include)) found.push_back(match[1]);
+      if (std::string header = included_by(line); !header.empty()) found.push_back(std::move(header));
     return found;
   }
 };

@@ -15,15 +15,13 @@
 #include <utility>
 #include <vector>
 
-#include "source_root.h"
+#include "core/root.h"
 
 /// What files include: the standard headers that they use, since what one standard library happens to include for another header's sake the
 /// next version of it does not; and few headers of operations, so that a change to one does not rebuild everything.
 namespace {
 
-namespace fs = std::filesystem;
-
-const fs::path kRoot = GRADUS_SOURCE_ROOT;
+using namespace core_test;
 
 /// Names of namespace std by the header that declares them: those that compilers have let pass without it.
 const std::map<std::string, std::string>& names_by_header() {
@@ -140,9 +138,7 @@ const File& file_at(const fs::path& path) {
   if (is_new) {
     std::ifstream in(path);
     for (std::string line; std::getline(in, line); found->second.text += line + "\n") {
-      const size_t hash = line.find("#"), word = line.find("include"), open = line.find_first_of("<\""), close = line.find_last_of(">\"");
-      if (hash == 0 && word != std::string::npos && open != std::string::npos && close > open)
-        found->second.includes.push_back(line.substr(open + 1, close - open - 1));
+      if (std::string header = included_by(line); !header.empty()) found->second.includes.push_back(std::move(header));
     }
   }
   return found->second;

@@ -10,6 +10,7 @@
 #include "gradus/parallel.h"
 #include "gradus/random.h"
 #include "nn/nn_test.h"
+#include "parsed.h"
 
 using namespace nn_test;
 
@@ -31,7 +32,7 @@ TEST_CASE("clip_grad_norm_ gives PyTorch's norm and gradients") {
   for (; file.metadata.contains("clip." + std::to_string(cases)); ++cases) {
     const std::string id = "clip." + std::to_string(cases);
     CAPTURE(id);
-    const auto options = nlohmann::json::parse(file.metadata.at(id));
+    const auto options = testing::parsed(file.metadata.at(id));
     const auto& type = options.at("norm_type");
     std::vector<Tensor> parameters;
     while (const Tensor* before = file.find(id + ".before." + std::to_string(parameters.size())))

@@ -12,6 +12,7 @@
 #include "gradus/ops/product.h"
 #include "gradus/random.h"
 #include "nn/nn_test.h"
+#include "parsed.h"
 
 using namespace nn_test;
 
@@ -58,7 +59,7 @@ std::vector<Case> cases(const std::string& kind) {
     const std::string id = kind + "." + std::to_string(k);
     const auto entry = file().metadata.find(id);
     if (entry == file().metadata.end()) return found;
-    found.push_back({id, nlohmann::json::parse(entry->second)});
+    found.push_back({id, testing::parsed(entry->second)});
   }
 }
 

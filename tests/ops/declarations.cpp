@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cctype>
-#include <regex>
+
+#include "pattern.h"
 
 namespace gradus::test {
 namespace {
+
+bool is_found(const std::string& text, const char* pattern) { return !testing::search(text, pattern).empty(); }
 
 /// Where what starts at `at` ends: a quoted text or character, or a number with its separators.
 size_t end_of_quoted(const std::string& text, size_t at) {
@@ -49,8 +52,8 @@ std::string bare(const std::string& text) {
 /// The name of the function that a declaration is of, empty where it is of something else: what stands before the first parenthesis that
 /// is not inside angle brackets.
 std::string function_name(const std::string& declaration) {
-  static const std::regex other(R"(^\s*(using|typedef|namespace|friend|static_assert|extern\s+template)\b)");
-  if (std::regex_search(declaration, other) || declaration.find("operator") != std::string::npos) return "";
+  const char* other = R"(^\s*(using|typedef|namespace|friend|static_assert|extern\s+template)\b)";
+  if (is_found(declaration, other) || declaration.find("operator") != std::string::npos) return "";
   int angles = 0;
   for (size_t at = 0; at < declaration.size(); ++at) {
     const char c = declaration[at];
@@ -69,8 +72,7 @@ std::string function_name(const std::string& declaration) {
 }
 
 bool opens_class(const std::string& declaration) {
-  static const std::regex kind(R"(^\s*(template\s*<[^{]*>\s*)?(struct|class|enum|union)\b)");
-  return std::regex_search(declaration, kind);
+  return is_found(declaration, R"(^\s*(template\s*<[^{]*>\s*)?(struct|class|enum|union)\b)");
 }
 
 /// The place behind the brace that closes the one at `at`.
@@ -86,7 +88,6 @@ size_t end_of_block(const std::string& text, size_t at) {
 }  // namespace
 
 std::vector<Function> functions_in(const std::string& text) {
-  static const std::regex name_space(R"(^\s*(inline\s+)?namespace\b)"), unnamed(R"(^\s*namespace\s*$)");
   const std::string code = bare(text);
   std::vector<Function> found;
   std::vector<bool> hidden;  // of the namespaces that are open
@@ -105,8 +106,8 @@ std::vector<Function> functions_in(const std::string& text) {
     else if (c == '}') {
       if (!hidden.empty()) hidden.pop_back();
       declaration.clear();
-    } else if (std::regex_search(declaration, name_space)) {
-      hidden.push_back(std::regex_search(declaration, unnamed));
+    } else if (is_found(declaration, R"(^\s*(inline\s+)?namespace\b)")) {
+      hidden.push_back(is_found(declaration, R"(^\s*namespace\s*$)"));
       declaration.clear();
     } else {
       if (opens_class(declaration)) declaration.clear();

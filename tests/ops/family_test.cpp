@@ -5,7 +5,6 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -14,6 +13,7 @@
 #include "ops/declarations.h"
 #include "parity/cases.h"
 #include "parity/table.h"
+#include "pattern.h"
 #include "source_root.h"
 
 /// An operation has one family, and its declaration, definition, row, cases and line in docs/pytorch.md all stand under the family's name.
@@ -121,14 +121,10 @@ Names with_rows_and_cases(const std::string& family) {
 Names documented_in(const std::string& family) {
   std::istringstream page(text_of(root / "docs/pytorch.md"));
   Names names;
-  static const std::regex code(R"(`([^`]*)`)"), word(R"(\w+)");
-  const std::sregex_iterator end;
   for (std::string line; std::getline(page, line);) {
     if (!line.starts_with("| " + family + " |")) continue;
-    for (std::sregex_iterator part(line.begin(), line.end(), code); part != end; ++part) {
-      const std::string inside = (*part)[1];
-      for (std::sregex_iterator at(inside.begin(), inside.end(), word); at != end; ++at) names.insert(at->str());
-    }
+    for (const std::string& code : testing::search_all(line, "`[^`]*`"))
+      for (std::string& word : testing::search_all(code, R"(\w+)")) names.insert(std::move(word));
   }
   return names;
 }

@@ -9,6 +9,7 @@
 #include "gradus/optim/adam.h"
 #include "gradus/optim/optimizer.h"
 #include "gradus/optim/sgd.h"
+#include "parsed.h"
 #include "source_root.h"
 
 using gradus::Tensor;
@@ -55,7 +56,7 @@ TEST_CASE("optimizers take PyTorch's steps, with every combination of options an
     if (!golden.metadata.contains(name)) break;
     const std::string text = golden.metadata.at(name);
     CAPTURE(text);
-    const json description = json::parse(text);
+    const json description = testing::parsed(text);
     std::vector<Tensor> params;
     while (const Tensor* start = golden.find(name + ".start." + std::to_string(params.size())))
       params.push_back(start->clone().requires_grad_());

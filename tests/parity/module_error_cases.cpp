@@ -1,7 +1,6 @@
 #include <cctype>
 #include <functional>
 #include <map>
-#include <regex>
 
 #include "gradus/creation.h"
 #include "gradus/error.h"
@@ -12,6 +11,7 @@
 #include "gradus/optim/sgd.h"
 #include "parity/modules.h"
 #include "parity/optimizers.h"
+#include "pattern.h"
 
 /// What modules, optimizers and schedulers must refuse. Cases are named in words, "GRU input feature size 4, wants 3": the table below
 /// turns the words into the call. Those that PyTorch accepts are here only where gradus refuses them on purpose.
@@ -245,17 +245,16 @@ json python_dict(std::string text) {
 
 /// "SGD {'lr': -1}" and "LinearLR start_factor 2": an optimizer or a scheduler and its options.
 bool attempt_options(const std::string& name) {
-  static const std::regex optimizer("(\\w+) (\\{.*\\})"), scheduler("(\\w+(?:LR|Plateau|Restarts|Scheduler)) (\\w+) (.+)");
-  std::smatch match;
-  if (std::regex_match(name, match, optimizer)) {
-    const json options = python_dict(match[2]);
+  if (const auto words = testing::match(name, "(\\w+) (\\{.*\\})"); !words.empty()) {
+    const json options = python_dict(words[2]);
     if (options.is_discarded()) throw NoSuchCall(name);
-    make_optimizer({{"optimizer", match[1].str()}, {"options", options}}, {zeros(2).requires_grad_()});
+    make_optimizer({{"optimizer", words[1]}, {"options", options}}, {zeros(2).requires_grad_()});
     return true;
   }
-  if (!std::regex_match(name, match, scheduler)) return false;
-  const json value = json::parse(match[3].str(), nullptr, false);
-  make_scheduler(match[1], {{match[2].str(), value.is_discarded() ? json(match[3].str()) : value}}, {0.1});
+  const auto words = testing::match(name, "(\\w+(?:LR|Plateau|Restarts|Scheduler)) (\\w+) (.+)");
+  if (words.empty()) return false;
+  const json value = json::parse(words[3], nullptr, false);
+  make_scheduler(words[1], {{words[2], value.is_discarded() ? json(words[3]) : value}}, {0.1});
   return true;
 }
 
@@ -263,12 +262,12 @@ bool attempt_options(const std::string& name) {
 bool attempt(const std::string& name) {
   for (const auto* patterns : {&recurrent_patterns(), &layer_patterns()})
     for (const Pattern& pattern : *patterns) {
-      std::smatch match;
-      if (!std::regex_match(name, match, std::regex(pattern.text))) continue;
+      const std::vector<std::string> groups = testing::match(name, pattern.text);
+      if (groups.empty()) continue;
       std::string module;
       std::vector<double> numbers;
-      for (size_t i = 1; i < match.size(); ++i) {
-        const std::string group = match[i];
+      for (size_t i = 1; i < groups.size(); ++i) {
+        const std::string& group = groups[i];
         if (!group.empty() && (std::isdigit(static_cast<unsigned char>(group[0])) || group[0] == '-')) numbers.push_back(std::stod(group));
         else module = group;
       }
