@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "autograd/leaf.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
@@ -9,14 +10,7 @@
 #include "gradus/tensor.h"
 
 using namespace gradus;
-
-namespace {
-
-using Values = std::vector<double>;
-
-Tensor leaf(const Values& values) { return from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true}); }
-
-}  // namespace
+using namespace autograd_test;
 
 TEST_CASE("x[i] = y writes the elements, broadcast and converted, through a view too") {
   const Tensor x = zeros({3, 2});

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "autograd/leaf.h"
 #include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
@@ -13,14 +14,11 @@ using gradus::NoGradGuard;
 using gradus::Tensor;
 using testing::error_of;
 namespace autograd = gradus::autograd;
+using namespace autograd_test;
 
 namespace {
 
-using Values = std::vector<double>;
-
-Tensor leaf(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true}); }
-Tensor leaf(double value) { return gradus::from_vector(Values{value}, {}, {.requires_grad = true}); }
-Values grad_of(const Tensor& x) { return x.grad().to_vector<double>(); }
+Tensor scalar(double value) { return gradus::from_vector(Values{value}, {}, {.requires_grad = true}); }
 
 }  // namespace
 
@@ -47,11 +45,11 @@ TEST_CASE("backward of what needs no gradient, and of an undefined tensor, says 
         std::string::npos);
   CHECK_THROWS_AS(Tensor().backward(), gradus::StateError);
   CHECK_THROWS_AS(autograd::backward({}), gradus::ValueError);
-  CHECK_THROWS_AS(autograd::backward({leaf(1)}, {Tensor(), Tensor()}), gradus::ValueError);
+  CHECK_THROWS_AS(autograd::backward({scalar(1)}, {Tensor(), Tensor()}), gradus::ValueError);
 }
 
 TEST_CASE("gradients accumulate until they are taken away") {
-  const Tensor x = leaf(3);
+  const Tensor x = scalar(3);
   (x * 2).backward();
   (x * 5).backward();
   CHECK(grad_of(x) == Values{7});
@@ -72,7 +70,7 @@ TEST_CASE("accumulating does not change the tensor that was given as gradient, n
 }
 
 TEST_CASE("a leaf may itself be the output") {
-  const Tensor x = leaf(3);
+  const Tensor x = scalar(3);
   x.backward();
   CHECK(grad_of(x) == Values{1});
 }
@@ -106,7 +104,7 @@ TEST_CASE("grad sums over several outputs, each with its weight") {
 }
 
 TEST_CASE("grad with respect to an output itself is the weight, also when the output stands above another input") {
-  const Tensor x = leaf(2);
+  const Tensor x = scalar(2);
   const Tensor y = x * x;
   const auto d = autograd::grad({y}, {y, x});
   CHECK(d[0].item() == 1);
@@ -114,7 +112,7 @@ TEST_CASE("grad with respect to an output itself is the weight, also when the ou
 }
 
 TEST_CASE("grad names an input that the outputs do not depend on, unless allow_unused") {
-  const Tensor x = leaf(2), unused = leaf({1, 2});
+  const Tensor x = scalar(2), unused = leaf({1, 2});
   const std::string text = error_of<gradus::Error>([&] { autograd::grad({x * x}, {x, unused}); });
   CHECK(text.find("do not depend on input 1 of shape [2]; set allow_unused") != std::string::npos);
   const auto d = autograd::grad({x * x}, {x, unused}, {}, {.allow_unused = true});
@@ -125,7 +123,7 @@ TEST_CASE("grad names an input that the outputs do not depend on, unless allow_u
 }
 
 TEST_CASE("grad does not walk what leads to none of its inputs") {
-  const Tensor x = leaf(2), other = leaf(3);
+  const Tensor x = scalar(2), other = scalar(3);
   const Tensor side = other * 2;
   int calls = 0;
   side.register_hook([&](const Tensor&) { return ++calls, Tensor(); });
@@ -134,7 +132,7 @@ TEST_CASE("grad does not walk what leads to none of its inputs") {
 }
 
 TEST_CASE("a second backward through freed history is an error that names the operation and the remedy") {
-  const Tensor x = leaf(2);
+  const Tensor x = scalar(2);
   const Tensor y = (x * x).exp();
   y.backward();
   const std::string text = error_of<gradus::Error>([&] { y.backward(); });
@@ -144,7 +142,7 @@ TEST_CASE("a second backward through freed history is an error that names the op
 }
 
 TEST_CASE("retain_graph lets backward run again") {
-  const Tensor x = leaf(3);
+  const Tensor x = scalar(3);
   const Tensor y = x * x;
   y.backward({}, true);
   y.backward();
@@ -153,7 +151,7 @@ TEST_CASE("retain_graph lets backward run again") {
 }
 
 TEST_CASE("create_graph gives derivatives of derivatives") {
-  const Tensor x = leaf(2);
+  const Tensor x = scalar(2);
   const Tensor y = x * x * x * x;
   const Tensor d1 = autograd::grad({y}, {x}, {}, {.create_graph = true})[0];
   const Tensor d2 = autograd::grad({d1}, {x}, {}, {.create_graph = true})[0];
@@ -165,7 +163,7 @@ TEST_CASE("create_graph gives derivatives of derivatives") {
 }
 
 TEST_CASE("backward with create_graph leaves a gradient that can be differentiated") {
-  const Tensor x = leaf(3);
+  const Tensor x = scalar(3);
   (x * x * x).backward({}, false, true);
   const Tensor g = x.grad();
   CHECK(g.requires_grad());
@@ -174,7 +172,7 @@ TEST_CASE("backward with create_graph leaves a gradient that can be differentiat
 }
 
 TEST_CASE("detach cuts the graph and shares the elements") {
-  const Tensor x = leaf(3);
+  const Tensor x = scalar(3);
   const Tensor constant = (x * x).detach();
   CHECK_FALSE(constant.requires_grad());
   CHECK(constant.is_leaf());
@@ -184,7 +182,7 @@ TEST_CASE("detach cuts the graph and shares the elements") {
 }
 
 TEST_CASE("nothing is recorded under NoGradGuard; EnableGradGuard records inside one") {
-  const Tensor x = leaf(3);
+  const Tensor x = scalar(3);
   {
     NoGradGuard no_grad;
     CHECK_FALSE(gradus::is_grad_enabled());
@@ -242,7 +240,7 @@ TEST_CASE("set_grad refuses what does not fit") {
 }
 
 TEST_CASE("a hook sees the whole gradient once, may replace it, and can be removed: on a leaf") {
-  const Tensor x = leaf(3);
+  const Tensor x = scalar(3);
   std::vector<double> seen;
   const int64_t id = x.register_hook([&](const Tensor& g) {
     seen.push_back(g.item());
@@ -258,7 +256,7 @@ TEST_CASE("a hook sees the whole gradient once, may replace it, and can be remov
 }
 
 TEST_CASE("a hook on an inner tensor changes what flows below it") {
-  const Tensor x = leaf(3);
+  const Tensor x = scalar(3);
   const Tensor y = x * 2;
   double seen = 0;
   y.register_hook([&](const Tensor& g) {
@@ -302,7 +300,7 @@ TEST_CASE("retain_grad keeps the gradient of an inner tensor, adding up as a lea
 }
 
 TEST_CASE("paths that meet again add up, however many there are") {
-  const Tensor x = leaf(1);
+  const Tensor x = scalar(1);
   Tensor y = x;
   for (int i = 0; i < 50; ++i) y = y + y;  // 2^50 paths
   y.backward();
@@ -310,7 +308,7 @@ TEST_CASE("paths that meet again add up, however many there are") {
 }
 
 TEST_CASE("a wide fan into one leaf adds up") {
-  const Tensor x = leaf(1);
+  const Tensor x = scalar(1);
   Tensor total = x * 0;
   double expected = 0;
   for (int i = 1; i <= 500; ++i) {
@@ -329,7 +327,7 @@ TEST_CASE("an output of an operation with several that nobody uses counts as zer
 }
 
 TEST_CASE("an exception in a hook leaves the engine and the leaves usable") {
-  const Tensor x = leaf(2);
+  const Tensor x = scalar(2);
   const Tensor bad = x * 3;
   bad.register_hook([](const Tensor&) -> Tensor { throw std::runtime_error("from the hook"); });
   CHECK_THROWS_WITH_AS((bad * 2).backward(), "from the hook", std::runtime_error);
@@ -339,7 +337,7 @@ TEST_CASE("an exception in a hook leaves the engine and the leaves usable") {
 }
 
 TEST_CASE("a hook may itself run backward") {
-  const Tensor x = leaf(2), inner = leaf(3);
+  const Tensor x = scalar(2), inner = scalar(3);
   const Tensor y = x * 3;
   y.register_hook([&](const Tensor& g) {
     gradus::EnableGradGuard recording;

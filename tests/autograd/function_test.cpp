@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "autograd/leaf.h"
 #include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
@@ -12,11 +13,11 @@ using gradus::Tensor;
 namespace autograd = gradus::autograd;
 using autograd::Context;
 using testing::error_of;
+using namespace autograd_test;
 
 namespace {
 
 using Tensors = std::vector<Tensor>;
-using Values = std::vector<double>;
 
 struct Cube : autograd::Function<Cube> {
   static constexpr const char* name = "cube";
@@ -56,8 +57,6 @@ struct SumDifference : autograd::Function<SumDifference> {
     return {ctx.needs_input_grad(0) ? (s + d) * factor : Tensor(), ctx.needs_input_grad(1) ? s - d : Tensor()};
   }
 };
-
-Tensor leaf(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true}); }
 
 }  // namespace
 

@@ -2,25 +2,23 @@
 
 #include <cmath>
 
-#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 #include "gradus/error.h"
 #include "gradus/random.h"
+#include "ops/op_test.h"
 
 using gradus::Tensor;
 namespace autograd = gradus::autograd;
 using autograd::Context;
 using autograd::gradcheck;
 using autograd::gradgradcheck;
-using testing::error_of;
+using op_test::error_of;
+using op_test::input;
+using op_test::Tensors;
 
 namespace {
-
-using Tensors = std::vector<Tensor>;
-
-Tensor input(const gradus::Shape& shape) { return gradus::randn(shape, {.dtype = gradus::float64, .requires_grad = true}); }
 
 /// x -> f(x) with a derivative of the test's choice.
 Tensor with_backward(const Tensor& x, const autograd::ContextFunction& backward) {

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "autograd/in_place.h"
+#include "autograd/leaf.h"
 #include "autograd/tensor_impl.h"
 #include "error_of.h"
 #include "gradus/autograd.h"
@@ -13,14 +14,11 @@ using gradus::NoGradGuard;
 using gradus::Tensor;
 using testing::error_of;
 namespace autograd = gradus::autograd;
+using namespace autograd_test;
 
 namespace {
 
-using Values = std::vector<double>;
-
-Tensor leaf(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}, {.requires_grad = true}); }
 Tensor constant(const Values& values) { return gradus::from_vector(values, {static_cast<int64_t>(values.size())}); }
-Values grad_of(const Tensor& x) { return x.grad().to_vector<double>(); }
 
 }  // namespace
 

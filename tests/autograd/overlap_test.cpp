@@ -2,25 +2,23 @@
 
 #include <functional>
 
-#include "error_of.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
 #include "gradus/ops/shape.h"
 #include "gradus/random.h"
+#include "ops/op_test.h"
 
 /// Tensors of which several elements share one place in memory: their gradients, and the refusal to write to them.
 using namespace gradus;
-
-using testing::error_of;
+using op_test::error_of;
+using op_test::input;
+using op_test::Tensors;
+using op_test::Values;
 
 namespace {
 
-using Values = std::vector<double>;
-using Tensors = std::vector<Tensor>;
-
-Tensor input(const Shape& shape) { return randn(shape, {.dtype = float64, .requires_grad = true}); }
-Tensor leaf(const Values& values, const Shape& shape) { return from_vector(values, shape, {.requires_grad = true}); }
+Tensor shaped_leaf(const Values& values, const Shape& shape) { return from_vector(values, shape, {.requires_grad = true}); }
 
 /// The gradient of x when every element of y counts once.
 Values grad_of_sum(const Tensor& y, const Tensor& x) {
@@ -30,7 +28,7 @@ Values grad_of_sum(const Tensor& y, const Tensor& x) {
 }  // namespace
 
 TEST_CASE("the trace of an expanded column gives each element its gradient once") {
-  const Tensor b = leaf({3, 4}, {2, 1});
+  const Tensor b = shaped_leaf({3, 4}, {2, 1});
   trace(b.expand({2, 2})).backward();
   CHECK(b.grad().to_vector<double>() == Values{1, 1});
 }
@@ -46,12 +44,12 @@ TEST_CASE("unfold of expanded keys counts every key as often as windows show it,
 }
 
 TEST_CASE("diagonal, unfold, slice and select of overlapping tensors give elements their own gradients, as PyTorch's do") {
-  const Tensor b = leaf({1, 2, 3}, {3, 1});
+  const Tensor b = shaped_leaf({1, 2, 3}, {3, 1});
   CHECK(grad_of_sum(diagonal(b.expand({3, 3})), b) == Values{1, 1, 1});
   CHECK(grad_of_sum(diagonal(b.expand({3, 3}), 1), b) == Values{1, 1, 0});
   CHECK(grad_of_sum(b.expand({3, 4}).slice(1, 1, 3), b) == Values{2, 2, 2});
   CHECK(grad_of_sum(b.expand({3, 4}).select(0, 1), b) == Values{0, 4, 0});
-  const Tensor x = leaf({1, 2, 3, 4}, 4);
+  const Tensor x = shaped_leaf({1, 2, 3, 4}, 4);
   const Tensor windows = unfold(x, 0, 2, 1);  // 12 23 34
   CHECK(grad_of_sum(unfold(windows, 0, 2, 1), x) == Values{1, 3, 3, 1});
   CHECK(grad_of_sum(diagonal(windows), x) == Values{1, 0, 1, 0});
@@ -60,14 +58,14 @@ TEST_CASE("diagonal, unfold, slice and select of overlapping tensors give elemen
 }
 
 TEST_CASE("as_strided of an overlapping tensor divides a place's gradient among the elements that share it, as PyTorch does") {
-  const Tensor b = leaf({3, 4}, {2, 1});
+  const Tensor b = shaped_leaf({3, 4}, {2, 1});
   const Tensor wide = b.expand({2, 4});
   CHECK(grad_of_sum(as_strided(wide, {2, 2}, {1, 0}), b) == Values{2, 2});
   wide.retain_grad();
   as_strided(wide, 2, 1).sum().backward();
   CHECK(wide.grad().to_vector<double>() == Values{.25, .25, .25, .25, .25, .25, .25, .25});
   // An element that the whole does not show has no gradient.
-  const Tensor x = leaf({1, 2, 3}, 3);
+  const Tensor x = shaped_leaf({1, 2, 3}, 3);
   CHECK(grad_of_sum(as_strided(unfold(x.slice(0, 0, 2), 0, 1, 1), 3, 1, 0), x) == Values{1, 1, 0});
 }
 
@@ -135,7 +133,7 @@ TEST_CASE("a tensor written in place passes its gradients on through overlapping
 }
 
 TEST_CASE("an element written through a base whose elements share its place counts for all of them") {
-  const Tensor w = leaf({2}, {});
+  const Tensor w = shaped_leaf({2}, {});
   const Tensor base = ones(1, {.dtype = float64}).expand(3).detach();
   const Tensor last = base[2];
   base[0].mul_(w);
@@ -205,7 +203,7 @@ TEST_CASE("writing to a tensor whose elements share places is refused, whatever 
 }
 
 TEST_CASE("windows that do not meet are written to, and the gradient is that of the copy") {
-  const Tensor w = leaf({1, 2, 3, 4, 5, 6}, {3, 2});
+  const Tensor w = shaped_leaf({1, 2, 3, 4, 5, 6}, {3, 2});
   const Tensor y = zeros(6, {.dtype = float64});
   unfold(y, 0, 2, 2).copy_(w);
   as_strided(y, {2, 2}, {3, 2}).mul_(10);  // places 0 2 3 5, in strides that interleave

@@ -2,19 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include "autograd/leaf.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
 
 using namespace gradus;
-
-namespace {
-
-Tensor leaf(double value) { return from_vector(std::vector<double>{value}, 1, {.requires_grad = true}); }
-
-}  // namespace
+using autograd_test::leaf;
 
 TEST_CASE("a pullback of several inputs is told which gradients the pass needs") {
-  const Tensor x = leaf(1), w = leaf(2), constant = ones(1, {.dtype = float64});
+  const Tensor x = leaf({1}), w = leaf({2}), constant = ones(1, {.dtype = float64});
   std::vector<bool> needed;
   const auto joined = [&] {
     const Tensor y = new_tensor("join", 1, float64);
@@ -33,7 +29,7 @@ TEST_CASE("a pullback of several inputs is told which gradients the pass needs")
 }
 
 TEST_CASE("of pullbacks for one input each, only those run whose gradient the pass needs") {
-  const Tensor x = leaf(1), w = leaf(2), one = ones(1, {.dtype = float64});
+  const Tensor x = leaf({1}), w = leaf({2}), one = ones(1, {.dtype = float64});
   int x_calls = 0, w_calls = 0;
   const auto count = [](int& calls) {
     return [&calls](const Tensor& dy) {
@@ -51,7 +47,7 @@ TEST_CASE("of pullbacks for one input each, only those run whose gradient the pa
 }
 
 TEST_CASE("a pullback given as a function that makes it is made only where the operation is recorded") {
-  const Tensor x = leaf(1), constant = ones(1, {.dtype = float64});
+  const Tensor x = leaf({1}), constant = ones(1, {.dtype = float64});
   int made = 0;
   const auto joined = [&](const Tensor& input) {
     const Tensor y = new_tensor("join", 1, float64);
@@ -73,7 +69,7 @@ TEST_CASE("a pullback given as a function that makes it is made only where the o
 }
 
 TEST_CASE("every kind of recorded operation frees what it saved, and can be walked again when that was no tensor") {
-  const Tensor x = leaf(1), one = ones(1, {.dtype = float64});
+  const Tensor x = leaf({1}), one = ones(1, {.dtype = float64});
   const auto twice = [&](const Tensor& y) {
     y.backward(one);
     y.backward(one);

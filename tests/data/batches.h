@@ -21,6 +21,10 @@ struct Numbers {
 
 inline Ints as_it_is(const Ints& examples) { return examples; }
 
+inline auto numbers_loader(int64_t n, const gradus::data::LoaderOptions& options) {
+  return gradus::data::DataLoader(Numbers{n}, options, as_it_is);
+}
+
 /// The batches of one loop over a loader that gives lists.
 template <class Loader>
 Batches epoch_of(Loader& loader) {

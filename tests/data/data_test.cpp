@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "data/batches.h"
 #include "gradus/creation.h"
 #include "gradus/data.h"
 #include "gradus/dtype.h"
@@ -14,39 +15,13 @@
 
 using gradus::Tensor;
 namespace data = gradus::data;
+using namespace data_test;
 
 namespace {
-
-using Ints = std::vector<int64_t>;
-
-/// The numbers 0 … n - 1, each an example.
-struct Numbers {
-  int64_t n;
-  int64_t size() const { return n; }
-  int64_t get(int64_t i) const { return i; }
-};
 
 Ints sum_up(const std::vector<Ints>& batches) {
   Ints all;
   for (const Ints& b : batches) all.insert(all.end(), b.begin(), b.end());
-  return all;
-}
-
-/// The batches of one epoch, as lists of the examples in them.
-template <class Loader>
-std::vector<Ints> epoch_of(Loader& loader) {
-  std::vector<Ints> batches;
-  for (auto& batch : loader) batches.push_back(batch);
-  return batches;
-}
-
-auto numbers_loader(int64_t n, const data::LoaderOptions& options) {
-  return data::DataLoader(Numbers{n}, options, [](const Ints& examples) { return examples; });
-}
-
-Ints counted(int64_t n) {
-  Ints all;
-  for (int64_t i = 0; i < n; ++i) all.push_back(i);
   return all;
 }
 

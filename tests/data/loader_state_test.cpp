@@ -23,7 +23,7 @@ using Ints = std::vector<int64_t>;
 using Batches = std::vector<Ints>;
 
 /// The numbers 0 … n - 1, each an example; counts how often it was asked.
-struct Numbers {
+struct Watched {
   int64_t n;
   int64_t* asked = nullptr;
   int64_t size() const { return n; }
@@ -33,7 +33,7 @@ struct Numbers {
   }
 };
 
-auto loader_of(const Numbers& numbers, const data::LoaderOptions& options) {
+auto loader_of(const Watched& numbers, const data::LoaderOptions& options) {
   return data::DataLoader(numbers, options, [](const Ints& examples) { return examples; });
 }
 
@@ -41,7 +41,7 @@ const data::LoaderOptions shuffled{.batch_size = 3, .shuffle = true, .seed = 5};
 
 /// The batches of the next `epochs` epochs; `after` is called with the number of batches so far, in the loop's body and after an epoch.
 template <class Loader>
-Batches batches_of(
+Batches next_batches(
     Loader& loader, int64_t epochs, const std::function<void(size_t)>& after = [](size_t) {}) {
   Batches all;
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
@@ -61,7 +61,7 @@ TEST_CASE("a loader that takes over a state goes on with the batch after it, whe
       const data::LoaderOptions options{.batch_size = 3, .shuffle = shuffle, .seed = 5, .drop_last = drop_last};
       auto whole = loader_of({10}, options);
       std::vector<StateDict> states{whole.state_dict()};
-      const Batches expected = batches_of(whole, 3, [&](size_t) { states.push_back(whole.state_dict()); });
+      const Batches expected = next_batches(whole, 3, [&](size_t) { states.push_back(whole.state_dict()); });
       for (size_t done = 0; done < states.size(); ++done) {
         CAPTURE(done);
         auto other = loader_of({10}, {.batch_size = 3, .shuffle = shuffle, .seed = 77, .drop_last = drop_last});
@@ -86,12 +86,12 @@ TEST_CASE("after the last batch of an epoch the rest of the loop's body is still
   auto other = loader_of({6}, shuffled);
   other.load_state_dict(in_body);
   CHECK(other.epoch() == 0);
-  CHECK(batches_of(other, 1).empty());
+  CHECK(next_batches(other, 1).empty());
   CHECK(other.epoch() == 1);
   auto third = loader_of({6}, shuffled);
   third.load_state_dict(after);
   CHECK(third.epoch() == 1);
-  CHECK(batches_of(third, 1) == batches_of(loader, 1));
+  CHECK(next_batches(third, 1) == next_batches(loader, 1));
 }
 
 TEST_CASE("the batches before the place are not gathered") {
@@ -115,8 +115,8 @@ TEST_CASE("a loop that was left is where it was left, and the next begin() start
   const StateDict state = loader.state_dict();
   auto other = loader_of({9}, shuffled);
   other.load_state_dict(state);
-  CHECK(batches_of(other, 1).size() == 2);
-  CHECK(batches_of(loader, 1) == batches_of(other, 1));
+  CHECK(next_batches(other, 1).size() == 2);
+  CHECK(next_batches(loader, 1) == next_batches(other, 1));
 }
 
 TEST_CASE("the seed is part of the state, also one that the generator behind manual_seed gave") {
@@ -129,7 +129,7 @@ TEST_CASE("the seed is part of the state, also one that the generator behind man
   other.load_state_dict(state);
   ++it;
   CHECK(*other.begin() == *it);
-  CHECK(batches_of(loader, 2) == batches_of(other, 2));
+  CHECK(next_batches(loader, 2) == next_batches(other, 2));
 }
 
 TEST_CASE("of two loops at once the one that was begun last is the loader's place") {
@@ -183,11 +183,11 @@ TEST_CASE("a copy of a loader and one that it was moved to have its place, and t
 TEST_CASE("set_epoch leaves a place inside an epoch") {
   auto loader = loader_of({9}, shuffled);
   auto it = loader.begin();
-  const Batches first = batches_of(loader, 1);
+  const Batches first = next_batches(loader, 1);
   auto other = loader_of({9}, shuffled);
   other.load_state_dict(loader.state_dict());
   other.set_epoch(1);
-  CHECK(batches_of(other, 1) == first);
+  CHECK(next_batches(other, 1) == first);
   CHECK(it != loader.end());
 }
 
@@ -200,22 +200,22 @@ TEST_CASE("an example that cannot be had is asked for again by whoever takes ove
   bool bad = true;
   const auto collate = [](const Ints& examples) { return examples; };
   data::DataLoader loader(Bad{&bad}, {.batch_size = 2}, collate);
-  CHECK_THROWS_AS(batches_of(loader, 1), std::runtime_error);
+  CHECK_THROWS_AS(next_batches(loader, 1), std::runtime_error);
   bad = false;
   data::DataLoader other(Bad{&bad}, {.batch_size = 2}, collate);
   other.load_state_dict(loader.state_dict());
-  CHECK(batches_of(other, 1) == Batches{{2, 3}});
+  CHECK(next_batches(other, 1) == Batches{{2, 3}});
 }
 
 TEST_CASE("a state of other data, other batches or another order is refused with every difference, and changes nothing") {
   auto loader = loader_of({10}, shuffled);
   auto it = loader.begin();
   const StateDict state = loader.state_dict();
-  const auto refused = [&](const Numbers& numbers, const data::LoaderOptions& options, const char* text) {
+  const auto refused = [&](const Watched& numbers, const data::LoaderOptions& options, const char* text) {
     auto other = loader_of(numbers, options);
     auto same = loader_of(numbers, options);
     CHECK_THROWS_WITH_AS(other.load_state_dict(state), doctest::Contains(text), gradus::ValueError);
-    CHECK(batches_of(other, 2) == batches_of(same, 2));
+    CHECK(next_batches(other, 2) == next_batches(same, 2));
   };
   refused({11}, shuffled, "DataLoader: load_state_dict: the state does not fit: examples is 10, but 11 here");
   refused({9}, {.batch_size = 2, .shuffle = true, .seed = 5}, "examples is 10, but 9 here; batch_size is 3, but 2 here");

@@ -27,8 +27,6 @@ using gradus::Tensor;
 
 namespace {
 
-auto numbers_loader(int64_t n, const data::LoaderOptions& options) { return data::DataLoader(Numbers{n}, options, as_it_is); }
-
 /// Numbers, of which it is counted how many were asked for.
 struct Counted {
   int64_t n;

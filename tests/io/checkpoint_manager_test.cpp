@@ -15,6 +15,7 @@
 #include "gradus/creation.h"
 #include "gradus/error.h"
 #include "gradus/io.h"
+#include "io/counter.h"
 #include "io/folder.h"
 
 using namespace gradus;
@@ -22,12 +23,6 @@ namespace fs = std::filesystem;
 using Mode = io::CheckpointManagerOptions::Mode;
 
 namespace {
-
-struct Counter {
-  int64_t n = 0;
-  std::map<std::string, int64_t> state_dict() const { return {{"n", n}}; }
-  void load_state_dict(const std::map<std::string, int64_t>& state) { n = state.at("n"); }
-};
 
 using Steps = std::set<int64_t>;
 

@@ -24,6 +24,7 @@
 #include "gradus/ops/reduction.h"
 #include "gradus/optim.h"
 #include "gradus/random.h"
+#include "io/counter.h"
 #include "io/folder.h"
 #include "io/safetensors_file.h"
 
@@ -32,13 +33,6 @@ using namespace gradus;
 using testing::error_of;
 
 namespace {
-
-/// A type of one's own, whose state is numbers.
-struct Counter {
-  int64_t n = 0;
-  std::map<std::string, int64_t> state_dict() const { return {{"n", n}}; }
-  void load_state_dict(const std::map<std::string, int64_t>& state) { n = state.at("n"); }
-};
 
 /// One of every kind of value.
 struct Everything {

@@ -33,7 +33,7 @@ using gradus::Tensor;
 using gradus::io::load_pytorch;
 using gradus::io::NamedTensors;
 
-NamedTensors loaded(const std::string& pickle, const std::vector<std::string>& storages = {}) {
+NamedTensors unpickled(const std::string& pickle, const std::vector<std::string>& storages = {}) {
   const files::Folder folder;
   files::write_bytes(folder / "x.pt", archive(whole(pickle), storages));
   return load_pytorch(folder / "x.pt");
@@ -49,10 +49,10 @@ std::string with_item(const std::string& value) { return archive(whole(dict(text
 
 TEST_CASE("a state dict as torch.save writes it gives tensors by name, in its order") {
   const std::string metadata = "}" + text("_metadata") + files::no_hooks + "sb";
-  const NamedTensors file = loaded(ordered_dict(text("weight") + tensor(four_floats, 0, {2, 2}, {2, 1}) + text("bias") +
-                                                tensor(storage("FloatStorage", "1", 2), 0, {2}, {1})) +
-                                       metadata,
-                                   {four, raw<float>({5, 6})});
+  const NamedTensors file = unpickled(ordered_dict(text("weight") + tensor(four_floats, 0, {2, 2}, {2, 1}) + text("bias") +
+                                                   tensor(storage("FloatStorage", "1", 2), 0, {2}, {1})) +
+                                          metadata,
+                                      {four, raw<float>({5, 6})});
   REQUIRE(file.tensors.size() == 2);
   CHECK(file.tensors[0].first == "weight");
   CHECK(file.tensors[1].first == "bias");
@@ -66,7 +66,7 @@ TEST_CASE("a state dict as torch.save writes it gives tensors by name, in its or
 TEST_CASE("dtypes of PyTorch are kept or widened without loss") {
   const auto is = [](const char* type, const std::string& data, const Tensor& expected) {
     CAPTURE(type);
-    const NamedTensors file = loaded(dict(text("x") + tensor(storage(type, "0", 2), 0, {2}, {1})), {data});
+    const NamedTensors file = unpickled(dict(text("x") + tensor(storage(type, "0", 2), 0, {2}, {1})), {data});
     CHECK(file.at("x").dtype() == expected.dtype());
     CHECK(gradus::equal(file.at("x"), expected));
     CHECK(!file.at("x").requires_grad());
@@ -89,15 +89,15 @@ TEST_CASE("a dtype that is an argument belongs to a storage of bytes") {
     return dict(text("x") + global("torch._utils", "_rebuild_tensor_v3") +
                 tuple(bytes + number(0) + numbers({2}) + numbers({1}) + "\x89" + files::no_hooks + global("torch", dtype) + "}") + "R");
   };
-  CHECK(gradus::equal(loaded(of("uint16"), {raw<uint16_t>({65535, 1})}).at("x"), gradus::tensor({65535, 1})));
+  CHECK(gradus::equal(unpickled(of("uint16"), {raw<uint16_t>({65535, 1})}).at("x"), gradus::tensor({65535, 1})));
   CHECK_COMPLAINT(load_pytorch, archive(whole(of("uint64")), {"1234"}), "storage \"0\" of 4 bytes holds no whole number of uint64");
 }
 
 TEST_CASE("tensors that share a storage share it, strided as they were") {
-  const NamedTensors file = loaded(dict(text("a") + tensor(four_floats, 0, {2, 2}, {1, 2}) + text("b") + tensor(four_floats, 1, {3}, {1}) +
-                                        text("c") + tensor(four_floats, 3, {}, {}) + text("d") + tensor(four_floats, 2, {3, 1}, {0, 1}) +
-                                        text("e") + tensor(four_floats, 0, {0, 3}, {7, 9})),
-                                   {four});
+  const NamedTensors file = unpickled(dict(text("a") + tensor(four_floats, 0, {2, 2}, {1, 2}) + text("b") +
+                                           tensor(four_floats, 1, {3}, {1}) + text("c") + tensor(four_floats, 3, {}, {}) + text("d") +
+                                           tensor(four_floats, 2, {3, 1}, {0, 1}) + text("e") + tensor(four_floats, 0, {0, 3}, {7, 9})),
+                                      {four});
   CHECK(gradus::equal(file.at("a"), gradus::tensor({{1.0F, 3.0F}, {2.0F, 4.0F}})));
   CHECK(gradus::equal(file.at("b"), gradus::tensor({2.0F, 3.0F, 4.0F})));
   CHECK(file.at("c").item<float>() == 4);
@@ -108,7 +108,7 @@ TEST_CASE("tensors that share a storage share it, strided as they were") {
 
 TEST_CASE("dicts and lists in others give dotted names, and what holds no tensors is metadata") {
   const std::string one = tensor(four_floats, 0, {1}, {1});
-  const NamedTensors file = loaded(
+  const NamedTensors file = unpickled(
       dict(text("model") + ordered_dict(text("0.weight") + one) + text("optimizer") +
            dict(text("state") + dict(number(0) + dict(text("step") + number(7) + text("exp_avg") + one)) + text("param_groups") + "](" +
                 dict(text("lr") + "G\x3f\x50\x62\x4d\xd2\xf1\xa9\xfc" + text("betas") +
@@ -139,15 +139,15 @@ TEST_CASE("dicts and lists in others give dotted names, and what holds no tensor
 TEST_CASE("parameters, tensors with attributes, single tensors and lists are read") {
   const std::string x = tensor(four_floats, 0, {2}, {1});
   const std::string parameter = global("torch._utils", "_rebuild_parameter") + tuple(x + "\x88" + files::no_hooks) + "R";
-  CHECK(loaded(dict(text("w") + parameter), {four}).at("w").numel() == 2);
+  CHECK(unpickled(dict(text("w") + parameter), {four}).at("w").numel() == 2);
   const std::string with_attributes = global("torch._tensor", "_rebuild_from_type_v2") +
                                       tuple(global("torch._utils", "_rebuild_parameter") + global("torch.nn.parameter", "Parameter") +
                                             tuple(x + "\x88" + files::no_hooks) + "}") +
                                       "R";
-  CHECK(loaded(dict(text("w") + with_attributes), {four}).at("w").numel() == 2);
-  CHECK(loaded(x, {four}).tensors[0].first == "tensor");
-  CHECK(loaded("](" + x + x + "e", {four}).tensors[1].first == "1");
-  CHECK(loaded("}").tensors.empty());
+  CHECK(unpickled(dict(text("w") + with_attributes), {four}).at("w").numel() == 2);
+  CHECK(unpickled(x, {four}).tensors[0].first == "tensor");
+  CHECK(unpickled("](" + x + x + "e", {four}).tensors[1].first == "1");
+  CHECK(unpickled("}").tensors.empty());
 }
 
 TEST_CASE("the memo and names on the stack are read, as protocols 4 and 5 use them") {

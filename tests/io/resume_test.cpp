@@ -144,7 +144,7 @@ const std::vector<SchedulerKind>& schedulers() {
 }
 
 /// 23 sentences in batches of 4: an epoch has 6 steps, the last of them smaller.
-struct Training {
+struct TaggerTraining {
   Tagger model;
   std::unique_ptr<optim::Optimizer> optimizer;
   Schedule schedule;
@@ -152,7 +152,7 @@ struct Training {
   data::DataLoader<data::TensorDataset> loader;
   int64_t steps = 0;
 
-  Training(const OptimizerKind& kind, const SchedulerKind& scheduler, uint64_t seed)
+  TaggerTraining(const OptimizerKind& kind, const SchedulerKind& scheduler, uint64_t seed)
       : model((manual_seed(seed), Tagger(kind.sparse))),
         optimizer(optimizer_of(kind)),
         schedule(scheduler.make(*optimizer)),
@@ -198,11 +198,11 @@ void check_exact(const OptimizerKind& optimizer, const SchedulerKind& scheduler,
   for (const int threads : {1, 2}) {
     INFO(optimizer.name << ", " << scheduler.name << ", " << threads << " threads, " << half << " of " << all << " steps");
     set_num_threads(threads);
-    Training whole(optimizer, scheduler, 5);
+    TaggerTraining whole(optimizer, scheduler, 5);
     whole.run_to(all, folder / "whole");
-    Training first(optimizer, scheduler, 5);
+    TaggerTraining first(optimizer, scheduler, 5);
     first.run_to(half, folder / "half");
-    Training second(optimizer, scheduler, 6);
+    TaggerTraining second(optimizer, scheduler, 6);
     randn({3});
     second.resume(folder / "half");
     second.run_to(all, folder / "halves");

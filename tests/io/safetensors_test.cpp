@@ -21,9 +21,11 @@
 #include "gradus/error.h"
 #include "gradus/io.h"
 #include "io/folder.h"
+#include "io/raw.h"
 
 namespace {
 
+using files::raw;
 using gradus::Tensor;
 using gradus::io::load_safetensors;
 using gradus::io::save_safetensors;
@@ -46,13 +48,6 @@ std::string complaint(const std::string& path, const std::string& bytes) {
     return error.what();
   }
   return "";
-}
-
-template <class T>
-std::string raw(std::initializer_list<T> values) {
-  std::string bytes;
-  for (T v : values) bytes.append(reinterpret_cast<const char*>(&v), sizeof v);
-  return bytes;
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ std::vector<T> expected(const Product& p) {
 
 /// Every element, those in the gaps included, is within K roundings of the definition.
 template <class T>
-void check_close(const Product& p, const std::vector<T>& ours, const std::vector<T>& right) {
+void check_product(const Product& p, const std::vector<T>& ours, const std::vector<T>& right) {
   CAPTURE(p.M);
   CAPTURE(p.N);
   CAPTURE(p.K);
@@ -94,12 +94,12 @@ void check_with_row(const Product& p) {
   kernels::gemm_and_row(ours.left, ours.right, row.data(), ours.result);
   for (int64_t i = 0; i < p.M; ++i) std::copy_n(row.data(), p.N, right.result.at(i, 0));
   kernels::naive_product<double>(right.left, right.right, right.result, true);
-  check_close(p, ours.c, right.c);
+  check_product(p, ours.c, right.c);
 }
 
 template <class T>
 void check_product(const Product& p) {
-  check_close(p, computed<T>(p), expected<T>(p));
+  check_product(p, computed<T>(p), expected<T>(p));
 }
 
 constexpr Trans kBoth[] = {Trans::No, Trans::Yes};

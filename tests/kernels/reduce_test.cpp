@@ -14,7 +14,7 @@ namespace {
 
 using namespace gradus;
 
-std::vector<float> numbers(size_t count) {
+std::vector<float> floats(size_t count) {
   std::mt19937 random(7);
   std::normal_distribution<float> normal;
   std::vector<float> x(count);
@@ -34,7 +34,7 @@ TEST_CASE("sums are those of a plain loop in double, for any sizes and number of
   const int before = get_num_threads();
   for (const Sizes& s : all_sizes) {
     CAPTURE(s.length);
-    const std::vector<float> x = numbers(static_cast<size_t>(s.outer * s.length * s.inner));
+    const std::vector<float> x = floats(static_cast<size_t>(s.outer * s.length * s.inner));
     std::vector<double> naive(static_cast<size_t>(s.outer * s.inner));
     for (int64_t o = 0; o < s.outer; ++o)
       for (int64_t k = 0; k < s.length; ++k)
@@ -56,7 +56,7 @@ TEST_CASE("sums are those of a plain loop in double, for any sizes and number of
 TEST_CASE("running totals, products and orders are those of plain loops") {
   for (const Sizes& s : all_sizes) {
     CAPTURE(s.length);
-    const std::vector<float> x = numbers(static_cast<size_t>(s.outer * s.length * s.inner));
+    const std::vector<float> x = floats(static_cast<size_t>(s.outer * s.length * s.inner));
     std::vector<float> y(x.size()), product(static_cast<size_t>(s.outer * s.inner));
     std::vector<int64_t> places(x.size());
     kernels::scan(s.outer, s.length, s.inner, x.data(), y.data(), 0, [](double a, double b) { return a + b; });
@@ -80,7 +80,7 @@ TEST_CASE("running log sums, means weighted by exponentials and their adjoints a
   for (const Sizes& s : all_sizes) {
     if (s.length > 300) continue;
     CAPTURE(s.length);
-    const std::vector<float> x = numbers(static_cast<size_t>(s.outer * s.length * s.inner)), v(x.rbegin(), x.rend());
+    const std::vector<float> x = floats(static_cast<size_t>(s.outer * s.length * s.inner)), v(x.rbegin(), x.rend());
     std::vector<float> totals(x.size()), means(x.size()), shares(x.size());
     kernels::log_sums(s.outer, s.length, s.inner, x.data(), totals.data());
     kernels::exponential_means(s.outer, s.length, s.inner, x.data(), v.data(), means.data());

@@ -14,14 +14,14 @@ using gradus::randn;
 
 namespace {
 
-const nn::TransformerOptions small{
+const nn::TransformerOptions one_layer{
     .d_model = 4, .nhead = 2, .num_encoder_layers = 2, .num_decoder_layers = 2, .dim_feedforward = 6, .dropout = 0};
 
 }  // namespace
 
 TEST_CASE("an AttentionRecorder has the weights of every attention layer of a Transformer, and changes no result") {
   gradus::manual_seed(1);
-  const nn::Transformer model(small);
+  const nn::Transformer model(one_layer);
   const Tensor src = randn({5, 3, 4}), tgt = randn({2, 3, 4});
   const Tensor mask = nn::Transformer::generate_square_subsequent_mask(2);
   const Tensor before = model(src, tgt, {.tgt_mask = mask}).detach();
@@ -50,7 +50,7 @@ TEST_CASE("an AttentionRecorder has the weights of every attention layer of a Tr
 
 TEST_CASE("an AttentionRecorder sees steps with a cache: a weight for every step so far") {
   gradus::manual_seed(2);
-  const nn::Transformer model(small);
+  const nn::Transformer model(one_layer);
   const Tensor src = randn({5, 3, 4}), tgt = randn({2, 3, 4});
   nn::AttentionRecorder seen(model);
   model(src, tgt, {.tgt_mask = nn::Transformer::generate_square_subsequent_mask(2)});

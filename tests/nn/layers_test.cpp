@@ -22,7 +22,7 @@ const uint64_t seeds[] = {0, 1, 42, (uint64_t{1} << 40) + 7};
 
 /// The weights that `make` draws after seeding are PyTorch's, to `tolerance`.
 template <class Make>
-void check_drawn(const std::string& name, Make make, double tolerance) {
+void check_parameters_drawn(const std::string& name, Make make, double tolerance) {
   for (uint64_t seed : seeds) {
     CAPTURE(name);
     CAPTURE(seed);
@@ -36,27 +36,27 @@ void check_drawn(const std::string& name, Make make, double tolerance) {
 }  // namespace
 
 TEST_CASE("layers start with PyTorch's numbers for the same seed") {
-  check_drawn(
+  check_parameters_drawn(
       "linear", [] { return nn::Linear(3, 4); }, 0);
-  check_drawn(
+  check_parameters_drawn(
       "linear_40_20", [] { return nn::Linear(40, 20); }, 0);
-  check_drawn(
+  check_parameters_drawn(
       "gru", [] { return nn::GRU(3, 4, {.num_layers = 2, .bidirectional = true}); }, 0);
-  check_drawn(
+  check_parameters_drawn(
       "gru_cell", [] { return nn::GRUCell(3, 4); }, 0);
-  check_drawn(
+  check_parameters_drawn(
       "rnn", [] { return nn::RNN(3, 4, {.num_layers = 2, .bidirectional = true}); }, 0);
-  check_drawn(
+  check_parameters_drawn(
       "rnn_cell", [] { return nn::RNNCell(3, 4); }, 0);
-  check_drawn(
+  check_parameters_drawn(
       "lstm", [] { return nn::LSTM(3, 4, {.num_layers = 2, .bidirectional = true}); }, 0);
-  check_drawn(
+  check_parameters_drawn(
       "lstm_cell", [] { return nn::LSTMCell(3, 4); }, 0);
-  check_drawn(
+  check_parameters_drawn(
       "embedding", [] { return nn::Embedding(5, 3); }, 1e-6);
-  check_drawn(
+  check_parameters_drawn(
       "embedding_4_3", [] { return nn::Embedding(4, 3); }, 1e-6);
-  check_drawn(
+  check_parameters_drawn(
       "embedding_padding_idx_1", [] { return nn::Embedding(5, 3, {.padding_idx = 1}); }, 1e-6);
 }
 

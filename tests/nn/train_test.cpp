@@ -23,12 +23,12 @@ using namespace nn_test;
 namespace {
 
 /// The decoder of Dive into Deep Learning: the encoder's top state joins the input of every step.
-struct Decoder : nn::Module {
+struct TrainedDecoder : nn::Module {
   nn::Embedding embedding;
   nn::GRU rnn;
   nn::Linear dense;
 
-  Decoder(int64_t vocab, int64_t embed, int64_t hidden, int64_t layers, double dropout)
+  TrainedDecoder(int64_t vocab, int64_t embed, int64_t hidden, int64_t layers, double dropout)
       : embedding(register_module("embedding", nn::Embedding(vocab, embed))),
         rnn(register_module("rnn", nn::GRU(embed + hidden, hidden, {.num_layers = layers, .dropout = dropout}))),
         dense(register_module("dense", nn::Linear(hidden, vocab))) {}
@@ -42,10 +42,10 @@ struct Decoder : nn::Module {
 
 struct Translator : nn::Module {
   Encoder encoder;
-  Decoder decoder;
+  TrainedDecoder decoder;
   Translator(int64_t source, int64_t target, int64_t embed, int64_t hidden, int64_t layers, double dropout)
       : encoder(register_module("encoder", Encoder(source, embed, hidden, layers, dropout))),
-        decoder(register_module("decoder", Decoder(target, embed, hidden, layers, dropout))) {}
+        decoder(register_module("decoder", TrainedDecoder(target, embed, hidden, layers, dropout))) {}
 
   /// The chapter's loss: the sum over the batch of the mean over the steps, padding left out.
   Tensor loss(const Tensor& source, const Tensor& target, const Tensor& valid, const Tensor& decoder_input) const {

@@ -66,7 +66,7 @@ void run(optim::Optimizer& optimizer, const Tensor& p, int from, int to) {
   }
 }
 
-Tensor parameter(int64_t n, gradus::DType dtype = gradus::float64) { return gradus::full(n, 0.5, {.dtype = dtype}).requires_grad_(); }
+Tensor halves(int64_t n, gradus::DType dtype = gradus::float64) { return gradus::full(n, 0.5, {.dtype = dtype}).requires_grad_(); }
 
 }  // namespace
 
@@ -75,7 +75,7 @@ TEST_CASE("every optimizer goes on from a file as if never interrupted") {
   for (const Kind& k : kinds())
     for (const auto dtype : {gradus::float64, gradus::float32}) {
       CAPTURE(k.name);
-      const Tensor p = parameter(5, dtype);
+      const Tensor p = halves(5, dtype);
       const auto first = k.make({p});
       run(*first, p, 1, 4);
       gradus::io::save_safetensors(path, first->state_dict());
@@ -94,7 +94,7 @@ TEST_CASE("every optimizer goes on from a file as if never interrupted") {
 TEST_CASE("every optimizer refuses the state of another size, and keeps its own") {
   for (const Kind& k : kinds()) {
     CAPTURE(k.name);
-    const Tensor p = parameter(5), q = parameter(4);
+    const Tensor p = halves(5), q = halves(4);
     const auto ours = k.make({p}), theirs = k.make({q});
     run(*ours, p, 1, 2);
     run(*theirs, q, 1, 3);
@@ -115,7 +115,7 @@ TEST_CASE("every optimizer has the same bits for every number of threads") {
     Tensors results;
     for (const int count : {1, 3}) {
       gradus::set_num_threads(count);
-      const Tensor p = parameter(70'001, gradus::float32);
+      const Tensor p = halves(70'001, gradus::float32);
       const auto optimizer = k.make({p});
       run(*optimizer, p, 1, 2);
       results.push_back(p.detach());
@@ -140,7 +140,7 @@ TEST_CASE("every optimizer comes down a bowl") {
 }
 
 TEST_CASE("a momentum that comes later starts from the gradient, as at the first step") {
-  const Tensor p = parameter(2), q = parameter(2);
+  const Tensor p = halves(2), q = halves(2);
   optim::SGD late({p}, {.lr = 0.1}), plain({q}, {.lr = 0.1});
   run(late, p, 1, 2);
   run(plain, q, 1, 2);
@@ -161,7 +161,7 @@ TEST_CASE("a state has the momentum's buffer also while a scheduler has the mome
   // From 0.9 to 0 in two steps and back again.
   const optim::CyclicOptions cycle{.step_size_up = 2, .base_momentum = 0.0, .max_momentum = 0.9};
   const auto run_with = [&](const auto& make, int64_t stop) {
-    const Tensor p = parameter(2), q = parameter(2);
+    const Tensor p = halves(2), q = halves(2);
     auto whole = make(p);
     optim::CyclicLR schedule(*whole, 0.1, 0.2, cycle);
     const auto go = [](auto& optimizer, auto& scheduler, const Tensor& x, int64_t from, int64_t to) {
@@ -190,15 +190,15 @@ TEST_CASE("a state has the momentum's buffer also while a scheduler has the mome
 }
 
 TEST_CASE("momentum is the option of that name, else the first beta, else nothing") {
-  CHECK(optim::SGD({parameter(1)}, {.momentum = 0.3}).momentum() == 0.3);
-  CHECK(optim::RMSprop({parameter(1)}, {.momentum = 0.4}).momentum() == 0.4);
-  CHECK(optim::NAdam({parameter(1)}, {.betas = {0.7, 0.9}}).momentum() == 0.7);
-  CHECK_FALSE(optim::Adagrad({parameter(1)}).momentum().has_value());
-  CHECK_THROWS_AS(optim::SGD({parameter(1)}).momentum(1), gradus::IndexError);
+  CHECK(optim::SGD({halves(1)}, {.momentum = 0.3}).momentum() == 0.3);
+  CHECK(optim::RMSprop({halves(1)}, {.momentum = 0.4}).momentum() == 0.4);
+  CHECK(optim::NAdam({halves(1)}, {.betas = {0.7, 0.9}}).momentum() == 0.7);
+  CHECK_FALSE(optim::Adagrad({halves(1)}).momentum().has_value());
+  CHECK_THROWS_AS(optim::SGD({halves(1)}).momentum(1), gradus::IndexError);
 }
 
 TEST_CASE("options out of range are refused with their name, value and range") {
-  const Tensors p{parameter(1)};
+  const Tensors p{halves(1)};
   const double nan = std::nan("");
   CHECK(error_of<gradus::ValueError>([&] { optim::RMSprop o(p, {.lr = -1}); }) == "RMSprop: lr is -1; it must be finite and not negative");
   CHECK(error_of<gradus::ValueError>([&] { optim::RMSprop o(p, {.alpha = -0.5}); }) ==

@@ -67,7 +67,7 @@ struct Table : nn::Module {
   explicit Table(bool sparse) : embedding(register_module("embedding", nn::Embedding(5, 3, {.sparse = sparse}))) {}
 };
 
-Table table(bool sparse) {
+Table table_of(bool sparse) {
   Table t(sparse);
   gradus::NoGradGuard no_grad;
   for (const Tensor& p : t.parameters()) p.copy_(gradus::arange(15).to(p.dtype()).reshape({5, 3}) / 7.0 - 1.0);
@@ -102,7 +102,7 @@ DType dtype_of(const nn::Module& module) { return module.parameters()[0].dtype()
 TEST_CASE("every optimizer goes on after the parameters have become float64, and float32 again, with its state converted") {
   for (const Case& c : cases()) {
     CAPTURE(c.name);
-    Table trained = table(c.sparse);
+    Table trained = table_of(c.sparse);
     const auto optimizer = c.make(trained.parameters());
     for (int i = 1; i <= 3; ++i) step(trained, *optimizer, i);
     int at = 3;
@@ -134,7 +134,7 @@ TEST_CASE("an optimizer steps with gradients that were there before the paramete
   for (const Case& c : cases()) {
     CAPTURE(c.name);
     if (std::string(c.name) == "SparseAdam") continue;  // the conversion makes the gradient dense, which it refuses
-    Table t = table(c.sparse);
+    Table t = table_of(c.sparse);
     const auto optimizer = c.make(t.parameters());
     step(t, *optimizer, 1);
     const Values before = values_of(t);

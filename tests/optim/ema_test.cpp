@@ -12,18 +12,19 @@
 
 using gradus::Tensor;
 using gradus::optim::EMA;
-using Values = std::vector<double>;
 
 namespace {
 
-Tensor parameter(const Values& v) { return gradus::from_vector(v, {static_cast<int64_t>(v.size())}).requires_grad_(); }
+using Values = std::vector<double>;
+
+Tensor averaged(const Values& v) { return gradus::from_vector(v, {static_cast<int64_t>(v.size())}).requires_grad_(); }
 
 void set(const Tensor& p, double value) { p.detach().fill_(value); }
 
 }  // namespace
 
 TEST_CASE("EMA refuses parameters of which an element is there twice") {
-  const Tensor p = parameter({1, 2, 3});
+  const Tensor p = averaged({1, 2, 3});
   const auto refused = [](const std::vector<Tensor>& list) {
     try {
       EMA ema(list);
@@ -39,7 +40,7 @@ TEST_CASE("EMA refuses parameters of which an element is there twice") {
 }
 
 TEST_CASE("EMA averages with its decay, smaller at first") {
-  const Tensor p = parameter({1, 1}), q = parameter({1, 1});
+  const Tensor p = averaged({1, 1}), q = averaged({1, 1});
   EMA constant({p}, {.decay = 0.9, .use_num_updates = false}), growing({q}, {.decay = 0.3});
   double a = 1, b = 1;
   for (int n = 1; n <= 8; ++n) {
@@ -58,7 +59,7 @@ TEST_CASE("EMA averages with its decay, smaller at first") {
 }
 
 TEST_CASE("the averages stand in the parameters for as long as the guard lives") {
-  const Tensor p = parameter({1, 2}), strided = gradus::zeros({2, 3}, {.dtype = gradus::float64}).t().detach().requires_grad_();
+  const Tensor p = averaged({1, 2}), strided = gradus::zeros({2, 3}, {.dtype = gradus::float64}).t().detach().requires_grad_();
   EMA ema({p, strided}, {.decay = 0.5, .use_num_updates = false});
   set(p, 3);
   set(strided, 4);
@@ -83,7 +84,7 @@ TEST_CASE("the averages stand in the parameters for as long as the guard lives")
 }
 
 TEST_CASE("an EMA goes on from its state, and refuses one that does not fit") {
-  const Tensor p = parameter({1, 2}), q = parameter({7, 7}), r = parameter({0});
+  const Tensor p = averaged({1, 2}), q = averaged({7, 7}), r = averaged({0});
   EMA ema({p});
   set(p, 3);
   ema.update();
@@ -102,7 +103,7 @@ TEST_CASE("an EMA goes on from its state, and refuses one that does not fit") {
 }
 
 TEST_CASE("a state is neither taken nor loaded while the parameters hold their averages, which would get into it or be put in its place") {
-  const Tensor p = parameter({1, 2});
+  const Tensor p = averaged({1, 2});
   EMA ema({p});
   set(p, 3);
   ema.update();
@@ -117,8 +118,8 @@ TEST_CASE("a state is neither taken nor loaded while the parameters hold their a
 }
 
 TEST_CASE("EMA refuses what it cannot average") {
-  CHECK_THROWS_AS(EMA({parameter({1})}, {.decay = 1.5}), gradus::ValueError);
-  CHECK_THROWS_AS(EMA({parameter({1})}, {.decay = -0.1}), gradus::ValueError);
+  CHECK_THROWS_AS(EMA({averaged({1})}, {.decay = 1.5}), gradus::ValueError);
+  CHECK_THROWS_AS(EMA({averaged({1})}, {.decay = -0.1}), gradus::ValueError);
   CHECK_THROWS_AS(EMA(std::vector<Tensor>{}), gradus::ValueError);
   CHECK_THROWS_AS(EMA({Tensor()}), gradus::StateError);
   CHECK_THROWS_AS(EMA({gradus::tensor({1, 2})}), gradus::DTypeError);

@@ -31,13 +31,13 @@ namespace {
 
 using Values = std::vector<double>;
 
-Tensor parameter() { return gradus::zeros(1).requires_grad_(); }
+Tensor one_parameter() { return gradus::zeros(1).requires_grad_(); }
 
 /// Two groups with different rates.
 template <class Optimizer = optim::SGD, class Options = optim::SGDOptions>
 std::unique_ptr<Optimizer> two_groups() {
-  const std::vector<optim::ParamGroup<Options>> groups{{.params = {parameter()}, .options = Options{.lr = 0.1}},
-                                                       {.params = {parameter()}, .options = Options{.lr = 0.2}}};
+  const std::vector<optim::ParamGroup<Options>> groups{{.params = {one_parameter()}, .options = Options{.lr = 0.1}},
+                                                       {.params = {one_parameter()}, .options = Options{.lr = 0.2}}};
   return std::make_unique<Optimizer>(groups);
 }
 
@@ -242,7 +242,7 @@ TEST_CASE("a state that does not fit is refused with all that is wrong, and noth
   CHECK(error_of<gradus::ValueError>([&] { scheduler.load_state_dict(bad); }) ==
         "StepLR: load_state_dict: the state does not fit: last_epoch is -3, below -1; base_lrs is missing; surprise is unexpected");
   CHECK(scheduler.last_epoch() == 0);
-  optim::SGD single({parameter()});
+  optim::SGD single({one_parameter()});
   optim::StepLR other(single, 2);
   CHECK_THROWS_AS(other.load_state_dict(scheduler.state_dict()), gradus::ValueError);
 }
@@ -302,7 +302,7 @@ TEST_CASE("composed schedulers refuse parts that do not belong together") {
 
 TEST_CASE("SequentialLR with a milestone at 0 begins with the scheduler behind it, from the initial rate") {
   const auto rates_of = [](std::vector<int64_t> milestones, size_t schedulers) {
-    optim::SGD sgd({parameter()}, {.lr = 1});
+    optim::SGD sgd({one_parameter()}, {.lr = 1});
     optim::LinearLR warmup(sgd, 0.1, 1, 4);
     optim::ExponentialLR fall(sgd, 0.5), slow(sgd, 0.75);
     std::vector<optim::EpochScheduler*> parts{&warmup, &fall, &slow};
@@ -344,7 +344,7 @@ TEST_CASE("SequentialLR refuses negative and falling milestones, and leaves all 
 }
 
 TEST_CASE("SequentialLR may come back to a scheduler that it had before") {
-  optim::SGD sgd({parameter()}, {.lr = 1});
+  optim::SGD sgd({one_parameter()}, {.lr = 1});
   optim::ExponentialLR fall(sgd, 0.5);
   optim::SequentialLR sequence(sgd, {&fall, &fall}, {2});
   Values seen{sgd.lr()};
@@ -376,7 +376,7 @@ TEST_CASE("a SequentialLR with a milestone at 0, and one inside a ChainedSchedul
 TEST_CASE("ReduceLROnPlateau in relative mode takes threshold times |best| for progress, whatever the sign of the measure") {
   using Mode = optim::PlateauOptions::Mode;
   const auto reductions = [](Mode mode, const Values& measures) {
-    optim::SGD sgd({parameter()}, {.lr = 1});
+    optim::SGD sgd({one_parameter()}, {.lr = 1});
     optim::ReduceLROnPlateau scheduler(sgd, {.mode = mode, .factor = 0.5, .patience = 0, .threshold = 0.1});
     for (const double m : measures) scheduler.step(m);
     return std::lround(-std::log2(sgd.lr()));
@@ -391,7 +391,7 @@ TEST_CASE("ReduceLROnPlateau in relative mode takes threshold times |best| for p
   CHECK(reductions(Mode::Max, {0, 0, 1e-30}) == 1);
   // With a threshold of 1 and more the first measure is progress all the same.
   for (const double threshold : {1.0, 2.0}) {
-    optim::SGD sgd({parameter()}, {.lr = 1});
+    optim::SGD sgd({one_parameter()}, {.lr = 1});
     optim::ReduceLROnPlateau scheduler(sgd, {.factor = 0.5, .patience = 0, .threshold = threshold});
     scheduler.step(5);
     CHECK(sgd.lr() == 1);
@@ -401,7 +401,7 @@ TEST_CASE("ReduceLROnPlateau in relative mode takes threshold times |best| for p
 }
 
 TEST_CASE("schedules with enormous periods and counts stay defined") {
-  optim::SGD sgd({parameter()}, {.lr = 1, .momentum = 0.9});
+  optim::SGD sgd({one_parameter()}, {.lr = 1, .momentum = 0.9});
   constexpr int64_t most = std::numeric_limits<int64_t>::max();
   optim::CosineAnnealingLR cosine(sgd, most);
   cosine.step();
@@ -418,14 +418,14 @@ TEST_CASE("schedules with enormous periods and counts stay defined") {
 
 TEST_CASE("a scheduler over an optimizer that was moved from, and options that were moved from, are refused") {
   static_assert(!std::is_move_constructible_v<optim::StepLR> && !std::is_move_constructible_v<optim::SequentialLR>);
-  optim::SGD from({parameter()}, {.lr = 0.5});
+  optim::SGD from({one_parameter()}, {.lr = 0.5});
   optim::StepLR scheduler(from, 2);
   const optim::SGD to = std::move(from);
   CHECK_THROWS_AS(optim::StepLR(from, 2), gradus::StateError);       // NOLINT(bugprone-use-after-move)
   CHECK_THROWS_AS(optim::CyclicLR(from, 1, 2), gradus::StateError);  // NOLINT(bugprone-use-after-move)
   CHECK_THROWS_AS(scheduler.step(), gradus::ValueError);
   CHECK(to.lr() == 0.5);
-  optim::SGD sgd({parameter()}, {.lr = 0.5, .momentum = 0.9});
+  optim::SGD sgd({one_parameter()}, {.lr = 0.5, .momentum = 0.9});
   optim::PerGroup rates(1.0);
   const optim::PerGroup kept = std::move(rates);
   CHECK_THROWS_AS(rates[0], gradus::IndexError);  // NOLINT(bugprone-use-after-move)

@@ -45,7 +45,7 @@ const std::string kModel = R"({"type": "BPE", "unk_token": "?", "vocab": {"?": 0
 Texts tokens(const BPE& bpe, const std::string& text) { return bpe.to_tokens(bpe.encode(text)); }
 
 /// What reading this file is refused with.
-std::string complaint(const std::string& json) {
+std::string refusal(const std::string& json) {
   try {
     BPE::from_str(json, "x.json");
   } catch (const IoError& error) {
@@ -215,21 +215,21 @@ TEST_CASE("added tokens take the space beside them, or stand alone, as their fil
 
 TEST_CASE("what a tokenizer.json holds beyond what is known is refused with its place") {
   const std::string at = "BPE::from_str: x.json: ";
-  CHECK(complaint(file_with(kModel, R"(, "normalizer": {"type": "NFC"})")) ==
+  CHECK(refusal(file_with(kModel, R"(, "normalizer": {"type": "NFC"})")) ==
         at + "/normalizer: is of type \"NFC\", which is not known here; only null is");
-  CHECK(complaint(file_with(kModel, R"(, "extra": 1)")) == "BPE::from_str: x.json: has an entry \"extra\", which is not known here");
-  CHECK(complaint(file_with(kModel, R"(, "pre_tokenizer": {"type": "Digits"})")) ==
+  CHECK(refusal(file_with(kModel, R"(, "extra": 1)")) == "BPE::from_str: x.json: has an entry \"extra\", which is not known here");
+  CHECK(refusal(file_with(kModel, R"(, "pre_tokenizer": {"type": "Digits"})")) ==
         at + "/pre_tokenizer: is of type \"Digits\", which is not known here; Whitespace, WhitespaceSplit, ByteLevel and Metaspace are");
-  CHECK(complaint(file_with(kModel, R"(, "pre_tokenizer": {"type": "Metaspace", "replacement": "_"})")) ==
+  CHECK(refusal(file_with(kModel, R"(, "pre_tokenizer": {"type": "Metaspace", "replacement": "_"})")) ==
         at + "/pre_tokenizer/replacement: is \"_\"; only \"▁\" is known here");
-  CHECK(complaint(file_with(kModel, R"(, "decoder": {"type": "BPEDecoder", "suffix": ""})")) == at + "/decoder/suffix: is empty");
-  CHECK(complaint(file_with(kModel, R"(, "post_processor": {"type": "BertProcessing"})")) ==
+  CHECK(refusal(file_with(kModel, R"(, "decoder": {"type": "BPEDecoder", "suffix": ""})")) == at + "/decoder/suffix: is empty");
+  CHECK(refusal(file_with(kModel, R"(, "post_processor": {"type": "BertProcessing"})")) ==
         at + "/post_processor: is of type \"BertProcessing\", which is not known here; only null is");
-  CHECK(complaint(file_with(R"({"type": "WordPiece", "vocab": {}})")) == at + "/model/type: is \"WordPiece\"; only \"BPE\" is known here");
-  CHECK(complaint(file_with(R"({"dropout": 0.1, "vocab": {}, "merges": []})")) == at + "/model/dropout: is 0.1; only null is known here");
-  CHECK(complaint(file_with(R"({"byte_fallback": true, "vocab": {}, "merges": []})")) ==
+  CHECK(refusal(file_with(R"({"type": "WordPiece", "vocab": {}})")) == at + "/model/type: is \"WordPiece\"; only \"BPE\" is known here");
+  CHECK(refusal(file_with(R"({"dropout": 0.1, "vocab": {}, "merges": []})")) == at + "/model/dropout: is 0.1; only null is known here");
+  CHECK(refusal(file_with(R"({"byte_fallback": true, "vocab": {}, "merges": []})")) ==
         at + "/model/byte_fallback: is true; only false is known here");
-  CHECK(complaint(R"({"version": "2.0", "model": )" + kModel + "}") == at + "/version: is \"2.0\"; only \"1.0\" is known here");
+  CHECK(refusal(R"({"version": "2.0", "model": )" + kModel + "}") == at + "/version: is \"2.0\"; only \"1.0\" is known here");
 }
 
 TEST_CASE("a tokenizer.json that contradicts itself is refused with its place") {
@@ -237,32 +237,31 @@ TEST_CASE("a tokenizer.json that contradicts itself is refused with its place") 
   const auto model = [](const std::string& vocab, const std::string& merges, const std::string& more = "") {
     return file_with(R"({"vocab": )" + vocab + R"(, "merges": )" + merges + more + "}");
   };
-  CHECK(complaint("") == "BPE::from_str: x.json: is not valid JSON at its byte 1");
-  CHECK(complaint("[]") == "BPE::from_str: x.json: is an array, not an object");
-  CHECK(complaint("{\"a\": 1}\x01") == "BPE::from_str: x.json: is not valid JSON at its byte 9");
-  CHECK(complaint(R"({"model": 1, "model": 2})") == "BPE::from_str: x.json: the name \"model\" occurs twice in an object");
-  CHECK(complaint(std::string(1000, '[')) == "BPE::from_str: x.json: nests deeper than 64 levels; it is no tokenizer");
-  CHECK(complaint("{}") == at + "/model: is null, not an object");
-  CHECK(complaint(model("[]", "[]")) == at + "/model/vocab: is an array, not an object");
-  CHECK(complaint(model(R"({"a": 0, "a": 1})", "[]")) == "BPE::from_str: x.json: the name \"a\" occurs twice in an object");
-  CHECK(complaint(model(R"({"a": 0, "b": 0})", "[]")) == at + "/model/vocab: gives the index 0 to \"a\" and to \"b\"");
-  CHECK(complaint(model(R"({"a": -1})", "[]")) == at + "/model/vocab/a: is -1, not an index below 2^31 - 1");
-  CHECK(complaint(model(R"({"a": 1000000})", "[]")) ==
+  CHECK(refusal("") == "BPE::from_str: x.json: is not valid JSON at its byte 1");
+  CHECK(refusal("[]") == "BPE::from_str: x.json: is an array, not an object");
+  CHECK(refusal("{\"a\": 1}\x01") == "BPE::from_str: x.json: is not valid JSON at its byte 9");
+  CHECK(refusal(R"({"model": 1, "model": 2})") == "BPE::from_str: x.json: the name \"model\" occurs twice in an object");
+  CHECK(refusal(std::string(1000, '[')) == "BPE::from_str: x.json: nests deeper than 64 levels; it is no tokenizer");
+  CHECK(refusal("{}") == at + "/model: is null, not an object");
+  CHECK(refusal(model("[]", "[]")) == at + "/model/vocab: is an array, not an object");
+  CHECK(refusal(model(R"({"a": 0, "a": 1})", "[]")) == "BPE::from_str: x.json: the name \"a\" occurs twice in an object");
+  CHECK(refusal(model(R"({"a": 0, "b": 0})", "[]")) == at + "/model/vocab: gives the index 0 to \"a\" and to \"b\"");
+  CHECK(refusal(model(R"({"a": -1})", "[]")) == at + "/model/vocab/a: is -1, not an index below 2^31 - 1");
+  CHECK(refusal(model(R"({"a": 1000000})", "[]")) ==
         "BPE::from_str: x.json: the largest index is 1000000, but there are 1 tokens; is it damaged?");
-  CHECK(complaint(model(R"({"a": 0, "b": 1})", R"([["a", "b"]])")) ==
+  CHECK(refusal(model(R"({"a": 0, "b": 1})", R"([["a", "b"]])")) ==
         at + "/model/merges/0: makes the token \"ab\", which is not in the vocabulary");
-  CHECK(complaint(model(R"({"a": 0})", R"(["a x"])")) == at + "/model/merges/0: merges \"x\", which is not in the vocabulary");
-  CHECK(complaint(model(R"({"a": 0})", R"(["a"])")) == at + "/model/merges/0: is \"a\", not two tokens with a space between");
-  CHECK(complaint(model(R"({"a": 0})", R"([["a"]])")) == at + "/model/merges/0: has 1 tokens; a merge is of two");
-  CHECK(complaint(model(R"({"a": 0})", "[]", R"(, "unk_token": "x")")) ==
-        at + "/model/unk_token: the token \"x\" is not in the vocabulary");
-  CHECK(complaint(model(R"({"a": 0, "##b": 1, "c": 2})", R"([["a", "c"]])", R"(, "continuing_subword_prefix": "##")")) ==
+  CHECK(refusal(model(R"({"a": 0})", R"(["a x"])")) == at + "/model/merges/0: merges \"x\", which is not in the vocabulary");
+  CHECK(refusal(model(R"({"a": 0})", R"(["a"])")) == at + "/model/merges/0: is \"a\", not two tokens with a space between");
+  CHECK(refusal(model(R"({"a": 0})", R"([["a"]])")) == at + "/model/merges/0: has 1 tokens; a merge is of two");
+  CHECK(refusal(model(R"({"a": 0})", "[]", R"(, "unk_token": "x")")) == at + "/model/unk_token: the token \"x\" is not in the vocabulary");
+  CHECK(refusal(model(R"({"a": 0, "##b": 1, "c": 2})", R"([["a", "c"]])", R"(, "continuing_subword_prefix": "##")")) ==
         at + "/model/merges/0: the token \"c\" does not begin with the continuing_subword_prefix \"##\"");
-  CHECK(complaint(file_with(kModel, R"(, "added_tokens": [{"id": 2, "content": "a"}])")) ==
+  CHECK(refusal(file_with(kModel, R"(, "added_tokens": [{"id": 2, "content": "a"}])")) ==
         at + "/added_tokens/0/id: is 2, but the vocabulary gives \"a\" the index 1");
-  CHECK(complaint(file_with(kModel, R"(, "added_tokens": [{"id": 2, "content": "z"}])")) ==
+  CHECK(refusal(file_with(kModel, R"(, "added_tokens": [{"id": 2, "content": "z"}])")) ==
         at + "/added_tokens/0/id: is 2, which \"b\" has already");
-  CHECK(complaint(file_with(kModel, R"(, "added_tokens": [{"id": 6, "content": ""}])")) == at + "/added_tokens/0/content: is empty");
+  CHECK(refusal(file_with(kModel, R"(, "added_tokens": [{"id": 6, "content": ""}])")) == at + "/added_tokens/0/content: is empty");
 }
 
 TEST_CASE("BPE::load says why a file cannot be read, and a failed save leaves the old file") {

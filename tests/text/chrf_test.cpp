@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gradus/error.h"
+#include "text/sacrebleu.h"
 
 namespace {
 
@@ -13,15 +14,7 @@ using gradus::text::ChrfOptions;
 using gradus::text::ChrfScore;
 using gradus::text::corpus_chrf;
 using gradus::text::sentence_chrf;
-using Texts = std::vector<std::string>;
-
-// Expected numbers are those that sacreBLEU 2.6.0 gives (PyPI: sacrebleu), run on the same texts.
-const Texts kHypotheses{"The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."};
-const std::vector<Texts> kReferences{{"The dog bit the man.", "The dog had bit the man."},
-                                     {"It was not unexpected.", "No one was surprised."},
-                                     {"The man bit him first.", "The man had bitten the dog."}};
-
-doctest::Approx close_to(double x) { return doctest::Approx(x).epsilon(1e-14); }
+using namespace text_test;
 
 ChrfScore scored(const ChrfOptions& options = {}) { return corpus_chrf(kHypotheses, kReferences, options); }
 

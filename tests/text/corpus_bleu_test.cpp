@@ -7,6 +7,7 @@
 
 #include "gradus/error.h"
 #include "gradus/text/bleu.h"
+#include "text/sacrebleu.h"
 
 namespace {
 
@@ -17,16 +18,9 @@ using gradus::text::BleuTokenizer;
 using gradus::text::corpus_bleu;
 using gradus::text::sentence_bleu;
 using gradus::text::tokenize_for_bleu;
-using Texts = std::vector<std::string>;
+using namespace text_test;
 
-// Expected numbers are those that sacreBLEU 2.6.0 gives (PyPI: sacrebleu), run on the same texts.
-const Texts kHypotheses{"The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."};
-const std::vector<Texts> kReferences{{"The dog bit the man.", "The dog had bit the man."},
-                                     {"It was not unexpected.", "No one was surprised."},
-                                     {"The man bit him first.", "The man had bitten the dog."}};
 const Texts kFirst{"The dog bit the man.", "It was not unexpected.", "The man bit him first."};
-
-doctest::Approx close_to(double x) { return doctest::Approx(x).epsilon(1e-14); }
 
 double score(const BleuOptions& options) { return corpus_bleu(kHypotheses, kReferences, options).score; }
 

@@ -14,14 +14,11 @@ using op_test::error_of;
 using op_test::Ints;
 using op_test::ints;
 using op_test::kInf;
+using op_test::kLeast;
+using op_test::kMost;
 using op_test::kNan;
 using op_test::Values;
 using op_test::values;
-
-namespace {
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
-}  // namespace
 
 TEST_CASE("tensor takes its dtype from the numbers") {
   CHECK(tensor({1, 2}).dtype() == int64);

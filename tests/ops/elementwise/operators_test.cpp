@@ -3,19 +3,11 @@
 #include "ops/op_test.h"
 
 using namespace gradus;
+using op_test::Bools;
+using op_test::bools;
 using op_test::error_of;
 using op_test::Ints;
 using op_test::ints;
-
-namespace {
-
-std::vector<bool> bools(const Tensor& x) {
-  REQUIRE(x.dtype() == boolean);
-  return x.to_vector<bool>();
-}
-using Bools = std::vector<bool>;
-
-}  // namespace
 
 TEST_CASE("comparison operators compare element by element, with numbers on either side") {
   const Tensor x = tensor({1.0, 2.0, 3.0}), y = tensor({3.0, 2.0, 1.0});

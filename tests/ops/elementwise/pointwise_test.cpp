@@ -17,24 +17,20 @@
 #include "ops/op_test.h"
 
 using namespace gradus;
+using op_test::bools;
 using op_test::error_of;
 using op_test::Ints;
 using op_test::ints;
 using op_test::kInf;
+using op_test::kLeast;
+using op_test::kMost;
 using op_test::kNan;
 using op_test::Values;
 using op_test::values;
 
 namespace {
 
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
 constexpr DType kDTypes[] = {boolean, int64, float32, float64};
-
-std::vector<bool> bools(const Tensor& x) {
-  REQUIRE(x.dtype() == boolean);
-  return x.to_vector<bool>();
-}
 
 }  // namespace
 

@@ -28,7 +28,7 @@ Tensor plain(const Tensor& x, const Tensor& weight, const Tensor& bias, const Te
 }
 
 /// Every combination of class weights, smoothing, ignored targets and reduction.
-std::vector<CrossEntropyOptions> variants(int64_t classes, gradus::DType dtype) {
+std::vector<CrossEntropyOptions> variants_reduced(int64_t classes, gradus::DType dtype) {
   std::vector<CrossEntropyOptions> result;
   for (const Tensor& weight : {Tensor(), (gradus::rand({classes}) + 0.2).to(dtype)})
     for (double smoothing : {0.0, 0.1})
@@ -64,7 +64,7 @@ TEST_CASE("linear_cross_entropy gives the loss and the gradients of linear and c
       const Tensor bias = with_bias ? gradus::randn({5}, real) : Tensor();
       Tensors inputs{x, weight};
       if (with_bias) inputs.push_back(bias);
-      for (const CrossEntropyOptions& o : variants(5, dtype)) {
+      for (const CrossEntropyOptions& o : variants_reduced(5, dtype)) {
         const Tensor ours = linear_cross_entropy(x, weight, bias, target, o), theirs = plain(x, weight, bias, target, o);
         check_close(ours, theirs);
         const Tensor dy = gradus::randn(ours.shape(), {.dtype = dtype});
@@ -77,7 +77,7 @@ TEST_CASE("linear_cross_entropy gives the loss and the gradients of linear and c
 TEST_CASE("first and second derivatives of linear_cross_entropy") {
   gradus::manual_seed(2);
   const Tensor target = gradus::tensor({0, 2, 1, 2});
-  for (const CrossEntropyOptions& o : variants(3, gradus::float64))
+  for (const CrossEntropyOptions& o : variants_reduced(3, gradus::float64))
     check_gradients([&](const Tensors& in) { return linear_cross_entropy(in[0], in[1], in[2], target, o).exp(); },
                     {input({4, 2}), input({3, 2}), input({3})});
 }

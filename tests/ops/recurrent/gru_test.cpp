@@ -9,9 +9,7 @@ using namespace op_test;
 
 namespace {
 
-RecurrentWeights weights_of(const RecurrentKind& kind, const Tensors& in) { return {in[2], in[3], kind.bias(in, 0), kind.bias(in, 1)}; }
-
-RecurrentKind kind_of(bool reset_after) {
+RecurrentKind gru_kind(bool reset_after) {
   RecurrentKind kind{3, false, {}, {}};
   kind.layer = [=](const Tensors& in, const Tensor& lengths, bool reverse) {
     const RecurrentOutput y = gru_layer(in[0], in[1], weights_of(kind, in), lengths, reverse, reset_after);
@@ -27,29 +25,29 @@ RecurrentKind kind_of(bool reset_after) {
   return kind;
 }
 
-void for_both(void (*check)(const RecurrentKind&)) {
+void for_both_grus(void (*check)(const RecurrentKind&)) {
   for (const bool reset_after : {true, false}) {
     CAPTURE(reset_after);
-    check(kind_of(reset_after));
+    check(gru_kind(reset_after));
   }
 }
 
 }  // namespace
 
-TEST_CASE("a GRU layer gives what its equations give, step by step, and the same gradients") { for_both(check_follows_equations); }
-TEST_CASE("a GRU layer's output alone, or its last state, has gradients") { for_both(check_single_results_have_gradients); }
-TEST_CASE("any one input of a GRU layer may be the only one with a gradient") { for_both(check_some_inputs_may_be_constant); }
-TEST_CASE("a GRU layer passes gradcheck and gradgradcheck") { for_both(check_passes_gradcheck); }
-TEST_CASE("a GRU layer has the same gradients under create_graph") { for_both(check_composed_form_agrees); }
-TEST_CASE("past its length a row of a GRU layer gives 0, keeps its state and needs no input") { for_both(check_past_the_length); }
-TEST_CASE("a GRU layer's lengths may change after the call") { for_both(check_lengths_may_change); }
-TEST_CASE("a GRU layer takes tensors of any strides") { for_both(check_takes_any_strides); }
-TEST_CASE("a GRU layer gives the same bits for every number of threads") { for_both(check_same_bits_for_all_threads); }
-TEST_CASE("a GRU layer notices when an input was changed in place before backward") { for_both(check_notices_changes_in_place); }
+TEST_CASE("a GRU layer gives what its equations give, step by step, and the same gradients") { for_both_grus(check_follows_equations); }
+TEST_CASE("a GRU layer's output alone, or its last state, has gradients") { for_both_grus(check_single_results_have_gradients); }
+TEST_CASE("any one input of a GRU layer may be the only one with a gradient") { for_both_grus(check_some_inputs_may_be_constant); }
+TEST_CASE("a GRU layer passes gradcheck and gradgradcheck") { for_both_grus(check_passes_gradcheck); }
+TEST_CASE("a GRU layer has the same gradients under create_graph") { for_both_grus(check_composed_form_agrees); }
+TEST_CASE("past its length a row of a GRU layer gives 0, keeps its state and needs no input") { for_both_grus(check_past_the_length); }
+TEST_CASE("a GRU layer's lengths may change after the call") { for_both_grus(check_lengths_may_change); }
+TEST_CASE("a GRU layer takes tensors of any strides") { for_both_grus(check_takes_any_strides); }
+TEST_CASE("a GRU layer gives the same bits for every number of threads") { for_both_grus(check_same_bits_for_all_threads); }
+TEST_CASE("a GRU layer notices when an input was changed in place before backward") { for_both_grus(check_notices_changes_in_place); }
 
 TEST_CASE("a GRU cell is one step of the layer") {
   for (const bool reset_after : {true, false}) {
-    const RecurrentKind kind = kind_of(reset_after);
+    const RecurrentKind kind = gru_kind(reset_after);
     const Variant v{1, 3, 4, 5};
     const Tensors in = kind.inputs(v);
     const Tensor h = gru_cell(in[0][0], in[1], weights_of(kind, in), reset_after);
@@ -59,11 +57,11 @@ TEST_CASE("a GRU cell is one step of the layer") {
   }
 }
 
-TEST_CASE("a GRU layer without an initial state begins with zeros, in the composed form too") { for_both(check_no_state_is_zeros); }
+TEST_CASE("a GRU layer without an initial state begins with zeros, in the composed form too") { for_both_grus(check_no_state_is_zeros); }
 
 TEST_CASE("a GRU layer says which of its inputs does not fit") {
   const Variant v{4, 2, 3, 5};
-  const RecurrentKind kind = kind_of(true);
+  const RecurrentKind kind = gru_kind(true);
   const Tensors in = kind.inputs(v);
   const RecurrentWeights w = weights_of(kind, in);
   const auto text = [&](const Tensor& x, const Tensor& h0, const RecurrentWeights& weights, const Tensor& lengths = {}) {

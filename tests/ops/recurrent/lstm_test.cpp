@@ -10,8 +10,6 @@ using namespace op_test;
 
 namespace {
 
-RecurrentWeights weights_of(const RecurrentKind& kind, const Tensors& in) { return {in[2], in[3], kind.bias(in, 0), kind.bias(in, 1)}; }
-
 RecurrentKind lstm() {
   RecurrentKind kind{4, true, {}, {}};
   kind.layer = [=](const Tensors& in, const Tensor& lengths, bool reverse) {

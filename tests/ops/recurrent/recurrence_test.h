@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradus/ops/recurrent.h"
 #include "ops/op_test.h"
 
 /// What the tests of gru_layer, lstm_layer and rnn_layer share: a layer is compared with its equations, one step after the other.
@@ -33,6 +34,10 @@ struct RecurrentKind {
   Tensors run(const Variant& v, const Tensors& in) const { return layer(in, v.lengths_tensor(), v.reverse); }
   Tensors run_naively(const Variant& v, const Tensors& in) const;
 };
+
+inline gradus::RecurrentWeights weights_of(const RecurrentKind& kind, const Tensors& in) {
+  return {in[2], in[3], kind.bias(in, 0), kind.bias(in, 1)};
+}
 
 /// The gradients of all results, weighted by fixed random numbers.
 Tensors gradients_of(const Tensors& results, const Tensors& in, bool create_graph = false);

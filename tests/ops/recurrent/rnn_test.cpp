@@ -10,9 +10,7 @@ using namespace op_test;
 
 namespace {
 
-RecurrentWeights weights_of(const RecurrentKind& kind, const Tensors& in) { return {in[2], in[3], kind.bias(in, 0), kind.bias(in, 1)}; }
-
-RecurrentKind kind_of(bool use_relu) {
+RecurrentKind rnn_kind(bool use_relu) {
   RecurrentKind kind{1, false, {}, {}};
   kind.layer = [=](const Tensors& in, const Tensor& lengths, bool reverse) {
     const RecurrentOutput y = rnn_layer(in[0], in[1], weights_of(kind, in), lengths, reverse, use_relu);
@@ -25,31 +23,31 @@ RecurrentKind kind_of(bool use_relu) {
   return kind;
 }
 
-void for_both(void (*check)(const RecurrentKind&)) {
+void for_both_rnns(void (*check)(const RecurrentKind&)) {
   for (const bool use_relu : {false, true}) {
     CAPTURE(use_relu);
-    check(kind_of(use_relu));
+    check(rnn_kind(use_relu));
   }
 }
 
 }  // namespace
 
-TEST_CASE("an RNN layer gives what its equation gives, step by step, and the same gradients") { for_both(check_follows_equations); }
-TEST_CASE("an RNN layer's output alone, or its last state, has gradients") { for_both(check_single_results_have_gradients); }
-TEST_CASE("any one input of an RNN layer may be the only one with a gradient") { for_both(check_some_inputs_may_be_constant); }
-TEST_CASE("an RNN layer passes gradcheck and gradgradcheck") { for_both(check_passes_gradcheck); }
-TEST_CASE("an RNN layer has the same gradients under create_graph") { for_both(check_composed_form_agrees); }
-TEST_CASE("past its length a row of an RNN layer gives 0, keeps its state and needs no input") { for_both(check_past_the_length); }
-TEST_CASE("an RNN layer's lengths may change after the call") { for_both(check_lengths_may_change); }
-TEST_CASE("an RNN layer takes tensors of any strides") { for_both(check_takes_any_strides); }
-TEST_CASE("an RNN layer gives the same bits for every number of threads") { for_both(check_same_bits_for_all_threads); }
-TEST_CASE("an RNN layer notices when an input was changed in place before backward") { for_both(check_notices_changes_in_place); }
+TEST_CASE("an RNN layer gives what its equation gives, step by step, and the same gradients") { for_both_rnns(check_follows_equations); }
+TEST_CASE("an RNN layer's output alone, or its last state, has gradients") { for_both_rnns(check_single_results_have_gradients); }
+TEST_CASE("any one input of an RNN layer may be the only one with a gradient") { for_both_rnns(check_some_inputs_may_be_constant); }
+TEST_CASE("an RNN layer passes gradcheck and gradgradcheck") { for_both_rnns(check_passes_gradcheck); }
+TEST_CASE("an RNN layer has the same gradients under create_graph") { for_both_rnns(check_composed_form_agrees); }
+TEST_CASE("past its length a row of an RNN layer gives 0, keeps its state and needs no input") { for_both_rnns(check_past_the_length); }
+TEST_CASE("an RNN layer's lengths may change after the call") { for_both_rnns(check_lengths_may_change); }
+TEST_CASE("an RNN layer takes tensors of any strides") { for_both_rnns(check_takes_any_strides); }
+TEST_CASE("an RNN layer gives the same bits for every number of threads") { for_both_rnns(check_same_bits_for_all_threads); }
+TEST_CASE("an RNN layer notices when an input was changed in place before backward") { for_both_rnns(check_notices_changes_in_place); }
 
-TEST_CASE("an RNN layer without an initial state begins with zeros, in the composed form too") { for_both(check_no_state_is_zeros); }
+TEST_CASE("an RNN layer without an initial state begins with zeros, in the composed form too") { for_both_rnns(check_no_state_is_zeros); }
 
 TEST_CASE("NaN goes through an RNN layer") {
   for (const bool use_relu : {false, true}) {
-    const RecurrentKind kind = kind_of(use_relu);
+    const RecurrentKind kind = rnn_kind(use_relu);
     const Variant v{2, 1, 2, 3};
     Tensors in = kind.inputs(v);
     in[1] = full({1, 3}, kNan, {.dtype = float64});
@@ -58,7 +56,7 @@ TEST_CASE("NaN goes through an RNN layer") {
 }
 
 TEST_CASE("an RNN layer says which of its inputs does not fit") {
-  const RecurrentKind kind = kind_of(false);
+  const RecurrentKind kind = rnn_kind(false);
   const Variant v{4, 2, 3, 5};
   const Tensors in = kind.inputs(v);
   const auto text = [&](const Tensor& x, const Tensor& h0, const RecurrentWeights& weights, const Tensor& lengths = {}) {
