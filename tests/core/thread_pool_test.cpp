@@ -72,10 +72,10 @@ TEST_CASE("pieces depend on the sizes alone") {
 }
 
 TEST_CASE("parallel_for of nothing calls nothing") {
-  int calls = 0;
-  parallel_for(0, 4, [&](int64_t, int64_t) { ++calls; });
-  parallel_for(-3, 4, [&](int64_t, int64_t) { ++calls; });
-  CHECK(calls == 0);
+  int pieces = 0;
+  parallel_for(0, 4, [&](int64_t, int64_t) { ++pieces; });
+  parallel_for(-3, 4, [&](int64_t, int64_t) { ++pieces; });
+  CHECK(pieces == 0);
 }
 
 TEST_CASE("an exception in a piece is thrown again in the caller, and the pool goes on") {
