@@ -149,7 +149,7 @@ class Op {
 
   /// Makes y the operation's output on the inputs, each with its pullback, and returns it. Nothing is recorded, and every closure is
   /// dropped, when recording is off or no input requires a gradient; a single closure is dropped with an input that doesn't. y must be new:
-  /// a fresh tensor or a fresh view.
+  /// a fresh tensor, a fresh view of an input, or a view of what nobody else has, of which it becomes independent.
   template <class... Fs>
   Tensor record(Tensor y, Wrt<Fs>... inputs) const {
     if (!(inputs.x.requires_grad() || ...) || !is_grad_enabled()) return y;
@@ -159,6 +159,7 @@ class Op {
     Outputs outputs{{{y.shape(), y.dtype()}}};
     Edges edges{{gradient_edge(follow_base(inputs.x))...}};
     using Recorded = detail::RecordedNode<Edges, Outputs, detail::PullbackOfEach<Fs...>>;
+    if (!(is_view_of(inputs.x, y) || ...)) end_view(y);
     attach(y, Ref<Node>(new Recorded(node_, edges, outputs, edges, y, inputs...)), 0);
     return y;
   }
@@ -176,6 +177,15 @@ class Op {
   }
 
  private:
+  /// Whether y is a view of x or of what x is a view of.
+  static bool is_view_of(const Tensor& x, const Tensor& y) {
+    const Ref<TensorImpl>& base = y.impl()->base;
+    return base && x.defined() && (base.get() == x.impl() || base == x.impl()->base);
+  }
+  /// An operation may make its output as a view of what it hands to nobody. That one has no history: were it asked for one when the output,
+  /// or a view of it, is changed in place, the output would lose its own.
+  static void end_view(const Tensor& y) { y.impl()->base = nullptr; }
+
   template <class F>
   void attach_joint(std::span<const Tensor> outputs, std::span<const Tensor> inputs, F&& pullback) const {
     std::vector<Edge> edges;
@@ -184,8 +194,12 @@ class Op {
     for (const Tensor& y : outputs) metas.push_back({y.shape(), y.dtype()});
     using Recorded = detail::RecordedNode<std::vector<Edge>, std::vector<OutputMeta>, std::decay_t<F>>;
     const Ref<Node> node(new Recorded(node_, edges, metas, std::forward<F>(pullback)));
-    for (uint32_t slot = 0; slot < outputs.size(); ++slot)
-      if (is_floating_point(outputs[slot].dtype())) attach(outputs[slot], node, slot);
+    for (uint32_t slot = 0; slot < outputs.size(); ++slot) {
+      const Tensor& y = outputs[slot];
+      if (!is_floating_point(y.dtype())) continue;
+      if (std::none_of(inputs.begin(), inputs.end(), [&y](const Tensor& x) { return is_view_of(x, y); })) end_view(y);
+      attach(y, node, slot);
+    }
   }
 
   const char* name_;

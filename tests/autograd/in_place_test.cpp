@@ -9,6 +9,9 @@
 #include "gradus/dtype.h"
 #include "gradus/error.h"
 #include "gradus/memory.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/recurrent.h"
+#include "gradus/ops/reduction.h"
 
 using gradus::NoGradGuard;
 using gradus::Tensor;
@@ -302,6 +305,40 @@ TEST_CASE("operations in place on tensors that were saved leave no cycle behind"
     z[0].mul_(z[1]);
   }
   CHECK(gradus::memory_stats().live_bytes == before);
+}
+
+TEST_CASE("an output that its operation made as a view of something nobody has keeps its history when a part of it is changed") {
+  const Tensor w = gradus::from_vector(Values{1, 2, 3, 4}, {2, 2});
+  const auto gradient = [&](void (*change)(const Tensor&)) {
+    const Tensor x = leaf({2, 3});
+    const Tensor y = w.matmul(x);  // of shape [2, 1] before it is made [2]
+    change(y);
+    y.sum().backward();
+    return grad_of(x);
+  };
+  CHECK(gradient([](const Tensor& y) { y[0].mul_(10); }) == Values{13, 24});
+  CHECK(gradient([](const Tensor& y) { y.slice(0, 0, 1).fill_(0); }) == Values{3, 4});
+  CHECK(gradient([](const Tensor& y) { y.slice(0, 2).copy_(constant({1})); }) == Values{4, 6});  // no elements
+  CHECK(gradient([](const Tensor& y) { y.mul_(2); }) == Values{8, 12});
+
+  const Tensor x = leaf({2, 3});
+  const Tensor scalar = x.matmul(w[0]);
+  scalar.unsqueeze(0).mul_(2);
+  scalar.backward();
+  CHECK(grad_of(x) == Values{2, 4});
+}
+
+TEST_CASE("an output that backward needs, made as a view of something nobody has, is refused when a part of it was changed") {
+  const Tensor x = leaf({2, 3});
+  const Tensor total = logsumexp(x.unsqueeze(0), 1, true);
+  total.slice(1, 1).copy_(constant({1}));
+  CHECK(error_of<gradus::AutogradError>([&] { total.sum().backward(); }).find("changed in place after it was saved") != std::string::npos);
+
+  const Tensor weight = gradus::ones({3, 1}, {.requires_grad = true});
+  const auto out = gradus::gru_layer(gradus::ones({2, 1, 1}), gradus::zeros({1, 1}), {weight, weight, {}, {}});
+  out.output[0].mul_(2);
+  CHECK(error_of<gradus::AutogradError>([&] { out.output.sum().backward(); }).find("changed in place after it was saved") !=
+        std::string::npos);
 }
 
 TEST_CASE("a view that was made a leaf goes its own way") {
