@@ -49,7 +49,9 @@ Tensor norm_gradient(const Tensor& x, double p, const Tensor& dy, const Tensor& 
     return mul(dy, share);
   }
   if (p == 2) return mul(dy, masked_fill(div(x, y), eq(y, 0), 0));
-  return mul(signed_power(x, p - 1), masked_fill(div(dy, pow(y, p - 1)), eq(y, 0), 0));
+  // Nothing is divided by a norm that is 0: in the second derivative it would come back as NaN, also in what only dy depends on.
+  const Tensor none = eq(y, 0);
+  return mul(signed_power(x, p - 1), masked_fill(div(dy, pow(masked_fill(y, none, 1), p - 1)), none, 0));
 }
 
 }  // namespace

@@ -327,6 +327,16 @@ TEST_CASE("mean, std and norm are within the range of their dtype where the numb
   }
 }
 
+TEST_CASE("a norm that is 0, also that of no elements, puts no NaN into what its gradient is multiplied with") {
+  for (const double p : {1.0, 2.0, 2.5, 3.0})
+    for (const Shape& shape : {Shape{2, 0, 3}, Shape{2, 2}}) {
+      const Tensor x = gradus::zeros(shape, {.requires_grad = true}), w = gradus::ones({}, {.requires_grad = true});
+      const Tensor dx = gradus::autograd::grad({norm(x, p) * w}, {x}, {}, {.create_graph = true})[0];
+      CHECK(values(dx) == Values(static_cast<size_t>(x.numel()), 0));
+      CHECK(gradus::autograd::grad({dx.sum()}, {w})[0].item() == 0);
+    }
+}
+
 TEST_CASE("logsumexp and softmax of nothing but -infinity ask nothing of it where nothing is asked of them") {
   for (int64_t dim : {0, 1}) {
     const Tensor x = gradus::full({2, 2}, -kInf, {.dtype = gradus::float64, .requires_grad = true});
