@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "gradus/export.h"
+
 /// How rows of a table are looked up: for gradus::embedding and gradus::embedding_bag, and for the modules that call them.
 namespace gradus {
 
