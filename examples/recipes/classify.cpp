@@ -111,11 +111,7 @@ struct Example {
   int64_t label;
 };
 
-struct Examples {
-  std::vector<Example> all;
-  int64_t size() const noexcept { return static_cast<int64_t>(all.size()); }
-  const Example& get(int64_t i) const { return all[static_cast<size_t>(i)]; }
-};
+using Examples = data::ListDataset<Example>;
 
 struct Batch {
   Tensor tokens, lengths, labels;  // (B, T), (B), (B)
@@ -289,25 +285,21 @@ int train_and_report(const Settings& s) {
   labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
   if (labels.size() < 2) throw gradus::ValueError(s.data + " has fewer than two labels; put a text, a tab and its label on each line");
 
-  struct Texts {
-    std::vector<text::Pair> pairs;
-    int64_t size() const noexcept { return static_cast<int64_t>(pairs.size()); }
-    const text::Pair& get(int64_t i) const { return pairs[static_cast<size_t>(i)]; }
-  };
+  using Texts = data::ListDataset<text::Pair>;
   // A text that is there twice is in one part alone.
   const auto parts = data::group_split(
-      Texts{pairs}, [](const text::Pair& pair) { return pair.source; }, {1 - s.held_out, s.held_out}, s.seed);
+      Texts(pairs), [](const text::Pair& pair) { return pair.source; }, {1 - s.held_out, s.held_out}, s.seed);
   std::vector<Strings> seen;
   for (int64_t i = 0; i < parts[0].size(); ++i) seen.push_back(tokens_of(parts[0].get(i).source, s.unit));
   gradus::manual_seed(s.seed);
   Model model(s.model, s.unit, text::Vocab(seen, {.min_freq = s.min_freq, .reserved_tokens = {"<pad>"}}), labels);
   const auto encode = [&](const data::Subset<Texts>& part) {
-    Examples all;
+    std::vector<Example> all;
     for (int64_t i = 0; i < part.size(); ++i) {
       const text::Pair& pair = part.get(i);
-      all.all.push_back({model.encode(pair.source), std::ranges::lower_bound(labels, pair.target) - labels.begin()});
+      all.push_back({model.encode(pair.source), std::ranges::lower_bound(labels, pair.target) - labels.begin()});
     }
-    return all;
+    return Examples(std::move(all));
   };
   const Examples to_train = encode(parts[0]), to_test = encode(parts[1]);
   std::fprintf(stderr, "%lld texts to train on, %lld held out; %zu labels\n", static_cast<long long>(to_train.size()),

@@ -88,15 +88,9 @@ std::vector<Entry> read_dictionary(const std::string& path) {
   return entries;
 }
 
-struct Dictionary {
-  std::vector<Entry> entries;
-  int64_t size() const noexcept { return static_cast<int64_t>(entries.size()); }
-  const Entry& get(int64_t i) const { return entries[static_cast<size_t>(i)]; }
-};
-
 /// Takes a share of the words away, at random.
 std::vector<Entry> hold_out(std::vector<Entry>& entries, double share, uint64_t seed) {
-  auto parts = gradus::data::random_split(Dictionary{std::move(entries)}, std::vector<double>{1 - share, share}, seed);
+  auto parts = gradus::data::random_split(gradus::data::ListDataset(std::move(entries)), std::vector<double>{1 - share, share}, seed);
   std::vector<Entry> rest, held;
   for (int64_t i = 0; i < parts[0].size(); ++i) rest.push_back(parts[0].get(i));
   for (int64_t i = 0; i < parts[1].size(); ++i) held.push_back(parts[1].get(i));
@@ -105,10 +99,10 @@ std::vector<Entry> hold_out(std::vector<Entry>& entries, double share, uint64_t 
 }
 
 Sequences encode(const std::vector<Entry>& entries, const text::Vocab& letters, const text::Vocab& sounds) {
-  Sequences all;
+  std::vector<recipe::SequencePair> all;
   for (const Entry& entry : entries)
-    for (const Strings& way : entry.sounds) all.pairs.push_back({letters.to_indices(entry.letters), sounds.to_indices(way)});
-  return all;
+    for (const Strings& way : entry.sounds) all.push_back({letters.to_indices(entry.letters), sounds.to_indices(way)});
+  return Sequences(std::move(all));
 }
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();

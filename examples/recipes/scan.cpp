@@ -117,12 +117,6 @@ std::string join(const Strings& tokens) {
   return joined;
 }
 
-struct Commands {
-  std::vector<Phrase> phrases;
-  int64_t size() const noexcept { return static_cast<int64_t>(phrases.size()); }
-  const Phrase& get(int64_t i) const { return phrases[static_cast<size_t>(i)]; }
-};
-
 struct Split {
   std::vector<Phrase> train, test;
 };
@@ -134,7 +128,7 @@ Split split(const Settings& s) {
   if (s.split == "length") {
     for (const Phrase& command : all) (command.actions.size() <= longest ? parts.train : parts.test).push_back(command);
   } else {
-    const auto random = gradus::data::random_split(Commands{all}, std::vector<double>{0.8, 0.2}, s.seed);
+    const auto random = gradus::data::random_split(gradus::data::ListDataset(all), std::vector<double>{0.8, 0.2}, s.seed);
     for (const int64_t i : random[0].indices()) parts.train.push_back(all[static_cast<size_t>(i)]);
     for (const int64_t i : random[1].indices()) parts.test.push_back(all[static_cast<size_t>(i)]);
   }
@@ -143,10 +137,9 @@ Split split(const Settings& s) {
 }
 
 Sequences encode(const recipe::SavedModel& model, const std::vector<Phrase>& phrases) {
-  Sequences all;
-  for (const Phrase& phrase : phrases)
-    all.pairs.push_back({model.source.to_indices(phrase.words), model.target.to_indices(phrase.actions)});
-  return all;
+  std::vector<recipe::SequencePair> all;
+  for (const Phrase& phrase : phrases) all.push_back({model.source.to_indices(phrase.words), model.target.to_indices(phrase.actions)});
+  return Sequences(std::move(all));
 }
 
 const gradus::generate::BeamOptions greedy{.num_beams = 1, .max_length = 64, .end = recipe::kEos};
@@ -155,10 +148,10 @@ const gradus::generate::BeamOptions greedy{.num_beams = 1, .max_length = 64, .en
 double accuracy(const recipe::SavedModel& model, const std::vector<Phrase>& phrases) {
   const Sequences all = encode(model, phrases);
   std::vector<std::vector<int64_t>> sources;
-  for (const recipe::SequencePair& pair : all.pairs) sources.push_back(pair.source);
+  for (const recipe::SequencePair& pair : all.examples()) sources.push_back(pair.source);
   const auto found = recipe::decode(model.model, sources, greedy);
   int64_t right = 0;
-  for (size_t i = 0; i < found.size(); ++i) right += found[i] == all.pairs[i].target;
+  for (size_t i = 0; i < found.size(); ++i) right += found[i] == all.examples()[i].target;
   return static_cast<double>(right) / static_cast<double>(std::max<size_t>(found.size(), 1));
 }
 

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "encoder_decoder.h"
+#include "gradus/data/dataset.h"
 #include "gradus/text.h"
 
 /// Training an EncoderDecoder on pairs of sequences, and decoding with it.
@@ -23,12 +24,7 @@ struct SequencePair {
   std::vector<int64_t> source, target;
 };
 
-/// A dataset of them.
-struct Sequences {
-  std::vector<SequencePair> pairs;
-  int64_t size() const noexcept { return static_cast<int64_t>(pairs.size()); }
-  const SequencePair& get(int64_t i) const { return pairs[static_cast<size_t>(i)]; }
-};
+using Sequences = gradus::data::ListDataset<SequencePair>;
 
 /// Padded pairs: every source ends with <eos>, the input of the decoder begins with <bos>, and its labels end with <eos>.
 struct SequenceBatch {

@@ -132,19 +132,15 @@ struct Translator {
   }
 };
 
-/// Pairs as preprocess() leaves them.
-struct Pairs {
-  std::vector<text::Pair> all;
-  int64_t size() const noexcept { return static_cast<int64_t>(all.size()); }
-  const text::Pair& get(int64_t i) const { return all[static_cast<size_t>(i)]; }
-};
+/// As preprocess() leaves them.
+using Pairs = data::ListDataset<text::Pair>;
 
 Pairs read_pairs(const Settings& s) {
-  Pairs pairs;
+  std::vector<text::Pair> pairs;
   for (const text::Pair& pair : text::read_pairs(s.data.empty() ? GRADUS_PHRASEBOOK : s.data, s.num_examples))
-    pairs.all.push_back({text::preprocess(pair.source), text::preprocess(pair.target)});
-  if (pairs.all.empty()) throw gradus::ValueError(s.data + " holds no pairs; put one on a line: source, a tab, target");
-  return pairs;
+    pairs.push_back({text::preprocess(pair.source), text::preprocess(pair.target)});
+  if (pairs.empty()) throw gradus::ValueError(s.data + " holds no pairs; put one on a line: source, a tab, target");
+  return Pairs(std::move(pairs));
 }
 
 std::vector<text::Pair> listed(const data::Subset<Pairs>& part) {
@@ -160,12 +156,12 @@ Strings side_of(const std::vector<text::Pair>& pairs, std::string text::Pair::*m
 }
 
 Sequences encode(const Translator& t, const std::vector<text::Pair>& pairs, int64_t longest) {
-  Sequences sequences;
+  std::vector<SequencePair> sequences;
   for (const text::Pair& pair : pairs) {
     SequencePair one{t.source.encode(pair.source), t.target.encode(pair.target)};
-    if (static_cast<int64_t>(std::max(one.source.size(), one.target.size())) < longest) sequences.pairs.push_back(std::move(one));
+    if (static_cast<int64_t>(std::max(one.source.size(), one.target.size())) < longest) sequences.push_back(std::move(one));
   }
-  return sequences;
+  return Sequences(std::move(sequences));
 }
 
 /// Corpus BLEU of every source sentence once, with all its translations as references, and how many translations are one of these.
@@ -244,12 +240,12 @@ int train_and_report(Settings s) {
   const Sequences to_train = encode(t, seen, s.longest), to_test = encode(t, held_out, s.longest);
   int64_t parameters = 0;
   for (const Tensor& parameter : t.saved.model.module().parameters()) parameters += parameter.numel();
-  std::fprintf(stderr, "%zu pairs to train on, %zu held out; %lld source and %lld target tokens; %lld parameters\n", to_train.pairs.size(),
-               held_out.size(), static_cast<long long>(t.source.vocab().size()), static_cast<long long>(t.target.vocab().size()),
-               static_cast<long long>(parameters));
+  std::fprintf(stderr, "%zu pairs to train on, %zu held out; %lld source and %lld target tokens; %lld parameters\n",
+               static_cast<size_t>(to_train.size()), held_out.size(), static_cast<long long>(t.source.vocab().size()),
+               static_cast<long long>(t.target.vocab().size()), static_cast<long long>(parameters));
 
   std::function<double()> measure;
-  if (!to_test.pairs.empty()) measure = [&] { return loss_of(t, to_test); };
+  if (!to_test.size() == 0) measure = [&] { return loss_of(t, to_test); };
   const TrainingReport report = train(t.saved.model, to_train, s.training, program, s, measure);
   if (report.steps == 0) return 128 + report.signal;
   if (!s.save.empty()) t.saved.save(program, s.save);

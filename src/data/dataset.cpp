@@ -5,6 +5,10 @@
 
 namespace gradus::data {
 
+void detail::check_example(const char* dataset, int64_t i, int64_t size) {
+  check<IndexError>(i >= 0 && i < size, "{}: example {} is out of range for {}", dataset, i, size);
+}
+
 TensorDataset::TensorDataset(std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {
   check<ValueError>(!tensors_.empty(), "TensorDataset: no tensors");
   for (size_t k = 0; k < tensors_.size(); ++k) {
@@ -16,7 +20,7 @@ TensorDataset::TensorDataset(std::vector<Tensor> tensors) : tensors_(std::move(t
 }
 
 std::vector<Tensor> TensorDataset::get(int64_t i) const {
-  check<IndexError>(i >= 0 && i < size(), "TensorDataset: example {} is out of range for {}", i, size());
+  detail::check_example("TensorDataset", i, size());
   std::vector<Tensor> example;
   for (const Tensor& x : tensors_) example.push_back(x[i]);
   return example;

@@ -40,10 +40,6 @@ void check_subset(const Indices& indices, int64_t examples) {
                       examples);
 }
 
-void check_subset_example(int64_t i, int64_t size) {
-  check<IndexError>(i >= 0 && i < size, "Subset: example {} is out of range for {}", i, size);
-}
-
 void refuse_moved_subset() { fail<StateError>("Subset: it was moved from; use the one that it was moved to"); }
 
 std::vector<Indices> split_indices(int64_t examples, const Indices& lengths, const std::optional<uint64_t>& seed) {

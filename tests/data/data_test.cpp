@@ -212,6 +212,22 @@ TEST_CASE("pad_sequence refuses what does not fit together") {
   CHECK_THROWS_AS(data::pad_sequence({Tensor()}), gradus::StateError);
 }
 
+TEST_CASE("a ListDataset has the examples of its list, and none after it was moved from") {
+  data::ListDataset<std::string> texts({"a", "b", "c"});
+  CHECK(texts.size() == 3);
+  CHECK(texts.get(1) == "b");
+  for (int64_t i : {-1, 3})
+    CHECK_THROWS_WITH_AS(texts.get(i), ("ListDataset: example " + std::to_string(i) + " is out of range for 3").c_str(),
+                         gradus::IndexError);
+  const auto batches = data::DataLoader(texts, {.batch_size = 2}, [](const std::vector<std::string>& some) { return some; });
+  std::vector<std::vector<std::string>> seen;
+  for (const auto& batch : batches) seen.push_back(batch);
+  CHECK(seen == std::vector<std::vector<std::string>>{{"a", "b"}, {"c"}});
+  const data::ListDataset<std::string> taken = std::move(texts);
+  CHECK(taken.size() == 3);
+  CHECK(texts.size() == 0);
+}
+
 TEST_CASE("a TensorDataset that was moved from has no examples") {
   data::TensorDataset from({gradus::zeros({3, 2})});
   const data::TensorDataset to = std::move(from);

@@ -21,6 +21,30 @@ concept Dataset = requires(const D& d, int64_t i) {
 template <Dataset D>
 using Example = std::remove_cvref_t<decltype(std::declval<const D&>().get(int64_t{}))>;
 
+namespace detail {
+
+/// Throws IndexError that names the dataset when i is outside 0 … size - 1.
+GRADUS_API void check_example(const char* dataset, int64_t i, int64_t size);
+
+}  // namespace detail
+
+/// Examples of any type in a list, such as pairs of sentences. One that was moved from has no examples.
+template <class T>
+class ListDataset {
+ public:
+  explicit ListDataset(std::vector<T> examples) : examples_(std::move(examples)) {}
+  int64_t size() const noexcept { return static_cast<int64_t>(examples_.size()); }
+  /// Throws IndexError outside 0 … size() - 1.
+  const T& get(int64_t i) const {
+    detail::check_example("ListDataset", i, size());
+    return examples_[static_cast<size_t>(i)];
+  }
+  const std::vector<T>& examples() const noexcept { return examples_; }
+
+ private:
+  std::vector<T> examples_;
+};
+
 /// Tensors of the same length in dimension 0; example i is row i of each, as views. One that was moved from has no examples.
 class GRADUS_API TensorDataset {
  public:

@@ -18,8 +18,6 @@ namespace detail {
 
 /// Throws IndexError when an index is outside 0 … examples - 1.
 GRADUS_API void check_subset(const std::vector<int64_t>& indices, int64_t examples);
-/// Throws IndexError when there is no such example.
-GRADUS_API void check_subset_example(int64_t i, int64_t size);
 /// Throws StateError.
 [[noreturn]] GRADUS_API void refuse_moved_subset();
 /// The indices of the parts of random_split.
@@ -46,7 +44,7 @@ class Subset {
   int64_t size() const noexcept { return static_cast<int64_t>(indices_.size()); }
   /// Throws IndexError outside 0 … size() - 1.
   decltype(auto) get(int64_t i) const {
-    detail::check_subset_example(i, size());
+    detail::check_example("Subset", i, size());
     return dataset_->get(indices_[static_cast<size_t>(i)]);
   }
   /// Throws StateError when the subset was moved from; then it has no examples.
