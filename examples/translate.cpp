@@ -52,12 +52,6 @@ void check_memory(const seq2seq::ModelOptions& o, int64_t steps, int64_t pairs, 
                            "; choose a smaller --hidden, --embed, --layers, --batch or --steps");
 }
 
-std::string join(const std::vector<std::string>& tokens) {
-  std::string joined;
-  for (const std::string& token : tokens) joined += (joined.empty() ? "" : " ") + token;
-  return joined;
-}
-
 struct Arrays {
   Tensor source, target, lengths;
   std::vector<std::vector<std::string>> source_words, target_words;
@@ -175,8 +169,8 @@ Quality evaluate(const Translator& t, const Arrays& data) {
     // Compared as the model sees them: words that the vocabulary does not hold are <unk> on both sides.
     std::vector<std::string> expected = t.corpus.target.to_tokens(t.corpus.target.to_indices(data.target_words[i]));
     if (static_cast<int64_t>(expected.size()) > t.steps) expected.resize(static_cast<size_t>(t.steps));
-    q.exact_match += translations[i] == join(expected);
-    q.bleu += text::bleu(translations[i], join(data.target_words[i]), 2);
+    q.exact_match += translations[i] == recipe::joined(expected);
+    q.bleu += text::bleu(translations[i], recipe::joined(data.target_words[i]), 2);
   }
   q.exact_match /= static_cast<double>(data.size());
   q.bleu /= static_cast<double>(data.size());
@@ -265,7 +259,7 @@ int train_and_report(const Flags& f) {
     for (const Arrays* part : {&data, &unseen})
       for (size_t i = 0; i < part->source_words.size(); ++i)
         if (part->source_words[i] == seq2seq::words(sentence))
-          best = std::max(best, text::bleu(translation, join(part->target_words[i]), 2));
+          best = std::max(best, text::bleu(translation, recipe::joined(part->target_words[i]), 2));
     bleu.push_back(best);
   }
   if (f.json) {

@@ -114,6 +114,9 @@ void Translator::save(const std::string& path) const {
 
 Translator Translator::load(const std::string& path) {
   const gradus::io::NamedTensors file = gradus::io::load_safetensors(path);
+  const auto format = file.metadata.find("format");
+  if (format != file.metadata.end() && format->second != "gradus-translate-1")
+    throw gradus::IoError("translate: " + path + " was not written by translate --save, but says that it is a " + format->second);
   const auto config = file.metadata.find("config");
   if (config == file.metadata.end())
     throw gradus::IoError("translate: " + path + " was not written by translate --save: it holds no config");

@@ -27,7 +27,6 @@
 #include "gradus/ops/loss.h"
 #include "gradus/ops/shape.h"
 #include "gradus/optim.h"
-#include "gradus/parallel.h"
 #include "gradus/plot.h"
 #include "gradus/random.h"
 #include "gradus/text.h"
@@ -60,10 +59,11 @@ struct Settings : recipe::Common {
 };
 
 void add_options(recipe::Options& options, Settings& s) {
+  options.texts("--text", s.texts, "say what this is (may be given more than once)");
+  options.training();
   options.file("--data", s.data, "a text, a tab and its label on each line (default: the phrase book, English or French)");
   options.one_of("--unit", s.unit, "what a token is: char or word", {"char", "word"});
-  options.text("--picture", s.picture, "draw the confusion matrix here (.svg or .png; needs gnuplot)");
-  options.texts("--text", s.texts, "say what this is (may be given more than once)");
+  options.output("--picture", s.picture, "draw the confusion matrix here (.svg or .png; needs gnuplot)");
   options.whole("--embed", s.model.embed, "embedding size", 1, 65'536);
   options.whole("--hidden", s.model.hidden, "hidden size, of each direction", 1, 65'536);
   options.whole("--layers", s.model.layers, "layers", 1, 1000);
@@ -200,10 +200,11 @@ Tensor confusion(const Model& model, const Examples& examples) {
   return counts;
 }
 
+/// NaN of no texts.
 double accuracy(const Tensor& confusion) {
   double right = 0;
   for (int64_t i = 0; i < confusion.size(0); ++i) right += confusion[i][i].item();
-  return right / std::max(confusion.sum().item(), 1.0);
+  return right / confusion.sum().item();
 }
 
 void print(const Tensor& confusion, const Strings& labels) {
@@ -223,12 +224,24 @@ void print(const Tensor& confusion, const Strings& labels) {
   }
 }
 
+/// Prints it, and draws it to a file, if there is a name.
+void report_confusion(const Tensor& counts, const Strings& labels, const std::string& picture) {
+  std::printf("held out: %.2f %% right\n\n", 100 * accuracy(counts));
+  print(counts, labels);
+  if (picture.empty()) return;
+  const Tensor shares = counts / counts.sum({1}, true).clamp(1.0);
+  gradus::plot::Figure({.title = "What is taken for what", .x_label = "taken for", .y_label = "is"})
+      .heat_map(shares, {.row_labels = labels, .column_labels = labels, .range = gradus::plot::Range{0, 1}})
+      .save(picture);
+}
+
 struct Report {
   int64_t steps = 0;
   double loss = 0, seconds = 0;
 };
 
 Report train(Model& model, const Examples& examples, const Settings& s) {
+  if (examples.size() == 0) throw gradus::ValueError("nothing is left to train on; give more texts, or a smaller --held-out");
   const std::vector<Tensor> parameters = model.net.parameters();
   gradus::optim::Adam adam(parameters, {.lr = s.lr});
   data::BucketSampler buckets(data::lengths_of(examples, [](const Example& e) { return e.tokens.size(); }),
@@ -240,7 +253,7 @@ Report train(Model& model, const Examples& examples, const Settings& s) {
   recipe::Checkpoints checkpoints(
       program, s, {{"model", model.net}, {"optimizer", adam}, {"scheduler", scheduler}, {"loader", loader}, {"counts", counts}});
   const recipe::Interruptible interruptible;
-  gradus::train::Progress progress(steps, {.unit = "texts", .done = counts.steps});
+  gradus::train::Progress progress(std::max(steps, counts.steps), {.unit = "texts", .done = counts.steps});
   model.net.train();
   while (counts.epochs < s.epochs && !recipe::Interruptible::signal()) {
     if (loader.epoch() == counts.epochs)
@@ -278,6 +291,7 @@ void say(const Model& model, const std::string& written) {
 
 int train_and_report(const Settings& s) {
   if (!s.save.empty()) recipe::check_writable(program, "--save", s.save);
+  if (!s.picture.empty()) recipe::check_picture(program, s.picture);
   const std::vector<text::Pair> pairs = read_texts(s.data);
   Strings labels;
   for (const text::Pair& pair : pairs) labels.push_back(pair.target);
@@ -311,14 +325,9 @@ int train_and_report(const Settings& s) {
   if (report.steps == 0) return 128 + signal;
   if (!s.save.empty()) model.save(s.save);
   const Tensor counts = confusion(model, to_test);
-  std::printf("loss %.4f, %.1f s of training\nheld out: %.2f %% right\n\n", report.loss, report.seconds, 100 * accuracy(counts));
-  print(counts, labels);
-  if (!s.picture.empty()) {
-    const Tensor shares = counts / counts.sum({1}, true).clamp(1.0);
-    gradus::plot::Figure({.title = "What is taken for what", .x_label = "taken for", .y_label = "is"})
-        .heat_map(shares, {.row_labels = labels, .column_labels = labels, .range = gradus::plot::Range{0, 1}})
-        .save(s.picture);
-  }
+  std::printf("loss %.4f, %.1f s of training\n", report.loss, report.seconds);
+  if (to_test.size() == 0) std::printf("nothing is held out\n");
+  else report_confusion(counts, labels, s.picture);
   for (const std::string& written : s.texts) say(model, written);
   if (s.json)
     recipe::print_json({{"loss", report.loss}, {"accuracy", accuracy(counts)}, {"steps", report.steps}, {"seconds", report.seconds}});
@@ -329,7 +338,6 @@ int train_and_report(const Settings& s) {
 int run(int argc, char** argv) {
   const std::optional<Settings> s = recipe::parse<Settings>(program, argc, argv, add_options, presets);
   if (!s) return 0;
-  if (s->threads > 0) gradus::set_num_threads(static_cast<int>(s->threads));
   if (s->load.empty()) return train_and_report(*s);
   const Model model = Model::load(s->load);
   for (const std::string& written : s->texts) say(model, written);

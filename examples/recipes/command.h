@@ -23,6 +23,7 @@ struct Common {
   bool resume = false, json = false;
   int64_t threads = 0;  // 0: all processors
   uint64_t seed = 0;
+  std::string settings;  // what the training depends on, as lines of option and value
 };
 
 /// A recipe's name, and a sentence on what it does.
@@ -35,6 +36,11 @@ struct Program {
 class Options {
  public:
   explicit Options(CLI::App& app) : app_(app) {}
+  /// Whether what is added from here on is about a training, and refused beside --load.
+  void training(bool is = true) noexcept { is_training_ = is; }
+  /// A model that is loaded has figures, too: --json is not refused beside --load.
+  void tests_loaded_models() noexcept { tests_loaded_ = true; }
+  bool tests_loaded() const noexcept { return tests_loaded_; }
   void whole(const std::string& name, int64_t& value, const std::string& help, int64_t least, int64_t most = int64_t{1} << 40);
   void real(const std::string& name, double& value, const std::string& help, double least, double most);
   void one_of(const std::string& name, std::string& value, const std::string& help, const std::vector<std::string>& choices);
@@ -42,11 +48,20 @@ class Options {
   void text(const std::string& name, std::string& value, const std::string& help);
   /// May be given more than once.
   void texts(const std::string& name, std::vector<std::string>& values, const std::string& help);
-  /// Of a file that is there.
+  /// Of a file that is there. No output may be the same file.
   void file(const std::string& name, std::string& path, const std::string& help);
+  /// Of a file to be written.
+  void output(const std::string& name, std::string& path, const std::string& help);
+
+  const std::vector<std::string>& inputs() const noexcept { return inputs_; }
+  const std::vector<std::string>& outputs() const noexcept { return outputs_; }
 
  private:
+  void group(const std::string& name);
+
   CLI::App& app_;
+  bool is_training_ = false, tests_loaded_ = false;
+  std::vector<std::string> inputs_, outputs_;  // names of options
 };
 
 /// Settings under a name, which options that are given go over.
@@ -61,7 +76,7 @@ namespace detail {
 
 using PresetHelp = std::vector<std::pair<std::string, std::string>>;
 
-/// False when help was asked for, and printed.
+/// Sets the number of threads, too. False when help was asked for, and printed.
 bool read(const Program& program, int argc, char** argv, Common& common, const PresetHelp& presets,
           const std::function<void(Options&)>& add_options);
 
@@ -92,6 +107,12 @@ int main_of(const Program& program, const std::function<int()>& run);
 /// Throws IoError, naming the flag, unless its file can be written, before hours of training are spent. What is there stays as it is.
 /// `whole`: a new file will be put in its place, so that it has to be a regular one in a folder that can be written.
 void check_writable(const Program& program, const char* flag, const std::string& path, bool whole = true);
+
+/// Throws ValueError or IoError unless a picture can be drawn to this file, which has to end in .svg or .png: before hours of training.
+void check_picture(const Program& program, const std::string& path);
+
+/// The tokens with spaces between them.
+std::string joined(const std::vector<std::string>& tokens);
 
 /// Prints figures as a line of JSON; what is NaN, as null.
 void print_json(const gradus::io::StateValues& figures);

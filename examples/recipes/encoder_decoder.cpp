@@ -1,6 +1,7 @@
 #include "encoder_decoder.h"
 
 #include <cmath>
+#include <limits>
 
 #include "gradus/creation.h"
 #include "gradus/error.h"
@@ -172,11 +173,15 @@ Tensor EncoderDecoder::operator()(const Tensor& source, const Tensor& lengths, c
 }
 
 std::vector<std::vector<Hypothesis>> EncoderDecoder::beam_search(const Tensor& source, const Tensor& lengths, int64_t bos,
-                                                                 const BeamOptions& options) const {
+                                                                 const std::vector<int64_t>& never, const BeamOptions& options) const {
   const gradus::NoGradGuard no_grad;
   return std::visit(
       [&](const auto& model) {
-        const auto step = [&](const Tensor& tokens, auto state) { return model.step(tokens, std::move(state)); };
+        const auto step = [&](const Tensor& tokens, auto state) {
+          auto [scores, next] = model.step(tokens, std::move(state));
+          for (const int64_t token : never) scores.select(1, token).fill_(-std::numeric_limits<double>::infinity());
+          return std::pair(scores, std::move(next));
+        };
         return gradus::generate::beam_search(step, gradus::full({source.size(0)}, bos), model.begin(source, lengths), options);
       },
       model_);

@@ -106,8 +106,9 @@ class EncoderDecoder {
   explicit EncoderDecoder(const ModelOptions& options);
 
   Tensor operator()(const Tensor& source, const Tensor& lengths, const Tensor& input) const;
-  /// For each source its best continuations of `bos`, best first.
+  /// For each source its best continuations of `bos` without the tokens `never`, best first.
   std::vector<std::vector<gradus::generate::Hypothesis>> beam_search(const Tensor& source, const Tensor& lengths, int64_t bos,
+                                                                     const std::vector<int64_t>& never,
                                                                      const gradus::generate::BeamOptions& options) const;
   nn::Module& module();
   const nn::Module& module() const;

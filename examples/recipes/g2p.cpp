@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
-#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,9 +16,9 @@
 
 #include "gradus/data/split.h"
 #include "gradus/error.h"
-#include "gradus/parallel.h"
 #include "gradus/random.h"
 #include "sequences.h"
+#include "training.h"
 
 namespace {
 
@@ -39,12 +38,14 @@ struct Settings : recipe::Common {
 };
 
 void add_options(recipe::Options& options, Settings& s) {
-  options.file("--train", s.train, "words and pronunciations to learn from");
-  options.file("--dev", s.dev, "those that say which epoch was best (default: a share of the words of --train)");
-  options.file("--test", s.test, "those that are looked at once, at the end");
-  options.real("--held-out", s.held_out, "share of the words of --train that is kept apart where there is no --dev", 0, 0.9);
+  options.file("--test", s.test, "words and pronunciations to test on, looked at once, at the end");
   options.whole("--beam", s.beam, "beams of the search; 1 is greedy", 1, 1000);
   options.texts("--pronounce", s.pronounce, "pronounce this word (may be given more than once)");
+  options.tests_loaded_models();
+  options.training();
+  options.file("--train", s.train, "words and pronunciations to learn from");
+  options.file("--dev", s.dev, "those that say which epoch was best (default: a share of the words of --train)");
+  options.real("--held-out", s.held_out, "share of the words of --train that is kept apart where there is no --dev", 0, 0.9);
   recipe::add_options(options, s.model);
   recipe::add_options(options, s.training);
 }
@@ -105,43 +106,52 @@ Sequences encode(const std::vector<Entry>& entries, const text::Vocab& letters, 
   return Sequences(std::move(all));
 }
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+/// A word is said in at most so many sounds.
+int64_t most_sounds(size_t letters) { return 3 * static_cast<int64_t>(letters) + 5; }
 
-/// How many words were said in none of their ways, and how many sounds were wrong, by the way that is closest.
-struct Errors {
-  double wer = 0, per = 0;
-};
-
-/// For words of up to so many letters.
-gradus::generate::BeamOptions search(int64_t beam, size_t letters) {
-  return {.num_beams = beam, .max_length = 3 * static_cast<int64_t>(letters) + 5, .end = recipe::kEos, .early_stopping = true};
+/// The sounds of each word, given as letters.
+std::vector<Strings> say(const recipe::SavedModel& model, const std::vector<Strings>& words, int64_t beam) {
+  std::vector<std::vector<int64_t>> sources;
+  size_t longest = 0;
+  for (const Strings& letters : words) {
+    sources.push_back(model.source.to_indices(letters));
+    longest = std::max(longest, letters.size());
+  }
+  auto found = recipe::decode(model.model, sources,
+                              {.num_beams = beam, .max_length = most_sounds(longest), .end = recipe::kEos, .early_stopping = true});
+  std::vector<Strings> said;
+  for (size_t i = 0; i < words.size(); ++i) {
+    // Not longer than it would be by itself.
+    found[i].resize(std::min(found[i].size(), static_cast<size_t>(most_sounds(words[i].size()))));
+    said.push_back(model.target.to_tokens(found[i]));
+  }
+  return said;
 }
 
-Strings say(const recipe::SavedModel& model, const std::vector<int64_t>& sounds) { return model.target.to_tokens(sounds); }
+/// sequence_rate() of it is the WER, rate() the PER.
+text::ErrorRate evaluate(const recipe::SavedModel& model, const std::vector<Entry>& entries, int64_t beam) {
+  std::vector<Strings> words;
+  std::vector<std::vector<Strings>> references;
+  for (const Entry& entry : entries) words.push_back(entry.letters), references.push_back(entry.sounds);
+  return text::error_rate(say(model, words, beam), references);
+}
 
-Errors evaluate(const recipe::SavedModel& model, const std::vector<Entry>& entries, int64_t beam) {
-  std::vector<std::vector<int64_t>> sources;
-  size_t longest = 1;
-  for (const Entry& entry : entries) {
-    sources.push_back(model.source.to_indices(entry.letters));
-    longest = std::max(longest, entry.letters.size());
-  }
-  const auto found = recipe::decode(model.model, sources, search(beam, longest));
-  int64_t wrong = 0, edits = 0, sounds = 0;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const Strings said = say(model, found[i]);
-    const Strings* closest = nullptr;
-    for (const Strings& way : entries[i].sounds)
-      if (!closest || text::edit_distance(said, way) < text::edit_distance(said, *closest)) closest = &way;
-    const int64_t distance = text::edit_distance(said, *closest);
-    wrong += distance > 0, edits += distance, sounds += static_cast<int64_t>(closest->size());
-  }
-  return {static_cast<double>(wrong) / static_cast<double>(entries.size()), static_cast<double>(edits) / static_cast<double>(sounds)};
+text::ErrorRate evaluate_and_print(const char* what, const recipe::SavedModel& model, const std::vector<Entry>& entries, int64_t beam) {
+  const text::ErrorRate errors = evaluate(model, entries, beam);
+  std::printf("%s  WER %.2f %%, PER %.2f %%\n", what, 100 * errors.sequence_rate(), 100 * errors.rate());
+  return errors;
+}
+
+void pronounce(const recipe::SavedModel& model, const std::string& word, int64_t beam) {
+  recipe::note_unknown(model.source, letters_of(word));
+  std::printf("%s\t%s\n", word.c_str(), recipe::joined(say(model, {letters_of(word)}, beam)[0]).c_str());
+  recipe::flush_output(program);
 }
 
 int train_and_report(Settings s) {
   if (!s.save.empty()) recipe::check_writable(program, "--save", s.save);
   std::vector<Entry> words = read_dictionary(s.train);
+  const std::vector<Entry> test = s.test.empty() ? std::vector<Entry>() : read_dictionary(s.test);
   const std::vector<Entry> dev = s.dev.empty() ? hold_out(words, s.held_out, s.seed) : read_dictionary(s.dev);
   if (words.empty() || dev.empty()) throw gradus::ValueError("nothing is left to train or to choose the best epoch by; change --held-out");
   std::vector<Strings> letters, sounds;
@@ -157,23 +167,19 @@ int train_and_report(Settings s) {
                static_cast<long long>(model.source.size() - 4), static_cast<long long>(model.target.size() - 4));
 
   const recipe::TrainingReport report = recipe::train(model.model, encode(words, model.source, model.target), s.training, program, s,
-                                                      [&] { return evaluate(model, dev, 1).wer; });
+                                                      [&] { return evaluate(model, dev, 1).sequence_rate(); });
   if (report.steps == 0) return 128 + report.signal;
   if (!s.save.empty()) model.save(program, s.save);
-  const Errors on_dev = evaluate(model, dev, s.beam);
   std::printf("loss %.4f, %.0f sounds/s, %.1f s of training\n", report.loss, report.tokens_per_s, report.seconds);
-  std::printf("dev:   WER %.2f %%, PER %.2f %%\n", 100 * on_dev.wer, 100 * on_dev.per);
-  Errors on_test{kNone, kNone};
-  if (!s.test.empty()) {
-    on_test = evaluate(model, read_dictionary(s.test), s.beam);
-    std::printf("test:  WER %.2f %%, PER %.2f %%\n", 100 * on_test.wer, 100 * on_test.per);
-  }
+  const text::ErrorRate on_dev = evaluate_and_print("dev: ", model, dev, s.beam), none;
+  const text::ErrorRate on_test = test.empty() ? none : evaluate_and_print("test:", model, test, s.beam);
+  for (const std::string& word : s.pronounce) pronounce(model, word, s.beam);
   if (s.json)
     recipe::print_json({{"loss", report.loss},
-                        {"dev_wer", on_dev.wer},
-                        {"dev_per", on_dev.per},
-                        {"test_wer", on_test.wer},
-                        {"test_per", on_test.per},
+                        {"dev_wer", on_dev.sequence_rate()},
+                        {"dev_per", on_dev.rate()},
+                        {"test_wer", on_test.sequence_rate()},
+                        {"test_per", on_test.rate()},
                         {"epochs", report.epochs},
                         {"steps", report.steps},
                         {"seconds", report.seconds},
@@ -182,31 +188,22 @@ int train_and_report(Settings s) {
   return report.signal ? 128 + report.signal : 0;
 }
 
-void pronounce(const recipe::SavedModel& model, const std::string& word, int64_t beam) {
-  const Strings letters = letters_of(word);
-  const auto found = recipe::decode(model.model, {model.source.to_indices(letters)}, search(beam, letters.size()));
-  std::string line = word + "\t";
-  for (const std::string& sound : say(model, found[0])) line += (line.back() == '\t' ? "" : " ") + sound;
-  std::printf("%s\n", line.c_str());
-  recipe::flush_output(program);
-}
-
 int pronounce_only(const Settings& s) {
   const recipe::SavedModel model = recipe::SavedModel::load(program, s.load);
-  if (!s.test.empty()) {
-    const Errors errors = evaluate(model, read_dictionary(s.test), s.beam);
-    std::printf("test:  WER %.2f %%, PER %.2f %%\n", 100 * errors.wer, 100 * errors.per);
-  }
+  if (s.json && s.test.empty()) throw gradus::ValueError("--json gives figures, which --load has of a --test; give one, or leave it out");
+  text::ErrorRate on_test;
+  if (!s.test.empty()) on_test = evaluate_and_print("test:", model, read_dictionary(s.test), s.beam);
   for (const std::string& word : s.pronounce) pronounce(model, word, s.beam);
-  if (!s.pronounce.empty() || !s.test.empty()) return recipe::flush_output(program), 0;
-  for (std::string line; std::getline(std::cin, line);) pronounce(model, line, s.beam);
+  if (s.pronounce.empty() && s.test.empty())
+    for (std::string line; std::getline(std::cin, line);) pronounce(model, line, s.beam);
+  if (s.json) recipe::print_json({{"test_wer", on_test.sequence_rate()}, {"test_per", on_test.rate()}});
+  recipe::flush_output(program);
   return 0;
 }
 
 int run(int argc, char** argv) {
   const std::optional<Settings> s = recipe::parse<Settings>(program, argc, argv, add_options, presets);
   if (!s) return 0;
-  if (s->threads > 0) gradus::set_num_threads(static_cast<int>(s->threads));
   if (!s->load.empty()) return pronounce_only(*s);
   if (s->train.empty())
     throw gradus::ValueError("give words to learn from by --train, or a trained model by --load; g2p --help lists the options");

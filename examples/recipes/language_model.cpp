@@ -25,7 +25,6 @@
 #include "gradus/ops/loss.h"
 #include "gradus/ops/shape.h"
 #include "gradus/optim.h"
-#include "gradus/parallel.h"
 #include "gradus/random.h"
 #include "gradus/text.h"
 #include "gradus/train.h"
@@ -57,6 +56,12 @@ struct Settings : recipe::Common {
 };
 
 void add_options(recipe::Options& options, Settings& s) {
+  options.text("--prompt", s.prompt, "what the written text begins with");
+  options.whole("--length", s.length, "tokens to write", 0);
+  options.real("--temperature", s.temperature, "below 1 likely tokens become likelier", 1e-3, 100);
+  options.whole("--top-k", s.top_k, "draw from the likeliest so many (0: all)", 0);
+  options.real("--top-p", s.top_p, "draw from the likeliest whose probabilities add up to this", 1e-6, 1);
+  options.training();
   options.file("--data", s.data, "the text to learn from (UTF-8)");
   options.one_of("--unit", s.unit, "what a token is: char or word", {"char", "word"});
   options.one_of("--model", s.model.kind, "gru and lstm carry their state along the text; transformer sees --block tokens",
@@ -74,13 +79,8 @@ void add_options(recipe::Options& options, Settings& s) {
   options.real("--last-lr", s.last_lr, "share of it that is left at the end", 0, 1);
   options.real("--weight-decay", s.weight_decay, "AdamW's, of matrices", 0, 10);
   options.real("--clip", s.clip, "largest norm of the gradients", 0, 1e6);
-  options.real("--held-out", s.held_out, "share of the text, its end, that is not trained on", 0, 0.9);
+  options.real("--held-out", s.held_out, "share of the text, its end, that is not trained on", 0.001, 0.9);
   options.whole("--check-every", s.check_every, "steps from one look at the held-out text to the next", 1);
-  options.text("--prompt", s.prompt, "what the written text begins with");
-  options.whole("--length", s.length, "tokens to write", 0);
-  options.real("--temperature", s.temperature, "below 1 likely tokens become likelier", 1e-3, 100);
-  options.whole("--top-k", s.top_k, "draw from the likeliest so many (0: all)", 0);
-  options.real("--top-p", s.top_p, "draw from the likeliest whose probabilities add up to this", 1e-6, 1);
 }
 
 const std::vector<recipe::Preset<Settings>> presets = {
@@ -114,7 +114,7 @@ Strings tokens_of(const std::string& written, const std::string& unit) {
   return tokens;
 }
 
-std::string joined(const Strings& tokens, const std::string& unit) {
+std::string spelled(const Strings& tokens, const std::string& unit) {
   std::string written;
   for (const std::string& token : tokens)
     written += (unit == "char" || written.empty() || written.back() == '\n' || token == "\n" ? "" : " ") + token;
@@ -319,7 +319,7 @@ Report train(Model& model, const Tensor& tokens, const Tensor& held_out, const S
                                    {"progress", progressed}});
   const std::vector<Tensor> parameters = model.module().parameters();
   const recipe::Interruptible interruptible;
-  gradus::train::Progress progress(s.steps, {.unit = "tokens", .done = progressed.steps});
+  gradus::train::Progress progress(std::max(s.steps, progressed.steps), {.unit = "tokens", .done = progressed.steps});
   gradus::train::Mean loss;
   Report report;
   int64_t seen = 0;
@@ -368,7 +368,9 @@ Report train(Model& model, const Tensor& tokens, const Tensor& held_out, const S
 
 /// The prompt, and what comes after it.
 std::string write(const Model& model, const Settings& s) {
-  const std::vector<int64_t> prompt = model.vocab.to_indices(tokens_of(s.prompt, model.unit));
+  const Strings given = tokens_of(s.prompt, model.unit);
+  recipe::note_unknown(model.vocab, given);
+  const std::vector<int64_t> prompt = model.vocab.to_indices(given);
   if (prompt.empty()) throw gradus::ValueError("--prompt is empty; give at least one token");
   const gradus::NoGradGuard no_grad;
   const gradus::generate::SampleOptions options{.max_length = s.length, .temperature = s.temperature, .top_k = s.top_k, .top_p = s.top_p};
@@ -394,9 +396,9 @@ std::string write(const Model& model, const Settings& s) {
     };
     found = gradus::generate::sample(step, start, all.narrow(1, 0, count - 1), options);
   }
-  std::vector<int64_t> tokens = prompt;
-  tokens.insert(tokens.end(), found[0].tokens.begin(), found[0].tokens.end());
-  return joined(model.vocab.to_tokens(tokens), model.unit);
+  Strings written = given;
+  for (std::string& token : model.vocab.to_tokens(found[0].tokens)) written.push_back(std::move(token));
+  return spelled(written, model.unit);
 }
 
 std::string read_text(const std::string& path) {
@@ -418,8 +420,7 @@ int train_and_report(const Settings& s) {
   const auto tensor = [&](const Strings& tokens) {
     return gradus::from_vector(model.vocab.to_indices(tokens), static_cast<int64_t>(tokens.size()));
   };
-  int64_t parameters = 0;
-  for (const Tensor& parameter : model.module().parameters()) parameters += parameter.numel();
+  const int64_t parameters = recipe::count_parameters(model.module());
   std::fprintf(stderr, "%zu tokens to train on, %zu held out; %lld in the vocabulary; %lld parameters\n", seen.size(), rest.size(),
                static_cast<long long>(model.vocab.size()), static_cast<long long>(parameters));
 
@@ -430,7 +431,7 @@ int train_and_report(const Settings& s) {
   if (!s.save.empty()) model.save(s.save);
   // A word stands for as many characters as it has, and the space or line end after it.
   const double nats = report.loss * static_cast<double>(rest.size());
-  const double bits = text::bits_per_character(nats, static_cast<double>(text::tokenize_characters(joined(rest, s.unit)).size()));
+  const double bits = text::bits_per_character(nats, static_cast<double>(text::tokenize_characters(spelled(rest, s.unit)).size()));
   const double perplexity = text::perplexity(nats, static_cast<double>(rest.size()));
   std::printf("held out: %.4f nats a token, perplexity %.2f, %.3f bits a character\n", report.loss, perplexity, bits);
   std::printf("%.0f tokens/s, %.1f s of training\n", report.tokens_per_s, report.seconds);
@@ -449,7 +450,6 @@ int train_and_report(const Settings& s) {
 int run(int argc, char** argv) {
   const std::optional<Settings> s = recipe::parse<Settings>(program, argc, argv, add_options, presets);
   if (!s) return 0;
-  if (s->threads > 0) gradus::set_num_threads(static_cast<int>(s->threads));
   if (!s->load.empty()) {
     gradus::manual_seed(s->seed);
     const Model model = Model::load(s->load);

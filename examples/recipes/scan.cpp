@@ -15,7 +15,6 @@
 
 #include "gradus/data/split.h"
 #include "gradus/error.h"
-#include "gradus/parallel.h"
 #include "gradus/random.h"
 #include "sequences.h"
 
@@ -37,10 +36,11 @@ struct Settings : recipe::Common {
 };
 
 void add_options(recipe::Options& options, Settings& s) {
+  options.texts("--command", s.commands, "carry this command out (may be given more than once)");
+  options.flag("--print", s.print, "print all commands with their actions, and do nothing else");
+  options.training();
   options.one_of("--split", s.split, "simple: a random fifth is the test; length: the commands of more than 22 actions are",
                  {"simple", "length"});
-  options.flag("--print", s.print, "print all commands with their actions");
-  options.texts("--command", s.commands, "carry this command out (may be given more than once)");
   options.whole("--limit", s.limit, "train on so many commands at most (-1: all)", -1);
   recipe::add_options(options, s.model);
   recipe::add_options(options, s.training);
@@ -111,12 +111,6 @@ std::vector<Phrase> commands() {
   return all;
 }
 
-std::string join(const Strings& tokens) {
-  std::string joined;
-  for (const std::string& token : tokens) joined += (joined.empty() ? "" : " ") + token;
-  return joined;
-}
-
 struct Split {
   std::vector<Phrase> train, test;
 };
@@ -157,8 +151,11 @@ double accuracy(const recipe::SavedModel& model, const std::vector<Phrase>& phra
 
 void carry_out(const recipe::SavedModel& model, const Strings& lines) {
   for (const std::string& line : lines) {
+    for (const std::string& word : text::tokenize(line))
+      if (!model.source.contains(word))
+        throw gradus::ValueError("--command: \"" + word + "\" is no word of SCAN; --print shows all commands");
     const auto found = recipe::decode(model.model, {model.source.to_indices(text::tokenize(line))}, greedy);
-    std::printf("%s\t%s\n", line.c_str(), join(model.target.to_tokens(found[0])).c_str());
+    std::printf("%s\t%s\n", line.c_str(), recipe::joined(model.target.to_tokens(found[0])).c_str());
   }
 }
 
@@ -176,7 +173,7 @@ int train_and_report(Settings s) {
 
   // The test part chooses nothing: the last weights are taken.
   const recipe::TrainingReport report = recipe::train(model.model, encode(model, parts.train), s.training, program, s, {});
-  if (report.steps == 0) return 128 + report.signal;
+  if (report.steps == 0) return 128 + report.signal;  // interrupted at once
   if (!s.save.empty()) model.save(program, s.save);
   const double right = accuracy(model, parts.test);
   std::printf("loss %.4f, %.0f actions/s, %.1f s of training\n", report.loss, report.tokens_per_s, report.seconds);
@@ -196,9 +193,9 @@ int train_and_report(Settings s) {
 int run(int argc, char** argv) {
   const std::optional<Settings> s = recipe::parse<Settings>(program, argc, argv, add_options, presets);
   if (!s) return 0;
-  if (s->threads > 0) gradus::set_num_threads(static_cast<int>(s->threads));
   if (s->print) {
-    for (const Phrase& command : commands()) std::printf("%s\t%s\n", join(command.words).c_str(), join(command.actions).c_str());
+    for (const Phrase& command : commands())
+      std::printf("%s\t%s\n", recipe::joined(command.words).c_str(), recipe::joined(command.actions).c_str());
     recipe::flush_output(program);
     return 0;
   }

@@ -7,6 +7,7 @@
 
 #include "gradus/creation.h"
 #include "gradus/data.h"
+#include "gradus/error.h"
 #include "gradus/ops/loss.h"
 #include "gradus/optim.h"
 #include "gradus/train.h"
@@ -25,15 +26,10 @@ const std::vector<std::string> kReserved = {"<pad>", "<bos>", "<eos>"};
 int64_t longest(const SequencePair& pair) { return static_cast<int64_t>(std::max(pair.source.size(), pair.target.size())) + 1; }
 
 /// Rows of indices, padded to the longest. (rows, steps)
-Tensor padded(std::vector<std::vector<int64_t>> rows, int64_t pad) {
-  size_t steps = 0;
-  for (const auto& row : rows) steps = std::max(steps, row.size());
-  std::vector<int64_t> all;
-  for (auto& row : rows) {
-    row.resize(steps, pad);
-    all.insert(all.end(), row.begin(), row.end());
-  }
-  return gradus::from_vector(all, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(steps)});
+Tensor padded(const std::vector<std::vector<int64_t>>& rows, int64_t pad) {
+  std::vector<Tensor> tensors;
+  for (const auto& row : rows) tensors.push_back(gradus::from_vector(row, static_cast<int64_t>(row.size())));
+  return data::pad_sequence(tensors, true, static_cast<double>(pad));
 }
 
 /// Sources with <eos>, and their lengths.
@@ -45,7 +41,7 @@ std::pair<Tensor, Tensor> padded_sources(const std::vector<std::vector<int64_t>>
     lengths.push_back(static_cast<int64_t>(row.size()));
   }
   const auto count = static_cast<int64_t>(rows.size());
-  return {padded(std::move(rows), kPad), gradus::from_vector(lengths, {count})};
+  return {padded(rows, kPad), gradus::from_vector(lengths, {count})};
 }
 
 }  // namespace
@@ -66,7 +62,7 @@ SequenceBatch collate(const std::vector<SequencePair>& pairs) {
     tokens += static_cast<int64_t>(labels.back().size());
   }
   auto [source, lengths] = padded_sources(sources);
-  return {source, lengths, padded(std::move(inputs), kPad), padded(std::move(labels), -100), tokens};
+  return {source, lengths, padded(inputs, kPad), padded(labels, -100), tokens};
 }
 
 std::vector<SequenceBatch> in_batches(const Sequences& sequences) {
@@ -104,6 +100,7 @@ void add_options(Options& options, TrainingOptions& o) {
 
 TrainingReport train(EncoderDecoder& model, const Sequences& all, const TrainingOptions& o, const Program& program, const Common& common,
                      const std::function<double()>& measure) {
+  if (all.size() == 0) throw gradus::ValueError("nothing is left to train on; see --help for the options that choose");
   const std::vector<Tensor> parameters = model.module().parameters();
   gradus::optim::Adam adam(parameters, {.lr = o.lr, .betas = {0.9, 0.98}});
   data::BucketSampler buckets(data::lengths_of(all, longest), {.max_tokens = o.max_tokens, .shuffle = true, .seed = common.seed});
@@ -118,7 +115,7 @@ TrainingReport train(EncoderDecoder& model, const Sequences& all, const Training
   TrainingReport report;
   int64_t tokens = 0;
   const Interruptible interruptible;
-  train_kit::Progress progress(steps, {.unit = "tokens", .done = counts.steps});
+  train_kit::Progress progress(std::max(steps, counts.steps), {.unit = "tokens", .done = counts.steps});
   model.module().train();
   while (counts.epochs < o.epochs && !best.should_stop() && !Interruptible::signal()) {
     // A checkpoint may stand between the last step of an epoch and its end.
@@ -159,8 +156,20 @@ TrainingReport train(EncoderDecoder& model, const Sequences& all, const Training
   return report;
 }
 
-std::vector<std::vector<int64_t>> decode(const EncoderDecoder& model, const std::vector<std::vector<int64_t>>& sources,
-                                         const gradus::generate::BeamOptions& options) {
+std::vector<std::vector<int64_t>> decode(const EncoderDecoder& model, const std::vector<std::vector<int64_t>>& given,
+                                         const gradus::generate::BeamOptions& wanted) {
+  gradus::generate::BeamOptions options = wanted;
+  std::vector<std::vector<int64_t>> sources = given;
+  if (model.options().kind == "transformer") {
+    const int64_t longest = model.options().longest;
+    options.max_length = std::min(options.max_length, longest);
+    int64_t cut = 0;
+    for (auto& source : sources)
+      if (static_cast<int64_t>(source.size()) >= longest) source.resize(static_cast<size_t>(longest - 1)), ++cut;  // and <eos>
+    if (cut > 0)
+      std::fprintf(stderr, "sources cut to the %lld tokens that this model can tell apart: %lld\n", static_cast<long long>(longest),
+                   static_cast<long long>(cut));
+  }
   // In the order of their lengths, so that little is padded.
   std::vector<size_t> order(sources.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -171,7 +180,7 @@ std::vector<std::vector<int64_t>> decode(const EncoderDecoder& model, const std:
     std::vector<std::vector<int64_t>> some;
     for (size_t i = begin; i < std::min(begin + batch, order.size()); ++i) some.push_back(sources[order[i]]);
     const auto [source, lengths] = padded_sources(some);
-    const auto found = model.beam_search(source, lengths, kBos, options);
+    const auto found = model.beam_search(source, lengths, kBos, {kPad, kBos}, options);
     for (size_t i = 0; i < some.size(); ++i) targets[order[begin + i]] = found[i][0].tokens;
   }
   return targets;

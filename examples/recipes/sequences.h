@@ -62,13 +62,14 @@ struct TrainingReport {
   int signal = 0;                        // that ended it
 };
 
-/// Trains by Adam. `measure` is called after each epoch and says how far the model is from good (an error rate, say); the weights of the
-/// epoch with the smallest are the model's afterwards, or without `measure` the last ones. With checkpoints the training goes on as if it
-/// had not been interrupted.
+/// Trains by Adam. Throws ValueError without data. `measure` is called after each epoch and says how far the model is from good (an error
+/// rate, say); the weights of the epoch with the smallest are the model's afterwards, or without `measure` the last ones. With checkpoints
+/// the training goes on as if it had not been interrupted.
 TrainingReport train(EncoderDecoder& model, const Sequences& data, const TrainingOptions& options, const Program& program,
                      const Common& common, const std::function<double()>& measure);
 
-/// The best target for every source, without <eos>.
+/// The best target for every source, without <eos>. A Transformer reads no more of a source, and writes no more, than the steps that it
+/// can tell apart; what is cut is said on standard error.
 std::vector<std::vector<int64_t>> decode(const EncoderDecoder& model, const std::vector<std::vector<int64_t>>& sources,
                                          const gradus::generate::BeamOptions& options);
 

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 #include <numbers>
+#include <set>
+#include <sstream>
 #include <utility>
 
 #include "gradus/error.h"
@@ -41,6 +43,20 @@ double warmup_cosine(int64_t step, int64_t warmup, int64_t steps, double last) {
   return last + (1 - last) * 0.5 * (1 + std::cos(std::numbers::pi * std::min(share, 1.0)));
 }
 
+int64_t count_parameters(const gradus::nn::Module& model) {
+  int64_t count = 0;
+  for (const gradus::Tensor& parameter : model.parameters()) count += parameter.numel();
+  return count;
+}
+
+void note_unknown(const gradus::text::Vocab& vocab, const std::vector<std::string>& tokens) {
+  std::string unknown;
+  std::set<std::string> seen;
+  for (const std::string& token : tokens)
+    if (!vocab.contains(token) && seen.insert(token).second) unknown += (unknown.empty() ? "" : " ") + token;
+  if (!unknown.empty()) std::fprintf(stderr, "not in the training data: %s\n", unknown.c_str());
+}
+
 void Counts::end_epoch() {
   before_ = loss.compute();
   loss.reset();
@@ -59,8 +75,9 @@ void Counts::load_state_dict(const gradus::io::StateValues& state) {
 }
 
 Checkpoints::Checkpoints(const Program& program, const Common& common, gradus::io::CheckpointParts parts)
-    : every_(common.checkpoint_every), parts_(std::move(parts)) {
+    : every_(common.checkpoint_every), settings_{common.settings}, parts_(std::move(parts)) {
   if (common.checkpoint.empty()) return;
+  parts_.emplace_back("settings", settings_);
   const std::string name = std::string(program.name) + ": ";
   manager_.emplace(common.checkpoint);
   if (::access(common.checkpoint.c_str(), W_OK | X_OK) != 0)
@@ -72,7 +89,14 @@ Checkpoints::Checkpoints(const Program& program, const Common& common, gradus::i
   const auto found = manager_->resume(parts_);
   if (found) std::fprintf(stderr, "going on from %s\n", found->path.c_str());
   else std::fprintf(stderr, "no checkpoint in %s yet; beginning\n", common.checkpoint.c_str());
+  if (found) settings_.say_differences();
   saved_ = found ? found->step : 0;
+}
+
+void Checkpoints::Settings::say_differences() const {
+  std::istringstream olds(before), news(now);
+  for (std::string was, is; std::getline(olds, was) && std::getline(news, is);)
+    if (was != is) std::fprintf(stderr, "the checkpoint's training had %s, and this one has %s\n", was.c_str(), is.c_str());
 }
 
 void Checkpoints::after_step(int64_t step) {

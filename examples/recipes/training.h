@@ -5,9 +5,12 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "command.h"
 #include "gradus/io/checkpoint.h"
+#include "gradus/nn/module.h"
+#include "gradus/text/vocab.h"
 #include "gradus/train/metrics.h"
 
 /// What the recipes share inside a training: signals and checkpoints.
@@ -31,6 +34,12 @@ class Interruptible {
 /// The learning rate's factor at a step: from 0 to 1 in the warm-up, then down half a cosine wave to `last` at the end.
 double warmup_cosine(int64_t step, int64_t warmup, int64_t steps, double last = 0);
 
+/// How many numbers a model learns.
+int64_t count_parameters(const gradus::nn::Module& model);
+
+/// Says on standard error which tokens the vocabulary has not, if any.
+void note_unknown(const gradus::text::Vocab& vocab, const std::vector<std::string>& tokens);
+
 /// Where a training is, as a part of its checkpoints.
 struct Counts {
   int64_t steps = 0, epochs = 0;  // that were done
@@ -49,9 +58,11 @@ struct Counts {
 /// The checkpoints of a training; none when --checkpoint was not given.
 class Checkpoints {
  public:
-  /// With --resume the newest is loaded into the parts. Throws IoError when the folder cannot be written or its checkpoints are damaged,
-  /// ValueError when it has those of another training.
+  /// With --resume the newest is loaded into the parts; options that the training had otherwise are named on standard error. Throws IoError
+  /// when the folder cannot be written or its checkpoints are damaged, ValueError when it has those of another training.
   Checkpoints(const Program& program, const Common& common, gradus::io::CheckpointParts parts);
+  Checkpoints(const Checkpoints&) = delete;
+  Checkpoints& operator=(const Checkpoints&) = delete;
   /// After each step: saves where --checkpoint-every says so.
   void after_step(int64_t step);
   /// After each epoch: saves unless --checkpoint-every was given.
@@ -60,7 +71,16 @@ class Checkpoints {
   void save(int64_t step);
 
  private:
+  /// The settings of the training that the checkpoint is of, beside those of this run.
+  struct Settings {
+    std::string now, before = {};
+    gradus::io::StateValues state_dict() const { return {{"text", now}}; }
+    void load_state_dict(const gradus::io::StateValues& state) { before = state.get<std::string>("text"); }
+    void say_differences() const;
+  };
+
   int64_t every_;
+  Settings settings_;
   gradus::io::CheckpointParts parts_;
   std::optional<gradus::io::CheckpointManager> manager_;
   int64_t saved_ = 0;

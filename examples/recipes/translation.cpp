@@ -17,11 +17,11 @@
 #include "gradus/data/split.h"
 #include "gradus/error.h"
 #include "gradus/io.h"
-#include "gradus/parallel.h"
 #include "gradus/plot.h"
 #include "gradus/random.h"
 #include "model_file.h"
 #include "sequences.h"
+#include "training.h"
 
 namespace recipe {
 namespace {
@@ -42,16 +42,17 @@ struct Settings : Common {
 };
 
 void add_options(Options& options, Settings& s) {
-  options.text("--data", s.data, "tab-separated pairs, source and target (default: the built-in phrase book)");
-  options.whole("--num-examples", s.num_examples, "read at most this many pairs (-1: all)", -1);
-  options.whole("--bpe", s.bpe, "learn a vocabulary of so many byte pairs for each side (0: words)", 0, 1 << 20);
-  options.whole("--min-freq", s.min_freq, "words that occur less often are <unk>", 1);
-  options.real("--held-out", s.held_out, "share of the pairs kept apart to test on, by source sentence", 0, 0.9);
   options.whole("--beam", s.beam, "beams of the search; 1 is greedy", 1, 1000);
   options.real("--length-penalty", s.length_penalty, "above 0 longer translations are preferred", -10, 10);
   options.whole("--longest", s.longest, "tokens of the longest translation, and of the longest pair that is trained on", 1, 10'000);
   options.texts("--translate", s.translate, "translate this sentence (may be given more than once)");
-  options.text("--picture", s.picture, "draw what the first --translate looks at here (.svg or .png; needs gnuplot)");
+  options.output("--picture", s.picture, "draw what the first --translate looks at here (.svg or .png; needs gnuplot)");
+  options.training();
+  options.file("--data", s.data, "tab-separated pairs, source and target (default: the built-in phrase book)");
+  options.whole("--num-examples", s.num_examples, "read at most this many pairs (-1: all)", -1);
+  options.whole("--bpe", s.bpe, "learn a vocabulary of so many byte pairs for each side (0: words)", 0, 1 << 20);
+  options.whole("--min-freq", s.min_freq, "words that occur less often are <unk>", 1);
+  options.real("--held-out", s.held_out, "share of the pairs kept apart to test on, by source sentence", 0, 0.9);
   add_options(options, s.model);
   add_options(options, s.training);
 }
@@ -99,9 +100,7 @@ class Side {
   }
   std::string decode(const std::vector<int64_t>& tokens) const {
     if (bpe_) return bpe_->decode(tokens);
-    std::string sentence;
-    for (const std::string& word : vocab_.to_tokens(tokens)) sentence += (sentence.empty() ? "" : " ") + word;
-    return sentence;
+    return joined(vocab_.to_tokens(tokens));
   }
   const text::Vocab& vocab() const noexcept { return vocab_; }
   std::string json() const { return bpe_ ? bpe_->to_str() : ""; }
@@ -139,7 +138,9 @@ Pairs read_pairs(const Settings& s) {
   std::vector<text::Pair> pairs;
   for (const text::Pair& pair : text::read_pairs(s.data.empty() ? GRADUS_PHRASEBOOK : s.data, s.num_examples))
     pairs.push_back({text::preprocess(pair.source), text::preprocess(pair.target)});
-  if (pairs.empty()) throw gradus::ValueError(s.data + " holds no pairs; put one on a line: source, a tab, target");
+  if (pairs.empty())
+    throw gradus::ValueError((s.data.empty() ? "--num-examples leaves" : s.data + " holds") +
+                             std::string(" no pairs; put one on a line: source, a tab, target"));
   return Pairs(std::move(pairs));
 }
 
@@ -177,7 +178,7 @@ Quality evaluate(const Translator& t, const std::vector<text::Pair>& pairs, cons
   std::vector<Strings> wanted;
   for (const auto& [source, targets] : references) sentences.push_back(source), wanted.push_back(targets);
   const Strings found = t.translate(sentences, s);
-  Quality quality{text::corpus_bleu(found, wanted)};
+  Quality quality{text::corpus_bleu(found, wanted, {.lowercase = true})};
   for (size_t i = 0; i < found.size(); ++i) quality.exact += std::ranges::find(wanted[i], found[i]) != wanted[i].end();
   quality.exact /= static_cast<double>(found.size());
   return quality;
@@ -186,10 +187,17 @@ Quality evaluate(const Translator& t, const std::vector<text::Pair>& pairs, cons
 /// The mean cross-entropy of the held-out pairs, nats a token: what chooses the epoch.
 double loss_of(const Translator& t, const Sequences& sequences);
 
+/// Throws unless the picture that is asked for can be drawn, of a model of this kind.
+void check_picture_of(const std::string& kind, const Settings& s) {
+  if (s.picture.empty()) return;
+  if (s.translate.empty()) throw gradus::ValueError("--picture shows a translation; give a sentence by --translate");
+  if (kind == "gru") throw gradus::ValueError("--picture shows attention, and --model gru has none");
+  check_picture(program, s.picture);
+}
+
 /// What each word of the translation looks at, as a picture.
 void draw(const Translator& t, const std::string& sentence, const std::string& translation, const std::string& path) {
   const EncoderDecoder& model = t.saved.model;
-  if (model.options().kind == "gru") throw gradus::ValueError("--picture shows attention, and --model gru has none");
   const gradus::NoGradGuard no_grad;
   const SequenceBatch one = collate({{t.source.encode(sentence), t.target.encode(translation)}});
   const nn::AttentionRecorder seen(model.module());
@@ -229,6 +237,7 @@ double loss_of(const Translator& t, const Sequences& sequences) {
 
 int train_and_report(Settings s) {
   if (!s.save.empty()) check_writable(program, "--save", s.save);
+  check_picture_of(s.model.kind, s);
   const auto parts = data::group_split(
       read_pairs(s), [](const text::Pair& pair) { return pair.source; }, {1 - s.held_out, s.held_out}, s.seed);
   const std::vector<text::Pair> seen = listed(parts[0]), held_out = listed(parts[1]);
@@ -238,14 +247,13 @@ int train_and_report(Settings s) {
   SavedModel saved{EncoderDecoder(s.model), source.vocab(), target.vocab(), {{"source_bpe", source.json()}, {"target_bpe", target.json()}}};
   Translator t{std::move(saved), std::move(source), std::move(target)};
   const Sequences to_train = encode(t, seen, s.longest), to_test = encode(t, held_out, s.longest);
-  int64_t parameters = 0;
-  for (const Tensor& parameter : t.saved.model.module().parameters()) parameters += parameter.numel();
+  const int64_t parameters = count_parameters(t.saved.model.module());
   std::fprintf(stderr, "%zu pairs to train on, %zu held out; %lld source and %lld target tokens; %lld parameters\n",
                static_cast<size_t>(to_train.size()), held_out.size(), static_cast<long long>(t.source.vocab().size()),
                static_cast<long long>(t.target.vocab().size()), static_cast<long long>(parameters));
 
   std::function<double()> measure;
-  if (!to_test.size() == 0) measure = [&] { return loss_of(t, to_test); };
+  if (to_test.size() > 0) measure = [&] { return loss_of(t, to_test); };
   const TrainingReport report = train(t.saved.model, to_train, s.training, program, s, measure);
   if (report.steps == 0) return 128 + report.signal;
   if (!s.save.empty()) t.saved.save(program, s.save);
@@ -275,11 +283,9 @@ int train_and_report(Settings s) {
 int run_translation(int argc, char** argv) {
   const std::optional<Settings> s = parse<Settings>(program, argc, argv, add_options, presets);
   if (!s) return 0;
-  if (s->threads > 0) gradus::set_num_threads(static_cast<int>(s->threads));
-  if (!s->picture.empty() && s->translate.empty())
-    throw gradus::ValueError("--picture shows a translation; give a sentence by --translate");
   if (s->load.empty()) return train_and_report(*s);
   const Translator t = Translator::load(s->load);
+  check_picture_of(t.saved.model.options().kind, *s);
   translate_all(t, *s);
   if (s->translate.empty())
     for (std::string line; std::getline(std::cin, line);) {
