@@ -1,6 +1,8 @@
 #include "autograd/node.h"
 
+#include <atomic>
 #include <cctype>
+#include <utility>
 
 #include "autograd/tensor_impl.h"
 #include "autograd/untrained.h"
@@ -115,18 +117,25 @@ Tensor GradSink::grad() const {
 // ---- what is saved for backward
 
 Tensor Saved::as_it_is_now(const Tensor& x) {
-  if (!x.defined() || !is_grad_enabled()) return x;
+  if (!x.defined() || !is_grad_enabled()) return counted(x);
   const TensorImpl& impl = *x.impl();
-  if (!impl.grad_fn && !impl.base) return x;
-  const Edge edge = gradient_edge(follow_base(x));
-  Tensor kept = alias_of(x);
-  if (impl.grad_fn) attach(kept, edge.node, edge.slot);
-  else kept.impl()->sink = impl.sink;
-  return kept;
+  if (!impl.grad_fn && !impl.base) return counted(x);
+  Edge edge = gradient_edge(follow_base(x));
+  auto* kept = new TensorImpl(impl.storage, impl.layout, impl.dtype);
+  kept->references.store(kSavedReference, std::memory_order_relaxed);
+  if (impl.grad_fn) {
+    kept->grad_fn = std::move(edge.node);
+    kept->slot = edge.slot;
+  } else {
+    kept->sink = impl.sink;
+  }
+  return Tensor(Ref<TensorImpl>::adopt(kept));
 }
 
 void Saved::throw_changed() const {
-  const Ref<Node>& node = tensor_.impl()->grad_fn;
+  // What x got by the change is not what it was the output of; it may be going as this is read.
+  const TensorImpl& impl = *tensor_.impl();
+  const Ref<Node> node = impl.history == 0 ? impl.grad_fn : Ref<Node>();
   fail<AutogradError>(
       "backward: a tensor of shape {}{} that backward needs was changed in place after it was saved (it is at version {}, {} was "
       "expected); change a copy (clone), or change it before it is used",

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -136,11 +137,27 @@ class GradSink final : public Node {
 inline void retain(GradSink* sink) noexcept { retain(static_cast<Node*>(sink)); }
 inline void release(GradSink* sink) noexcept { release(static_cast<Node*>(sink)); }
 
-/// A tensor kept for backward. Reading it with `*` throws AutogradError when its storage was changed in place since.
+/// Counts what operations keep of a tensor for backward, apart from its handles.
+void retain_saved(TensorImpl* impl) noexcept;
+void release_saved(TensorImpl* impl) noexcept;
+
+/// A tensor kept for backward. Reading it with `*` throws AutogradError when its storage was changed in place since. It is no handle: a
+/// history that a tensor gets after it was kept lasts as long as handles do (`release` in tensor.cpp).
 class Saved {
  public:
-  Saved() = default;
+  Saved() noexcept : tensor_() {}
   explicit Saved(const Tensor& x) : tensor_(as_it_is_now(x)), version_(x.defined() ? x.version() : 0) {}
+  Saved(const Saved& other) noexcept : tensor_(counted(other.tensor_)), version_(other.version_) {}
+  Saved(Saved&& other) noexcept : tensor_(std::move(other.tensor_)), version_(other.version_) {}
+  Saved& operator=(Saved other) noexcept {
+    std::swap(tensor_, other.tensor_);
+    version_ = other.version_;
+    return *this;
+  }
+  ~Saved() {
+    if (TensorImpl* impl = tensor_.impl()) release_saved(impl);
+  }
+
   const Tensor& operator*() const {
     if (tensor_.defined() && tensor_.version() != version_) [[unlikely]]
       throw_changed();
@@ -149,11 +166,19 @@ class Saved {
   const Tensor* operator->() const { return &**this; }
 
  private:
-  /// A handle of its own where x has a history. Were x itself kept and later changed in place, its new history would lead to the node that
-  /// keeps it, and neither would ever be freed.
+  /// A tensor of its own where x has a history: this is how x was made when it was kept, whatever happens to x later.
   static Tensor as_it_is_now(const Tensor& x);
+  /// x counted as kept, not as a handle.
+  static Tensor counted(const Tensor& x) noexcept {
+    TensorImpl* impl = x.impl();
+    if (impl) retain_saved(impl);
+    return Tensor(Ref<TensorImpl>::adopt(impl));
+  }
   [[noreturn]] void throw_changed() const;
-  Tensor tensor_;
+
+  union {
+    Tensor tensor_;  // not destroyed: it is not counted as a handle
+  };
   uint32_t version_ = 0;
 };
 

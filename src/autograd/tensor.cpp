@@ -17,7 +17,27 @@ namespace gradus {
 void retain(TensorImpl* impl) noexcept { impl->references.fetch_add(1, std::memory_order_relaxed); }
 
 void release(TensorImpl* impl) noexcept {
-  if (impl->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete impl;
+  int64_t count = impl->references.load(std::memory_order_acquire);
+  while (count != 1) {
+    // Once the last handle is gone, only operations keep the tensor. If they kept it before a change in place gave it a history, that
+    // history may well lead to them, and they have no use for it: they refuse a tensor that was changed. So it goes with the last handle.
+    const bool last = static_cast<uint32_t>(count) == 1 && impl->history != 0 && impl->grad_fn;
+    if (impl->references.compare_exchange_weak(count, last ? count - 1 + kSavedReference : count - 1, std::memory_order_acq_rel,
+                                               std::memory_order_acquire)) {
+      if (last) {
+        impl->grad_fn = nullptr;
+        release_saved(impl);
+      }
+      return;
+    }
+  }
+  delete impl;
+}
+
+void retain_saved(TensorImpl* impl) noexcept { impl->references.fetch_add(kSavedReference, std::memory_order_relaxed); }
+
+void release_saved(TensorImpl* impl) noexcept {
+  if (impl->references.fetch_sub(kSavedReference, std::memory_order_acq_rel) == kSavedReference) delete impl;
 }
 
 TensorImpl& any_impl_of(const char* op, const Tensor& x) {

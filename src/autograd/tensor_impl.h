@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 
 #include "autograd/node.h"
@@ -36,6 +37,7 @@ struct TensorImpl : SmallObject {
   /// What a row-sparse gradient has in place of elements.
   std::unique_ptr<RowSparse> rows;
 
+  /// Handles in the lower half, and in the upper what operations keep for backward (Saved).
   std::atomic<int64_t> references{0};
 
   TensorImpl(Ref<Storage> s, const Layout& l, DType d);
@@ -51,6 +53,9 @@ struct TensorImpl : SmallObject {
     return static_cast<T*>(storage->data()) + layout.offset;
   }
 };
+
+/// What one Saved adds to the references of a tensor.
+inline constexpr int64_t kSavedReference = int64_t{1} << 32U;
 
 /// The impl of x, whose elements op is going to use; throws StateError, naming op, when x is undefined or row-sparse.
 TensorImpl& impl_of(const char* op, const Tensor& x);

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <string>
+#include <vector>
+
 #include "autograd/in_place.h"
 #include "autograd/leaf.h"
 #include "autograd/tensor_impl.h"
@@ -339,6 +342,68 @@ TEST_CASE("an output that backward needs, made as a view of something nobody has
   out.output[0].mul_(2);
   CHECK(error_of<gradus::AutogradError>([&] { out.output.sum().backward(); }).find("changed in place after it was saved") !=
         std::string::npos);
+}
+
+TEST_CASE("a tensor that an operation kept before it was given a history leaves no cycle behind") {
+  const size_t before = gradus::memory_stats().live_bytes;
+  {
+    const Tensor x = leaf({1, 2});
+    const Tensor total = constant({3, 4});
+    total.add_(x * total);
+    total.add_(x * total);
+    const Tensor rows = gradus::ones({3, 2}, {.dtype = gradus::float64});
+    rows[1].add_((x * rows)[0]);
+    const Tensor kept = constant({5, 6});
+    kept.mul_(x * kept);
+    const Tensor by_function = constant({7, 8});
+    by_function.add_(autograd::apply_function(
+        {x, by_function}, "times",
+        [](autograd::Context& context, const std::vector<Tensor>& inputs) {
+          context.save_for_backward(inputs);
+          return std::vector<Tensor>{inputs[0] * inputs[1]};
+        },
+        [](autograd::Context& context, const std::vector<Tensor>& dy) {
+          return std::vector<Tensor>{dy[0] * context.saved_tensors()[1], {}};
+        })[0]);
+    CHECK(gradus::memory_stats().live_bytes > before);
+  }
+  CHECK(gradus::memory_stats().live_bytes == before);
+}
+
+TEST_CASE("what was computed of a tensor that is gone still knows that it was changed after it was kept") {
+  const Tensor x = leaf({1, 2});
+  Tensor total = constant({3, 4});
+  const Tensor product = x * total;
+  total.add_(product);
+  const Tensor result = total * 2;
+  total = Tensor();
+  for (const Tensor& y : {product, result}) {
+    const std::string text = error_of<gradus::AutogradError>([&] { y.sum().backward(); });
+    CHECK(text.find("of shape [2] that backward needs was changed in place after it was saved (it is at version 1, 0 was expected)") !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("a tensor that only operations keep has its gradient, and the second") {
+  const Tensor x = leaf({2, 3});
+  Tensor factor = constant({3, 4});
+  factor.add_(x);
+  factor.zero_();  // changed twice, and without a history again
+  factor.add_(5);
+  Tensor y = x * x * factor;
+  factor = Tensor();
+  const Tensor d = autograd::grad({y.sum()}, {x}, {}, {.create_graph = true})[0];
+  CHECK(d.to_vector<double>() == Values{20, 30});
+  y = Tensor();
+  CHECK(autograd::grad({d.sum()}, {x})[0].to_vector<double>() == Values{10, 10});
+
+  Tensor tracked = constant({1, 1});
+  tracked.add_(x);
+  const Tensor z = tracked * tracked;  // kept with its history
+  tracked = Tensor();
+  const Tensor first = autograd::grad({z.sum()}, {x}, {}, {.create_graph = true})[0];
+  CHECK(first.to_vector<double>() == Values{6, 8});
+  CHECK(autograd::grad({first.sum()}, {x})[0].to_vector<double>() == Values{2, 2});
 }
 
 TEST_CASE("a view that was made a leaf goes its own way") {

@@ -2,9 +2,16 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
 #include "autograd/leaf.h"
 #include "gradus/creation.h"
 #include "gradus/error.h"
+#include "gradus/memory.h"
 
 using namespace gradus;
 using autograd_test::leaf;
@@ -86,4 +93,28 @@ TEST_CASE("every kind of recorded operation frees what it saved, and can be walk
   CHECK_THROWS_AS(twice(Op("each").record(new_tensor("each", 1, float64), wrt(x, [](const Tensor&, const Tensor& y) { return y; }))),
                   AutogradError);
   CHECK_THROWS_AS(twice(joint([x = Saved(x)](std::span<Tensor>, InputGradients dx) { dx[0] = *x; })), AutogradError);
+}
+
+TEST_CASE("the last handles of a tensor that leads to itself may go in any thread, while another walks the graph") {
+  const size_t before = memory_stats().live_bytes;
+  int refused = 0;
+  for (int round = 0; round < 100; ++round) {
+    const Tensor x = leaf({2});
+    Tensor kept = ones(1, {.dtype = float64});
+    Tensor product = x * kept;
+    kept.add_(product);
+    std::thread walks([&refused, product = std::move(product)] {
+      try {
+        product.backward();
+      } catch (const AutogradError&) {
+        ++refused;
+      }
+    });
+    std::thread drops([kept] {});
+    kept = Tensor();
+    walks.join();
+    drops.join();
+  }
+  CHECK(refused == 100);
+  CHECK(memory_stats().live_bytes == before);
 }
