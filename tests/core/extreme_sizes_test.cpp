@@ -11,6 +11,7 @@
 
 #include "core/allocator.h"
 #include "gradus/gradus.h"
+#include "sanitized.h"
 
 using namespace gradus;
 
@@ -315,13 +316,6 @@ const std::vector<Call> calls_for_vectors{
     {"data::BatchSampler", [](int64_t n) { data::BatchSampler(n, {.batch_size = 4, .shuffle = true}).batches(0); }},
 };
 
-constexpr bool address_sanitized =
-#if defined(__SANITIZE_ADDRESS__)
-    true;
-#else
-    false;
-#endif
-
 std::string outcome(const Call& call, int64_t n) {
   try {
     call.function(n);
@@ -349,5 +343,5 @@ void check_refused(const std::vector<Call>& list) {
 TEST_CASE("numbers that no size can be are refused at once, by an error of gradus, wherever a shape is made") { check_refused(calls); }
 
 TEST_CASE("numbers that no vector can hold are refused at once, by an error of gradus") {
-  if (!address_sanitized) check_refused(calls_for_vectors);
+  if (!testing::address_sanitized) check_refused(calls_for_vectors);
 }

@@ -19,6 +19,7 @@
 #include "gradus/creation.h"
 #include "gradus/nn/rnn.h"
 #include "gradus/ops/product.h"
+#include "sanitized.h"
 
 namespace robustness {
 namespace {
@@ -137,18 +138,6 @@ bool computes() {
          std::abs(matmul(ones({40, 50}, {.dtype = float64}), ones({50, 60}, {.dtype = float64})).sum().item() - 40. * 50 * 60) < 1e-6;
 }
 
-bool sanitized() noexcept {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return true;
-#elif defined(__has_feature)
-#  if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return true;
-#  else
-  return false;
-#  endif
-#else
-  return false;
-#endif
-}
+bool sanitized() noexcept { return testing::address_sanitized || testing::thread_sanitized; }
 
 }  // namespace robustness
