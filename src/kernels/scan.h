@@ -137,9 +137,9 @@ void order(int64_t outer, int64_t length, int64_t inner, const T* x, int64_t k, 
   Array<int64_t> run(static_cast<size_t>(length));
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t i = 0; i < inner; ++i) {
-      const T* from = x + o * length * inner + i;
-      const auto less = [from, inner](int64_t p, int64_t q) {
-        const T u = from[p * inner], v = from[q * inner];
+      const int64_t first = o * length * inner + i;
+      const auto less = [=](int64_t p, int64_t q) {
+        const T u = x[first + p * inner], v = x[first + q * inner];
         return (u < v) | ((v != v) & (u == u));
       };
       std::iota(run.begin(), run.end(), 0);
