@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "gradus/creation.h"
 #include "gradus/error.h"
@@ -172,19 +173,40 @@ Tensor EncoderDecoder::operator()(const Tensor& source, const Tensor& lengths, c
   return std::visit([&](const auto& model) { return model(source, lengths, input); }, model_);
 }
 
-std::vector<std::vector<Hypothesis>> EncoderDecoder::beam_search(const Tensor& source, const Tensor& lengths, int64_t bos,
-                                                                 const std::vector<int64_t>& never, const BeamOptions& options) const {
-  const gradus::NoGradGuard no_grad;
+EncoderDecoder::State EncoderDecoder::State::reorder(const Tensor& rows) const {
+  return std::visit([&](const auto& state) { return State{state.reorder(rows)}; }, of_kind);
+}
+
+EncoderDecoder::State EncoderDecoder::begin(const Tensor& source, const Tensor& lengths) const {
+  return std::visit([&](const auto& model) { return State{model.begin(source, lengths)}; }, model_);
+}
+
+std::pair<Tensor, EncoderDecoder::State> EncoderDecoder::step(const Tensor& tokens, State state) const {
   return std::visit(
-      [&](const auto& model) {
-        const auto step = [&](const Tensor& tokens, auto state) {
-          auto [scores, next] = model.step(tokens, std::move(state));
-          for (const int64_t token : never) scores.select(1, token).fill_(-std::numeric_limits<double>::infinity());
-          return std::pair(scores, std::move(next));
-        };
-        return gradus::generate::beam_search(step, gradus::full({source.size(0)}, bos), model.begin(source, lengths), options);
+      [&]<class Model>(const Model& model) {
+        auto [scores, next] = model.step(tokens, std::get<typename Model::State>(std::move(state.of_kind)));
+        return std::pair(scores, State{std::move(next)});
       },
       model_);
+}
+
+std::vector<std::vector<Hypothesis>> beam_search(const Ensemble& models, const Tensor& source, const Tensor& lengths, int64_t bos,
+                                                 const std::vector<int64_t>& never, const BeamOptions& options) {
+  const gradus::NoGradGuard no_grad;
+  std::vector<EncoderDecoder::State> start;
+  for (const EncoderDecoder* model : models) start.push_back(model->begin(source, lengths));
+  const auto step = [&](const Tensor& tokens, std::vector<EncoderDecoder::State> states) {
+    std::vector<Tensor> each;  // (rows, V)
+    for (size_t i = 0; i < models.size(); ++i) {
+      auto [scores, next] = models[i]->step(tokens, std::move(states[i]));
+      each.push_back(std::move(scores));
+      states[i] = std::move(next);
+    }
+    const Tensor together = each.size() == 1 ? each[0] : gradus::stack(each).softmax(2).mean(0).log();
+    for (const int64_t token : never) together.select(1, token).fill_(-std::numeric_limits<double>::infinity());
+    return std::pair(together, std::move(states));
+  };
+  return gradus::generate::beam_search(step, gradus::full({source.size(0)}, bos), std::move(start), options);
 }
 
 }  // namespace recipe

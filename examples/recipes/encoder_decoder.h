@@ -105,11 +105,14 @@ class EncoderDecoder {
   /// Throws ValueError on another kind.
   explicit EncoderDecoder(const ModelOptions& options);
 
+  struct State {
+    std::variant<PlainModel::State, AttentionModel::State, TransformerModel::State> of_kind;
+    State reorder(const Tensor& rows) const;
+  };
   Tensor operator()(const Tensor& source, const Tensor& lengths, const Tensor& input) const;
-  /// For each source its best continuations of `bos` without the tokens `never`, best first.
-  std::vector<std::vector<gradus::generate::Hypothesis>> beam_search(const Tensor& source, const Tensor& lengths, int64_t bos,
-                                                                     const std::vector<int64_t>& never,
-                                                                     const gradus::generate::BeamOptions& options) const;
+  State begin(const Tensor& source, const Tensor& lengths) const;
+  std::pair<Tensor, State> step(const Tensor& tokens, State state) const;
+
   nn::Module& module();
   const nn::Module& module() const;
   const ModelOptions& options() const noexcept { return options_; }
@@ -121,5 +124,13 @@ class EncoderDecoder {
   ModelOptions options_;
   std::variant<PlainModel, AttentionModel, TransformerModel> model_;
 };
+
+/// Models of the same vocabularies that are asked together: what they give is the mean of their probabilities. One may be alone.
+using Ensemble = std::vector<const EncoderDecoder*>;
+
+/// For each source its best continuations of `bos` without the tokens `never`, best first.
+std::vector<std::vector<gradus::generate::Hypothesis>> beam_search(const Ensemble& models, const Tensor& source, const Tensor& lengths,
+                                                                   int64_t bos, const std::vector<int64_t>& never,
+                                                                   const gradus::generate::BeamOptions& options);
 
 }  // namespace recipe

@@ -3,6 +3,7 @@
 //   g2p --train fre_train.tsv --dev fre_dev.tsv --preset sigmorphon              a language of SIGMORPHON 2020, task 1
 //   g2p --train g014b2b.train --test g014b2b.ref --preset cmudict --save en.st   CMUdict, 5 % of whose training words are kept apart
 //   g2p --load en.st --pronounce gradus --beam 5                                 pronounces words; without any, lines of standard input
+//   g2p --load fre1.st --and fre2.st --and fre3.st --test fre_test.tsv           asks three models together
 //
 // Files have a word and its pronunciation on a line, a tab between them; a word that is there more than once may be said in as many ways.
 
@@ -32,7 +33,7 @@ struct Settings : recipe::Common {
   std::string train, dev, test;
   double held_out = 0.05;
   int64_t beam = 5;
-  Strings pronounce;
+  Strings together, pronounce;
   recipe::ModelOptions model{.embed = 64, .hidden = 128, .layers = 1, .dropout = 0.3};
   recipe::TrainingOptions training;
 };
@@ -40,12 +41,15 @@ struct Settings : recipe::Common {
 void add_options(recipe::Options& options, Settings& s) {
   options.file("--test", s.test, "words and pronunciations to test on, looked at once, at the end");
   options.whole("--beam", s.beam, "beams of the search; 1 is greedy", 1, 1000);
+  options.texts("--and", s.together,
+                "ask the model of this file too: the mean of their probabilities counts (may be given more than once)");
   options.texts("--pronounce", s.pronounce, "pronounce this word (may be given more than once)");
   options.tests_loaded_models();
   options.training();
   options.file("--train", s.train, "words and pronunciations to learn from");
   options.file("--dev", s.dev, "those that say which epoch was best (default: a share of the words of --train)");
-  options.real("--held-out", s.held_out, "share of the words of --train that is kept apart where there is no --dev", 0, 0.9);
+  options.real("--held-out", s.held_out, "share of the words of --train that is kept apart where there is no --dev, whatever the seed", 0,
+               0.9);
   recipe::add_options(options, s.model);
   recipe::add_options(options, s.training);
 }
@@ -89,9 +93,9 @@ std::vector<Entry> read_dictionary(const std::string& path) {
   return entries;
 }
 
-/// Takes a share of the words away, at random.
-std::vector<Entry> hold_out(std::vector<Entry>& entries, double share, uint64_t seed) {
-  auto parts = gradus::data::random_split(gradus::data::ListDataset(std::move(entries)), std::vector<double>{1 - share, share}, seed);
+/// Takes a share of the words away, at random, but the same for every --seed: models of several seeds can be compared and asked together.
+std::vector<Entry> hold_out(std::vector<Entry>& entries, double share) {
+  auto parts = gradus::data::random_split(gradus::data::ListDataset(std::move(entries)), std::vector<double>{1 - share, share}, 0);
   std::vector<Entry> rest, held;
   for (int64_t i = 0; i < parts[0].size(); ++i) rest.push_back(parts[0].get(i));
   for (int64_t i = 0; i < parts[1].size(); ++i) held.push_back(parts[1].get(i));
@@ -109,15 +113,21 @@ Sequences encode(const std::vector<Entry>& entries, const text::Vocab& letters, 
 /// A word is said in at most so many sounds.
 int64_t most_sounds(size_t letters) { return 3 * static_cast<int64_t>(letters) + 5; }
 
+/// Models that are asked together: of the same letters and sounds.
+using Models = std::vector<recipe::SavedModel>;
+
 /// The sounds of each word, given as letters.
-std::vector<Strings> say(const recipe::SavedModel& model, const std::vector<Strings>& words, int64_t beam) {
+std::vector<Strings> say(const Models& models, const std::vector<Strings>& words, int64_t beam) {
+  const recipe::SavedModel& model = models.front();
+  recipe::Ensemble ensemble;
+  for (const recipe::SavedModel& one : models) ensemble.push_back(&one.model);
   std::vector<std::vector<int64_t>> sources;
   size_t longest = 0;
   for (const Strings& letters : words) {
     sources.push_back(model.source.to_indices(letters));
     longest = std::max(longest, letters.size());
   }
-  auto found = recipe::decode(model.model, sources,
+  auto found = recipe::decode(ensemble, sources,
                               {.num_beams = beam, .max_length = most_sounds(longest), .end = recipe::kEos, .early_stopping = true});
   std::vector<Strings> said;
   for (size_t i = 0; i < words.size(); ++i) {
@@ -129,22 +139,22 @@ std::vector<Strings> say(const recipe::SavedModel& model, const std::vector<Stri
 }
 
 /// sequence_rate() of it is the WER, rate() the PER.
-text::ErrorRate evaluate(const recipe::SavedModel& model, const std::vector<Entry>& entries, int64_t beam) {
+text::ErrorRate evaluate(const Models& models, const std::vector<Entry>& entries, int64_t beam) {
   std::vector<Strings> words;
   std::vector<std::vector<Strings>> references;
   for (const Entry& entry : entries) words.push_back(entry.letters), references.push_back(entry.sounds);
-  return text::error_rate(say(model, words, beam), references);
+  return text::error_rate(say(models, words, beam), references);
 }
 
-text::ErrorRate evaluate_and_print(const char* what, const recipe::SavedModel& model, const std::vector<Entry>& entries, int64_t beam) {
-  const text::ErrorRate errors = evaluate(model, entries, beam);
+text::ErrorRate evaluate_and_print(const char* what, const Models& models, const std::vector<Entry>& entries, int64_t beam) {
+  const text::ErrorRate errors = evaluate(models, entries, beam);
   std::printf("%s  WER %.2f %%, PER %.2f %%\n", what, 100 * errors.sequence_rate(), 100 * errors.rate());
   return errors;
 }
 
-void pronounce(const recipe::SavedModel& model, const std::string& word, int64_t beam) {
-  recipe::note_unknown(model.source, letters_of(word));
-  std::printf("%s\t%s\n", word.c_str(), recipe::joined(say(model, {letters_of(word)}, beam)[0]).c_str());
+void pronounce(const Models& models, const std::string& word, int64_t beam) {
+  recipe::note_unknown(models.front().source, letters_of(word));
+  std::printf("%s\t%s\n", word.c_str(), recipe::joined(say(models, {letters_of(word)}, beam)[0]).c_str());
   recipe::flush_output(program);
 }
 
@@ -152,7 +162,7 @@ int train_and_report(Settings s) {
   if (!s.save.empty()) recipe::check_writable(program, "--save", s.save);
   std::vector<Entry> words = read_dictionary(s.train);
   const std::vector<Entry> test = s.test.empty() ? std::vector<Entry>() : read_dictionary(s.test);
-  const std::vector<Entry> dev = s.dev.empty() ? hold_out(words, s.held_out, s.seed) : read_dictionary(s.dev);
+  const std::vector<Entry> dev = s.dev.empty() ? hold_out(words, s.held_out) : read_dictionary(s.dev);
   if (words.empty() || dev.empty()) throw gradus::ValueError("nothing is left to train or to choose the best epoch by; change --held-out");
   std::vector<Strings> letters, sounds;
   for (const Entry& word : words) {
@@ -162,18 +172,20 @@ int train_and_report(Settings s) {
   gradus::manual_seed(s.seed);
   text::Vocab source = recipe::make_vocab(letters), target = recipe::make_vocab(sounds);
   s.model.source_vocab = source.size(), s.model.target_vocab = target.size();
-  recipe::SavedModel model{recipe::EncoderDecoder(s.model), std::move(source), std::move(target)};
+  Models models;
+  models.push_back({recipe::EncoderDecoder(s.model), std::move(source), std::move(target)});
+  recipe::SavedModel& model = models.front();
   std::fprintf(stderr, "%zu words to train on, %zu to choose by; %lld letters and %lld sounds\n", words.size(), dev.size(),
                static_cast<long long>(model.source.size() - 4), static_cast<long long>(model.target.size() - 4));
 
   const recipe::TrainingReport report = recipe::train(model.model, encode(words, model.source, model.target), s.training, program, s,
-                                                      [&] { return evaluate(model, dev, 1).sequence_rate(); });
+                                                      [&] { return evaluate(models, dev, 1).sequence_rate(); });
   if (report.steps == 0) return 128 + report.signal;
   if (!s.save.empty()) model.save(program, s.save);
   std::printf("loss %.4f, %.0f sounds/s, %.1f s of training\n", report.loss, report.tokens_per_s, report.seconds);
-  const text::ErrorRate on_dev = evaluate_and_print("dev: ", model, dev, s.beam), none;
-  const text::ErrorRate on_test = test.empty() ? none : evaluate_and_print("test:", model, test, s.beam);
-  for (const std::string& word : s.pronounce) pronounce(model, word, s.beam);
+  const text::ErrorRate on_dev = evaluate_and_print("dev: ", models, dev, s.beam), none;
+  const text::ErrorRate on_test = test.empty() ? none : evaluate_and_print("test:", models, test, s.beam);
+  for (const std::string& word : s.pronounce) pronounce(models, word, s.beam);
   if (s.json)
     recipe::print_json({{"loss", report.loss},
                         {"dev_wer", on_dev.sequence_rate()},
@@ -189,13 +201,19 @@ int train_and_report(Settings s) {
 }
 
 int pronounce_only(const Settings& s) {
-  const recipe::SavedModel model = recipe::SavedModel::load(program, s.load);
+  Models models;
+  models.push_back(recipe::SavedModel::load(program, s.load));
+  for (const std::string& path : s.together) {
+    models.push_back(recipe::SavedModel::load(program, path));
+    if (models.back().source.tokens() != models.front().source.tokens() || models.back().target.tokens() != models.front().target.tokens())
+      throw gradus::ValueError(path + " and " + s.load + " were trained on other letters or sounds; give models of the same words");
+  }
   if (s.json && s.test.empty()) throw gradus::ValueError("--json gives figures, which --load has of a --test; give one, or leave it out");
   text::ErrorRate on_test;
-  if (!s.test.empty()) on_test = evaluate_and_print("test:", model, read_dictionary(s.test), s.beam);
-  for (const std::string& word : s.pronounce) pronounce(model, word, s.beam);
+  if (!s.test.empty()) on_test = evaluate_and_print("test:", models, read_dictionary(s.test), s.beam);
+  for (const std::string& word : s.pronounce) pronounce(models, word, s.beam);
   if (s.pronounce.empty() && s.test.empty())
-    for (std::string line; std::getline(std::cin, line);) pronounce(model, line, s.beam);
+    for (std::string line; std::getline(std::cin, line);) pronounce(models, line, s.beam);
   if (s.json) recipe::print_json({{"test_wer", on_test.sequence_rate()}, {"test_per", on_test.rate()}});
   recipe::flush_output(program);
   return 0;
@@ -205,6 +223,7 @@ int run(int argc, char** argv) {
   const std::optional<Settings> s = recipe::parse<Settings>(program, argc, argv, add_options, presets);
   if (!s) return 0;
   if (!s->load.empty()) return pronounce_only(*s);
+  if (!s->together.empty()) throw gradus::ValueError("--and is for trained models; give the first one by --load");
   if (s->train.empty())
     throw gradus::ValueError("give words to learn from by --train, or a trained model by --load; g2p --help lists the options");
   return train_and_report(*s);

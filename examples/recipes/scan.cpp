@@ -143,7 +143,7 @@ double accuracy(const recipe::SavedModel& model, const std::vector<Phrase>& phra
   const Sequences all = encode(model, phrases);
   std::vector<std::vector<int64_t>> sources;
   for (const recipe::SequencePair& pair : all.examples()) sources.push_back(pair.source);
-  const auto found = recipe::decode(model.model, sources, greedy);
+  const auto found = recipe::decode({&model.model}, sources, greedy);
   int64_t right = 0;
   for (size_t i = 0; i < found.size(); ++i) right += found[i] == all.examples()[i].target;
   return static_cast<double>(right) / static_cast<double>(std::max<size_t>(found.size(), 1));
@@ -154,7 +154,7 @@ void carry_out(const recipe::SavedModel& model, const Strings& lines) {
     for (const std::string& word : text::tokenize(line))
       if (!model.source.contains(word))
         throw gradus::ValueError("--command: \"" + word + "\" is no word of SCAN; --print shows all commands");
-    const auto found = recipe::decode(model.model, {model.source.to_indices(text::tokenize(line))}, greedy);
+    const auto found = recipe::decode({&model.model}, {model.source.to_indices(text::tokenize(line))}, greedy);
     std::printf("%s\t%s\n", line.c_str(), recipe::joined(model.target.to_tokens(found[0])).c_str());
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -156,20 +157,19 @@ TrainingReport train(EncoderDecoder& model, const Sequences& all, const Training
   return report;
 }
 
-std::vector<std::vector<int64_t>> decode(const EncoderDecoder& model, const std::vector<std::vector<int64_t>>& given,
+std::vector<std::vector<int64_t>> decode(const Ensemble& models, const std::vector<std::vector<int64_t>>& given,
                                          const gradus::generate::BeamOptions& wanted) {
   gradus::generate::BeamOptions options = wanted;
   std::vector<std::vector<int64_t>> sources = given;
-  if (model.options().kind == "transformer") {
-    const int64_t longest = model.options().longest;
-    options.max_length = std::min(options.max_length, longest);
-    int64_t cut = 0;
-    for (auto& source : sources)
-      if (static_cast<int64_t>(source.size()) >= longest) source.resize(static_cast<size_t>(longest - 1)), ++cut;  // and <eos>
-    if (cut > 0)
-      std::fprintf(stderr, "sources cut to the %lld tokens that this model can tell apart: %lld\n", static_cast<long long>(longest),
-                   static_cast<long long>(cut));
-  }
+  int64_t most = std::numeric_limits<int64_t>::max(), cut = 0;
+  for (const EncoderDecoder* model : models)
+    if (model->options().kind == "transformer") most = std::min(most, model->options().longest);
+  options.max_length = std::min(options.max_length, most);
+  for (auto& source : sources)
+    if (static_cast<int64_t>(source.size()) >= most) source.resize(static_cast<size_t>(most - 1)), ++cut;  // and <eos>
+  if (cut > 0)
+    std::fprintf(stderr, "sources cut to the %lld tokens that this model can tell apart: %lld\n", static_cast<long long>(most),
+                 static_cast<long long>(cut));
   // In the order of their lengths, so that little is padded.
   std::vector<size_t> order(sources.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -180,7 +180,7 @@ std::vector<std::vector<int64_t>> decode(const EncoderDecoder& model, const std:
     std::vector<std::vector<int64_t>> some;
     for (size_t i = begin; i < std::min(begin + batch, order.size()); ++i) some.push_back(sources[order[i]]);
     const auto [source, lengths] = padded_sources(some);
-    const auto found = model.beam_search(source, lengths, kBos, {kPad, kBos}, options);
+    const auto found = beam_search(models, source, lengths, kBos, {kPad, kBos}, options);
     for (size_t i = 0; i < some.size(); ++i) targets[order[begin + i]] = found[i][0].tokens;
   }
   return targets;

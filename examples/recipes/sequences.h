@@ -70,7 +70,7 @@ TrainingReport train(EncoderDecoder& model, const Sequences& data, const Trainin
 
 /// The best target for every source, without <eos>. A Transformer reads no more of a source, and writes no more, than the steps that it
 /// can tell apart; what is cut is said on standard error.
-std::vector<std::vector<int64_t>> decode(const EncoderDecoder& model, const std::vector<std::vector<int64_t>>& sources,
+std::vector<std::vector<int64_t>> decode(const Ensemble& models, const std::vector<std::vector<int64_t>>& sources,
                                          const gradus::generate::BeamOptions& options);
 
 /// A model with its vocabularies, and what else a recipe wants to have in its file.

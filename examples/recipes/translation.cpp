@@ -119,7 +119,7 @@ struct Translator {
     for (const std::string& sentence : sentences) sources.push_back(source.encode(sentence));
     Strings translations;
     for (const auto& tokens :
-         decode(saved.model, sources,
+         decode({&saved.model}, sources,
                 {.num_beams = s.beam, .max_length = s.longest, .end = kEos, .length_penalty = s.length_penalty, .early_stopping = true}))
       translations.push_back(target.decode(tokens));
     return translations;
