@@ -89,7 +89,7 @@ Shared& shared() {
   return instance;
 }
 
-[[maybe_unused]] const bool prepared =
+[[maybe_unused]] const bool generators_prepared =
     at_fork(ForkOrder::Generator, {.before = [] { shared().mutex.lock(); }, .after = [] { shared().mutex.unlock(); }});
 
 constinit thread_local Generator* own = nullptr;

@@ -223,7 +223,7 @@ void replace_pool() {
   current.store(new Pool(inherited.threads(), &inherited), std::memory_order_release);
 }
 
-[[maybe_unused]] const bool prepared = at_fork(ForkOrder::Pool, {.before = [] { pool(); }, .in_child = replace_pool});
+[[maybe_unused]] const bool pool_prepared = at_fork(ForkOrder::Pool, {.before = [] { pool(); }, .in_child = replace_pool});
 
 }  // namespace
 

@@ -11,19 +11,19 @@
 namespace gradus::generate::detail {
 namespace {
 
-struct Candidate {
+struct WeightedToken {
   int64_t token;
   double log_probability;
   double weight;  // what its probability is proportional to
 };
 
-bool is_likelier(const Candidate& a, const Candidate& b) {
+bool is_likelier(const WeightedToken& a, const WeightedToken& b) {
   return a.log_probability != b.log_probability ? a.log_probability > b.log_probability : a.token < b.token;
 }
 
-double total_of(const std::vector<Candidate>& candidates) {
+double total_of(const std::vector<WeightedToken>& candidates) {
   double total = 0;
-  for (const Candidate& c : candidates) total += c.weight;
+  for (const WeightedToken& c : candidates) total += c.weight;
   return total;
 }
 
@@ -37,9 +37,9 @@ class Sampling final : public RowSearch {
   double draw() { return own_generator_ ? own_generator_->uniform_double() : LockedGenerator()->uniform_double(); }
 
   /// The tokens that may be drawn.
-  std::vector<Candidate> candidates(std::span<const double> log_probabilities) const {
+  std::vector<WeightedToken> candidates(std::span<const double> log_probabilities) const {
     const double best = *std::max_element(log_probabilities.begin(), log_probabilities.end());
-    std::vector<Candidate> found;
+    std::vector<WeightedToken> found;
     for (size_t token = 0; token < log_probabilities.size(); ++token)
       if (const double p = log_probabilities[token]; p > -std::numeric_limits<double>::infinity())
         found.push_back({static_cast<int64_t>(token), p, 0});
@@ -48,7 +48,7 @@ class Sampling final : public RowSearch {
       found.resize(static_cast<size_t>(options_.top_k));
       std::sort(found.begin(), found.end(), is_likelier);
     }
-    for (Candidate& c : found) c.weight = std::exp((c.log_probability - best) / options_.temperature);
+    for (WeightedToken& c : found) c.weight = std::exp((c.log_probability - best) / options_.temperature);
     if (options_.top_p < 1) {
       std::sort(found.begin(), found.end(), is_likelier);
       const double enough = options_.top_p * total_of(found);
@@ -60,10 +60,10 @@ class Sampling final : public RowSearch {
   }
 
   int64_t choose(std::span<const double> log_probabilities) override {
-    const std::vector<Candidate> among = candidates(log_probabilities);
+    const std::vector<WeightedToken> among = candidates(log_probabilities);
     const double drawn = draw() * total_of(among);
     double sum = 0;
-    for (const Candidate& c : among)
+    for (const WeightedToken& c : among)
       if ((sum += c.weight) > drawn) return c.token;
     return std::min_element(among.begin(), among.end(), is_likelier)->token;
   }

@@ -48,10 +48,10 @@ Contents read_npz(const InputFile& file, std::optional<uint64_t> max_bytes) {
   Contents contents{.kind = "npz", .checksum = "CRC-32"};
   for (const ZipMember& member : archive.members()) {
     file.check(std::string_view(member.name).ends_with(kEnding), "member {} is no .npy file, and an .npz file holds nothing else",
-               quoted(member.name));
+               gradus::quoted(member.name));
     ZipReader reader(archive, member);
     const auto read = [&](void* to, size_t bytes) { reader.read(to, bytes); };
-    const std::string what = fmt::format("member {}: ", quoted(member.name));
+    const std::string what = fmt::format("member {}: ", gradus::quoted(member.name));
     const NpyHeader header = read_npy_header(file, what, member.bytes, read);
     if (member.deflated) {
       const uint64_t bytes = header.bytes / header.format->bytes * element_size(header.format->dtype);

@@ -10,7 +10,7 @@
 namespace gradus::io {
 namespace {
 
-constexpr uint64_t kMostHeaderBytes = 1 << 20;
+constexpr uint64_t kMostNpyHeaderBytes = 1 << 20;
 constexpr size_t kAlignment = 64;
 
 /// Why elements of that kind, NumPy's letter, are not read, and what to do.
@@ -45,7 +45,7 @@ class HeaderParser {
       if (key == "descr" && !descr) descr = parse_descr();
       else if (key == "fortran_order" && !has_order) header.fortran_order = parse_boolean(), has_order = true;
       else if (key == "shape" && !has_shape) header.shape = parse_shape(), has_shape = true;
-      else bad(fmt::format("an unknown or repeated entry {}", quoted(key)));
+      else bad(fmt::format("an unknown or repeated entry {}", gradus::quoted(key)));
       if (take('}')) break;
       expect(',', "comma after an entry");
     }
@@ -59,7 +59,7 @@ class HeaderParser {
 
  private:
   [[noreturn]] void bad(const std::string& found) const {
-    file_.fail("{}the header has {} near its character {}: {}", what_, found, at_, quoted(text_.substr(at_, 30)));
+    file_.fail("{}the header has {} near its character {}: {}", what_, found, at_, gradus::quoted(text_.substr(at_, 30)));
   }
 
   void skip_spaces() {
@@ -129,11 +129,12 @@ class HeaderParser {
     const bool has_order = !descr.empty() && (descr[0] == '<' || descr[0] == '>' || descr[0] == '|' || descr[0] == '=');
     const std::string_view name = has_order ? descr.substr(1) : descr;
     const ElementFormat* const format = find_element_format(&ElementFormat::npy, name);
-    if (!format) file_.fail("{}the elements are {}: {}", what_, quoted(descr), remedy(name.empty() ? '\0' : name[0]));
+    if (!format) file_.fail("{}the elements are {}: {}", what_, gradus::quoted(descr), remedy(name.empty() ? '\0' : name[0]));
     const bool needs_order = format->bytes > 1;
-    if (needs_order && descr[0] == '>') file_.fail("{}the elements are {}, big-endian; save x.astype('<{}')", what_, quoted(descr), name);
+    if (needs_order && descr[0] == '>')
+      file_.fail("{}the elements are {}, big-endian; save x.astype('<{}')", what_, gradus::quoted(descr), name);
     if (needs_order && descr[0] != '<')
-      file_.fail("{}the elements are {}, which does not say that they are little-endian", what_, quoted(descr));
+      file_.fail("{}the elements are {}, which does not say that they are little-endian", what_, gradus::quoted(descr));
     return *format;
   }
 
@@ -160,8 +161,8 @@ NpyHeader read_npy_header(const InputFile& file, const std::string& what, uint64
   read(&length, length_bytes);
   const uint64_t rest = total - versioned - length_bytes;
   file.check(length <= rest, "{}claims a header of {} bytes, but only {} follow; it is cut short", what, length, rest);
-  file.check(length <= kMostHeaderBytes, "{}has a header of {} bytes, more than the {} that the description of numbers takes", what, length,
-             kMostHeaderBytes);
+  file.check(length <= kMostNpyHeaderBytes, "{}has a header of {} bytes, more than the {} that the description of numbers takes", what,
+             length, kMostNpyHeaderBytes);
   std::string text(length, '\0');
   read(text.data(), length);
 

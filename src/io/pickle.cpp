@@ -11,7 +11,7 @@ namespace gradus::io {
 namespace {
 
 /// So much is read of any file, and more of one that is large by its tensors.
-constexpr size_t kValues = size_t{1} << 20, kBytesPerValue = 16;
+constexpr size_t kMostValues = size_t{1} << 20, kBytesPerValue = 16;
 constexpr size_t kContainers = size_t{1} << 18, kBytesPerContainer = 64;
 
 /// The opcodes that tensors, texts, numbers and what holds them are written with.
@@ -63,7 +63,7 @@ double PickleValue::real() const noexcept { return std::bit_cast<double>(payload
 Unpickler::Unpickler(const InputFile& file, std::string bytes)
     : file_(file),
       bytes_(std::move(bytes)),
-      most_values_(kValues + static_cast<size_t>(file.size()) / kBytesPerValue),
+      most_values_(kMostValues + static_cast<size_t>(file.size()) / kBytesPerValue),
       most_containers_(kContainers + static_cast<size_t>(file.size()) / kBytesPerContainer) {}
 
 void Unpickler::damaged(const char* what) const { file_.fail("the pickle is damaged: {} at its byte {}", what, at_); }

@@ -19,8 +19,8 @@ namespace {
 
 constexpr int64_t kMostSharedElements = int64_t{1} << 22;
 constexpr int64_t kMostSharing = 16;
-constexpr size_t kText = size_t{8} << 20;                        // and four times the pickle
-constexpr size_t kNames = size_t{1} << 17, kBytesPerName = 512;  // more of a file that is large
+constexpr size_t kText = size_t{8} << 20;                            // and four times the pickle
+constexpr size_t kMostNames = size_t{1} << 17, kBytesPerName = 512;  // more of a file that is large
 
 /// Gives everything in a pickle its dotted name.
 class StateDictReader {
@@ -75,11 +75,12 @@ class StateDictReader {
   void take_name(const std::string& name) {
     const InputFile& file = pickle_.file();
     text_ += 2 * name.size();  // it stands in two lists
-    const size_t most = kNames + static_cast<size_t>(file.size()) / kBytesPerName;
+    const size_t most = kMostNames + static_cast<size_t>(file.size()) / kBytesPerName;
     file.check(names_.size() < most && text_ <= most_text_,
                "holds more than {} names, or {} bytes of text; save the tensors alone: torch.save(model.state_dict(), path)", most,
                most_text_);
-    file.check(names_.insert(name).second, "holds two things that would be called {}; rename one of them before torch.save", quoted(name));
+    file.check(names_.insert(name).second, "holds two things that would be called {}; rename one of them before torch.save",
+               gradus::quoted(name));
   }
 
   void add_text(const std::string& name, const PickleValue& v) {
@@ -102,7 +103,7 @@ class StateDictReader {
     if (is_new) allowed_ += kMostSharing * storage.numel;
     const int64_t numel = x.layout.shape.numel();
     pickle_.file().check(numel <= allowed_, "tensor {} of shape {} repeats the {} elements of its storage too often; save a clone() of it",
-                         quoted(name), x.layout.shape, storage.numel);
+                         gradus::quoted(name), x.layout.shape, storage.numel);
     allowed_ -= numel;
     contents_.add(name, *storage.format, Tensor(Ref<TensorImpl>(new TensorImpl(std::move(elements), x.layout, storage.format->dtype))));
   }

@@ -47,7 +47,7 @@ PytorchArchive::PytorchArchive(const InputFile& file) : file_(checked_beginning(
               "is TorchScript, which holds a program; save its tensors alone: torch.save(model.state_dict(), path)");
   if (const ZipMember* const order = archive_.find(folder_ + "byteorder")) {
     const std::string text = read_text(*order);
-    file_.check(text == "little", "has elements in the byte order {}; only little-endian ones are read", quoted(text));
+    file_.check(text == "little", "has elements in the byte order {}; only little-endian ones are read", gradus::quoted(text));
   }
 }
 
@@ -68,7 +68,7 @@ void PytorchArchive::count_unpacked(const ZipMember& member, uint64_t bytes) {
   file_.check(bytes <= most && unpacked_ <= most - bytes,
               "member {} unpacks to {} bytes, which is more than the {} that a file of {} bytes may; pack it without compression, as "
               "torch.save does",
-              quoted(member.name), bytes, most - unpacked_, file_.size());
+              gradus::quoted(member.name), bytes, most - unpacked_, file_.size());
   unpacked_ += bytes;
 }
 
@@ -78,18 +78,19 @@ Ref<Storage> PytorchArchive::storage(size_t index, const PickledStorage& descrip
   if (storage) return storage;
   const std::string name = fmt::format("{}data/{}", folder_, description.key);
   const ZipMember* const member = archive_.find(name);
-  file_.check(member != nullptr, "has no member {}, where the elements of a tensor should be", quoted(name));
+  file_.check(member != nullptr, "has no member {}, where the elements of a tensor should be", gradus::quoted(name));
   const ElementFormat& format = *description.format;
   const auto numel = static_cast<uint64_t>(description.numel);
   file_.check(member->bytes / format.bytes == numel && member->bytes % format.bytes == 0,
-              "member {} has {} bytes, which are not {} elements of {}; it is damaged", quoted(name), member->bytes, numel, format.pytorch);
+              "member {} has {} bytes, which are not {} elements of {}; it is damaged", gradus::quoted(name), member->bytes, numel,
+              format.pytorch);
   const size_t bytes = static_cast<size_t>(numel) * element_size(format.dtype);
   count_unpacked(*member, bytes);
   ZipReader reader(archive_, *member);
   Ref<Storage> loaded = Storage::create(bytes);
   read_elements(
       format, description.numel, loaded->data(), [&](void* to, size_t n) { reader.read(to, n); },
-      fmt::format("{}: {}: member {}", file_.op(), file_.path(), quoted(name)));
+      fmt::format("{}: {}: member {}", file_.op(), file_.path(), gradus::quoted(name)));
   reader.finish();
   storage = std::move(loaded);
   return storage;

@@ -18,7 +18,7 @@ constexpr const char* kMetadata = "__metadata__";
 constexpr const char* kChecksum = "xxh64";
 constexpr std::string_view kNoChecksum = "0000000000000000";  // what stands in its place while it is computed
 constexpr uint64_t kPrefixBytes = 8;
-constexpr uint64_t kMostHeaderBytes = 100'000'000;  // the reference implementation's limit
+constexpr uint64_t kMostSafetensorsHeaderBytes = 100'000'000;  // the reference implementation's limit
 
 }  // namespace
 
@@ -222,8 +222,8 @@ std::string make_header(const char* op, const std::string& path, const std::vect
     fail<ValueError>("{}: {}: a name or an entry of the metadata is not valid UTF-8", op, path);
   }
   text.resize((text.size() + kPrefixBytes - 1) / kPrefixBytes * kPrefixBytes, ' ');
-  check<ValueError>(text.size() <= kMostHeaderBytes, "{}: {}: names and metadata take {} bytes, but at most {} are allowed", op, path,
-                    text.size(), kMostHeaderBytes);
+  check<ValueError>(text.size() <= kMostSafetensorsHeaderBytes, "{}: {}: names and metadata take {} bytes, but at most {} are allowed", op,
+                    path, text.size(), kMostSafetensorsHeaderBytes);
   return text;
 }
 
@@ -233,9 +233,9 @@ SafeTensorsFile::SafeTensorsFile(const char* op, const std::string& path) : op_(
   check<IoError>(file_.size() >= kPrefixBytes, "{}: {}: has {} bytes, too few for a safetensors file", op, path, file_.size());
   uint64_t header_bytes = 0;
   file_.read_at(0, &header_bytes, kPrefixBytes);
-  check<IoError>(header_bytes <= kMostHeaderBytes,
+  check<IoError>(header_bytes <= kMostSafetensorsHeaderBytes,
                  "{}: {}: claims a header of {} bytes, more than the {} allowed; is it a safetensors file?", op, path, header_bytes,
-                 kMostHeaderBytes);
+                 kMostSafetensorsHeaderBytes);
   check<IoError>(header_bytes <= file_.size() - kPrefixBytes, "{}: {}: claims a header of {} bytes, but only {} follow; it is cut short",
                  op, path, header_bytes, file_.size() - kPrefixBytes);
   header_.resize(static_cast<size_t>(header_bytes));

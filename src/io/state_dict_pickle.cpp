@@ -34,7 +34,7 @@ struct KnownName {
   const char* name;
   Known what;
 };
-constexpr KnownName kNames[] = {
+constexpr KnownName kKnownNames[] = {
     {"collections", "OrderedDict", Known::OrderedDict},
     {"collections", "Counter", Known::Counter},
     {"torch", "Size", Known::Size},
@@ -94,12 +94,12 @@ bool is_empty(const Shape& shape) { return std::find(shape.begin(), shape.end(),
 std::string StateDictPickle::name_text(const PickleValue& v) {
   if (known(v) == Known::TypedStorage) return fmt::format("torch.{}", format_of(v)->storage);
   if (known(v) == Known::DType) return fmt::format("torch.{}", format_of(v)->pytorch);
-  return fmt::format("{}.{}", kNames[index_of(v)].module, kNames[index_of(v)].name);
+  return fmt::format("{}.{}", kKnownNames[index_of(v)].module, kKnownNames[index_of(v)].name);
 }
 
 PickleValue StateDictPickle::name(std::string_view module, std::string_view name) {
-  for (size_t i = 0; i < std::size(kNames); ++i)
-    if (module == kNames[i].module && name == kNames[i].name) return name_value(kNames[i].what, i);
+  for (size_t i = 0; i < std::size(kKnownNames); ++i)
+    if (module == kKnownNames[i].module && name == kKnownNames[i].name) return name_value(kKnownNames[i].what, i);
   if (module == "torch") {
     const auto formats = element_formats();
     for (size_t i = 0; i < formats.size(); ++i) {
@@ -107,7 +107,7 @@ PickleValue StateDictPickle::name(std::string_view module, std::string_view name
       if (name == formats[i].pytorch) return name_value(Known::DType, i);
     }
   }
-  const std::string asked = quoted(fmt::format("{}.{}", module, name));
+  const std::string asked = gradus::quoted(fmt::format("{}.{}", module, name));
   if (module == "torch" && name.ends_with("Storage"))
     file().fail("holds a tensor in a {}, which has no counterpart here; convert it with .float() or .long() before torch.save", asked);
   for (const RefusedName& refused : kRefused)
@@ -161,7 +161,7 @@ PickleValue StateDictPickle::outside(const PickleValue& id) {
                "the pickle is damaged: {} is no type of a storage", name_text(type));
   PickledStorage storage{text(argument(id, 2, Kind::Text)), known(type) == Known::TypedStorage ? format_of(type) : nullptr,
                          argument(id, 4, Kind::Integer).integer()};
-  file().check(storage.numel >= 0, "the pickle is damaged: storage {} has {} elements", quoted(storage.key), storage.numel);
+  file().check(storage.numel >= 0, "the pickle is damaged: storage {} has {} elements", gradus::quoted(storage.key), storage.numel);
   const auto [found, is_new] = storage_by_key_.try_emplace(storage.key, storages_.size());
   if (is_new) {
     storages_.push_back(storage);
@@ -169,7 +169,8 @@ PickleValue StateDictPickle::outside(const PickleValue& id) {
     const PickledStorage& known_one = storages_[found->second];
     const bool same = known_one.format == storage.format && known_one.numel == storage.numel;
     // An untyped one got its format, and the number of elements, from the first tensor on it.
-    file().check(same || !storage.format, "storage {} is used as two types; save a clone() of one of the tensors", quoted(storage.key));
+    file().check(same || !storage.format, "storage {} is used as two types; save a clone() of one of the tensors",
+                 gradus::quoted(storage.key));
   }
   return {Kind::Storage, 0, found->second};
 }
@@ -179,12 +180,12 @@ size_t StateDictPickle::storage_of(const PickleValue& v, const ElementFormat* fo
   if (!storage.format && format) {
     const auto bytes = static_cast<int64_t>(format->bytes);
     file().check(storage.numel % bytes == 0, "the pickle is damaged: storage {} of {} bytes holds no whole number of {}",
-                 quoted(storage.key), storage.numel, format->pytorch);
+                 gradus::quoted(storage.key), storage.numel, format->pytorch);
     storage.format = format;
     storage.numel /= bytes;
   }
   file().check(storage.format && (!format || storage.format == format),
-               "storage {} is used as two types; save a clone() of one of the tensors", quoted(storage.key));
+               "storage {} is used as two types; save a clone() of one of the tensors", gradus::quoted(storage.key));
   return static_cast<size_t>(v.payload);
 }
 
@@ -229,7 +230,7 @@ PickleValue StateDictPickle::rebuild_tensor(const PickleValue& function, const P
     int64_t last = 0;
     file().check(reach(x.layout, last) && last < storage.numel,
                  "the pickle is damaged: a tensor of shape {}, strides {} and offset {} leaves its storage {} of {} elements",
-                 x.layout.shape, x.layout.strides, x.layout.offset, quoted(storage.key), storage.numel);
+                 x.layout.shape, x.layout.strides, x.layout.offset, gradus::quoted(storage.key), storage.numel);
   }
   const size_t most = kTensors + static_cast<size_t>(file().size()) / kBytesPerTensor;
   file().check(tensors_.size() < most, "holds more than {} tensors", most);

@@ -76,7 +76,8 @@ ZipArchive::ZipArchive(const InputFile& file) : file_(file) {
   for (const ZipMember& m : members_) by_name_.push_back(&m);
   std::sort(by_name_.begin(), by_name_.end(), [](const ZipMember* a, const ZipMember* b) { return a->name < b->name; });
   const auto twice = std::adjacent_find(by_name_.begin(), by_name_.end(), [](auto* a, auto* b) { return a->name == b->name; });
-  file_.check(twice == by_name_.end(), "the archive has two members called {}", twice == by_name_.end() ? "" : quoted((*twice)->name));
+  file_.check(twice == by_name_.end(), "the archive has two members called {}",
+              twice == by_name_.end() ? "" : gradus::quoted((*twice)->name));
 }
 
 const ZipMember* ZipArchive::find(std::string_view name) const noexcept {
@@ -148,13 +149,13 @@ void ZipArchive::read_members(const Directory& directory) {
     const auto flags = number_at<uint16_t>(entry, 8), method = number_at<uint16_t>(entry, 10);
     member.deflated = method == kDeflated;
     file_.check(read_zip64(rest.subspan(kEntryBytes + name, extra), member), "the zip64 sizes of member {} are damaged",
-                quoted(member.name));
+                gradus::quoted(member.name));
     file_.check((flags & kEncrypted) == 0, "member {} is encrypted; unpack the archive with its password and pack it without one",
-                quoted(member.name));
+                gradus::quoted(member.name));
     file_.check(method == kStored || member.deflated, "member {} is packed by {}; only stored and deflated members are read",
-                quoted(member.name), method_name(method));
+                gradus::quoted(member.name), method_name(method));
     file_.check(member.deflated || member.bytes == member.packed_bytes,
-                "member {} is stored, but has {} bytes in the archive and {} outside", quoted(member.name), member.packed_bytes,
+                "member {} is stored, but has {} bytes in the archive and {} outside", gradus::quoted(member.name), member.packed_bytes,
                 member.bytes);
     members_.push_back(std::move(member));
     rest = rest.subspan(kEntryBytes + name + extra + comment);
@@ -174,7 +175,7 @@ void ZipArchive::check_extents(uint64_t directory) {
     file_.check(
         m.end <= directory && m.begin <= m.end && m.end - m.begin >= header && m.end - m.begin - header >= m.packed_bytes,
         "member {} of {} bytes has no room between byte {} and byte {}, where the next one or the directory begins; the file is damaged",
-        quoted(m.name), m.packed_bytes, m.begin, m.end);
+        gradus::quoted(m.name), m.packed_bytes, m.begin, m.end);
   }
 }
 

@@ -20,20 +20,21 @@
 namespace gradus::nn {
 namespace {
 
-constexpr const char* kName = "MultiheadAttention";
+constexpr const char* kMultiheadAttention = "MultiheadAttention";
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 
 int64_t checked_heads(int64_t embed_dim, int64_t num_heads, const MultiheadAttentionOptions& o) {
   check<ValueError>(embed_dim > 0 && num_heads > 0 && o.kdim.value_or(1) > 0 && o.vdim.value_or(1) > 0,
-                    "{}: embed_dim {}, num_heads {}, kdim {} and vdim {} must be positive", kName, embed_dim, num_heads,
+                    "{}: embed_dim {}, num_heads {}, kdim {} and vdim {} must be positive", kMultiheadAttention, embed_dim, num_heads,
                     o.kdim.value_or(embed_dim), o.vdim.value_or(embed_dim));
-  check<ValueError>(embed_dim % num_heads == 0, "{}: embed_dim {} does not divide into {} heads", kName, embed_dim, num_heads);
-  check<ValueError>(o.dropout >= 0 && o.dropout <= 1, "{}: dropout {} is not a probability; give 0 to 1", kName, o.dropout);
+  check<ValueError>(embed_dim % num_heads == 0, "{}: embed_dim {} does not divide into {} heads", kMultiheadAttention, embed_dim,
+                    num_heads);
+  check<ValueError>(o.dropout >= 0 && o.dropout <= 1, "{}: dropout {} is not a probability; give 0 to 1", kMultiheadAttention, o.dropout);
   return num_heads;
 }
 
 /// Two masks, each bool and true where a query may look, or numbers to add, as one.
-Tensor joined(const Tensor& a, const Tensor& b) {
+Tensor joined_masks(const Tensor& a, const Tensor& b) {
   if (!a.defined() || !b.defined()) return a.defined() ? a : b;
   const bool a_is_bool = a.dtype() == DType::Bool, b_is_bool = b.dtype() == DType::Bool;
   if (a_is_bool && b_is_bool) return logical_and(a, b);
@@ -55,7 +56,7 @@ struct MultiheadAttention::Projected {
 };
 
 MultiheadAttention::MultiheadAttention(int64_t embed_dim, int64_t num_heads, const MultiheadAttentionOptions& options)
-    : Module(kName),
+    : Module(kMultiheadAttention),
       out_proj(register_module("out_proj", (checked_heads(embed_dim, num_heads, options), Linear(embed_dim, embed_dim, options.bias)))),
       embed_dim_(embed_dim),
       num_heads_(num_heads),
@@ -82,20 +83,21 @@ MultiheadAttention::MultiheadAttention(int64_t embed_dim, int64_t num_heads, con
 
 void MultiheadAttention::check_call(const Tensor& query, const Tensor& key, const Tensor& value, const MultiheadAttentionCall& call) const {
   const int64_t rank = query.dim();
-  check<ShapeError>(rank == 2 || rank == 3, "{}: query has shape {}, expected ({}, {}), or (steps, {}) for one sequence", kName,
-                    query.shape(), options_.batch_first ? "batch, steps" : "steps, batch", embed_dim_, embed_dim_);
+  check<ShapeError>(rank == 2 || rank == 3, "{}: query has shape {}, expected ({}, {}), or (steps, {}) for one sequence",
+                    kMultiheadAttention, query.shape(), options_.batch_first ? "batch, steps" : "steps, batch", embed_dim_, embed_dim_);
   check<ShapeError>(key.dim() == rank && value.dim() == rank,
-                    "{}: query has shape {}, key {} and value {}; all with a batch, or all without", kName, query.shape(), key.shape(),
-                    value.shape());
+                    "{}: query has shape {}, key {} and value {}; all with a batch, or all without", kMultiheadAttention, query.shape(),
+                    key.shape(), value.shape());
   const int64_t kdim = options_.kdim.value_or(embed_dim_), vdim = options_.vdim.value_or(embed_dim_);
   check<ShapeError>(query.size(-1) == embed_dim_ && key.size(-1) == kdim && value.size(-1) == vdim,
-                    "{}: query {}, key {} and value {} must have {}, {} and {} features", kName, query.shape(), key.shape(), value.shape(),
-                    embed_dim_, kdim, vdim);
+                    "{}: query {}, key {} and value {} must have {}, {} and {} features", kMultiheadAttention, query.shape(), key.shape(),
+                    value.shape(), embed_dim_, kdim, vdim);
   const int64_t steps = rank == 3 && options_.batch_first ? 1 : 0;
-  check<ShapeError>(key.size(steps) == value.size(steps), "{}: key {} and value {} have {} and {} steps", kName, key.shape(), value.shape(),
-                    key.size(steps), value.size(steps));
+  check<ShapeError>(key.size(steps) == value.size(steps), "{}: key {} and value {} have {} and {} steps", kMultiheadAttention, key.shape(),
+                    value.shape(), key.size(steps), value.size(steps));
   check<ShapeError>(rank == 2 || (key.size(1 - steps) == query.size(1 - steps) && value.size(1 - steps) == query.size(1 - steps)),
-                    "{}: query {}, key {} and value {} have batches of different sizes", kName, query.shape(), key.shape(), value.shape());
+                    "{}: query {}, key {} and value {} have batches of different sizes", kMultiheadAttention, query.shape(), key.shape(),
+                    value.shape());
   check_masks(call, query, key.size(steps));
 }
 
@@ -105,11 +107,11 @@ void MultiheadAttention::check_masks(const MultiheadAttentionCall& call, const T
   const int64_t L = query.size(steps), N = rank == 3 ? query.size(1 - steps) : 1;
   const auto check_mask = [&](const char* name_of_it, const Tensor& mask, const Shape& expected, const Shape& or_this) {
     if (!mask.defined()) return;
-    check<ShapeError>(mask.shape() == expected || mask.shape() == or_this, "{}: {} has shape {}, expected {}{}", kName, name_of_it,
-                      mask.shape(), expected, or_this == expected ? "" : " or " + or_this.str());
+    check<ShapeError>(mask.shape() == expected || mask.shape() == or_this, "{}: {} has shape {}, expected {}{}", kMultiheadAttention,
+                      name_of_it, mask.shape(), expected, or_this == expected ? "" : " or " + or_this.str());
     check<DTypeError>(mask.dtype() == DType::Bool || mask.dtype() == query.dtype(),
-                      "{}: {} is {}; give bool, true to keep out, or {}, which is added", kName, name_of_it, name(mask.dtype()),
-                      name(query.dtype()));
+                      "{}: {} is {}; give bool, true to keep out, or {}, which is added", kMultiheadAttention, name_of_it,
+                      name(mask.dtype()), name(query.dtype()));
   };
   const Shape padding = rank == 3 ? Shape{N, S} : Shape{S};
   check_mask("key_padding_mask", call.key_padding_mask, padding, padding);
@@ -157,7 +159,7 @@ Tensor MultiheadAttention::joined_mask(const MultiheadAttentionCall& call) const
     of_keys = allowed(call.key_padding_mask, more);
     of_keys = of_keys.reshape({of_keys.dim() == 2 ? of_keys.size(0) : 1, 1, 1, of_keys.size(-1)});
   }
-  return joined(of_queries, of_keys);
+  return joined_masks(of_queries, of_keys);
 }
 
 /// Projected rows, (L, N, E) or the like, as (N, H, L, E / H).
@@ -207,16 +209,17 @@ KeyValueCache MultiheadAttention::project(const Tensor& key, const Tensor& value
 AttentionOutput MultiheadAttention::attend(const Tensor& query, const KeyValueCache& cache, const MultiheadAttentionCall& call) const {
   const ForwardScope here(*this);
   const int64_t rank = query.dim();
-  check<ValueError>(cache.keys().defined(), "{}: the cache is empty; project() fills one", kName);
-  check<ValueError>(!call.key_padding_mask.defined(), "{}: the cache has a key_padding_mask of its own; give it to project()", kName);
+  check<ValueError>(cache.keys().defined(), "{}: the cache is empty; project() fills one", kMultiheadAttention);
+  check<ValueError>(!call.key_padding_mask.defined(), "{}: the cache has a key_padding_mask of its own; give it to project()",
+                    kMultiheadAttention);
   check<ShapeError>((rank == 2 || rank == 3) && query.size(-1) == embed_dim_,
-                    "{}: query has shape {}, expected ({}, {}), or (steps, {}) for one sequence", kName, query.shape(),
+                    "{}: query has shape {}, expected ({}, {}), or (steps, {}) for one sequence", kMultiheadAttention, query.shape(),
                     options_.batch_first ? "batch, steps" : "steps, batch", embed_dim_, embed_dim_);
   const int64_t N = rank == 2 ? 1 : query.size(options_.batch_first ? 0 : 1);
   const Tensor k = cache.keys(), v = cache.values();
   check<ShapeError>(k.size(0) == N && k.size(1) == num_heads_ && k.size(3) == embed_dim_ / num_heads_,
-                    "{}: query {} and the cache's keys {} do not fit; expected ({}, {}, steps, {})", kName, query.shape(), k.shape(), N,
-                    num_heads_, embed_dim_ / num_heads_);
+                    "{}: query {} and the cache's keys {} do not fit; expected ({}, {}, steps, {})", kMultiheadAttention, query.shape(),
+                    k.shape(), N, num_heads_, embed_dim_ / num_heads_);
   check_masks(call, query, cache.steps());
   MultiheadAttentionCall with_mask = call;
   with_mask.key_padding_mask = cache.key_padding_mask();
@@ -228,7 +231,7 @@ AttentionOutput MultiheadAttention::attend(const Tensor& query, const KeyValueCa
 AttentionOutput MultiheadAttention::step(const Tensor& x, KeyValueCache& cache, const MultiheadAttentionCall& call) const {
   const ForwardScope here(*this);
   const NoGradGuard no_grad;
-  check<ValueError>(!call.attn_mask.defined(), "{}: a step sees all before it; leave out attn_mask", kName);
+  check<ValueError>(!call.attn_mask.defined(), "{}: a step sees all before it; leave out attn_mask", kMultiheadAttention);
   check_call(x, x, x, call);
   const bool batched = x.dim() == 3;
   const Projected projected = projections(x, x, x);

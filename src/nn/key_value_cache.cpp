@@ -12,7 +12,7 @@
 namespace gradus::nn {
 namespace {
 
-constexpr const char* kName = "KeyValueCache";
+constexpr const char* kKeyValueCache = "KeyValueCache";
 constexpr int64_t kLeastCapacity = 16;
 
 /// A copy of x's first `steps` steps in memory for `capacity`.
@@ -66,21 +66,22 @@ Tensor KeyValueCache::values() const { return store_ ? store_->values.narrow(2, 
 
 void KeyValueCache::check_fits(const Tensor& keys, const Tensor& values, const Tensor& mask) const {
   check<ShapeError>(keys.dim() == 4 && keys.shape() == values.shape(),
-                    "{}: keys have shape {} and values {}; both must be (batch, heads, steps, features)", kName, keys.shape(),
+                    "{}: keys have shape {} and values {}; both must be (batch, heads, steps, features)", kKeyValueCache, keys.shape(),
                     values.shape());
-  check<DTypeError>(keys.dtype() == values.dtype(), "{}: keys are {} and values {}", kName, name(keys.dtype()), name(values.dtype()));
+  check<DTypeError>(keys.dtype() == values.dtype(), "{}: keys are {} and values {}", kKeyValueCache, name(keys.dtype()),
+                    name(values.dtype()));
   const Shape padding{keys.size(0), keys.size(2)};
-  check<ShapeError>(!mask.defined() || mask.shape() == padding, "{}: key_padding_mask has shape {}, expected {}", kName,
+  check<ShapeError>(!mask.defined() || mask.shape() == padding, "{}: key_padding_mask has shape {}, expected {}", kKeyValueCache,
                     mask.defined() ? mask.shape() : padding, padding);
   if (!store_) return;
   const Tensor& ours = store_->keys;
   check<ShapeError>(keys.size(0) == ours.size(0) && keys.size(1) == ours.size(1) && keys.size(3) == ours.size(3),
-                    "{}: steps of shape {} do not fit behind those of shape {}; batch, heads and features must be the same", kName,
+                    "{}: steps of shape {} do not fit behind those of shape {}; batch, heads and features must be the same", kKeyValueCache,
                     keys.shape(), this->keys().shape());
-  check<DTypeError>(keys.dtype() == ours.dtype(), "{}: steps of {} do not fit behind those of {}", kName, name(keys.dtype()),
+  check<DTypeError>(keys.dtype() == ours.dtype(), "{}: steps of {} do not fit behind those of {}", kKeyValueCache, name(keys.dtype()),
                     name(ours.dtype()));
   check<DTypeError>(!mask.defined() || !key_padding_mask_.defined() || mask.dtype() == key_padding_mask_.dtype(),
-                    "{}: key_padding_mask is {}, and was {} before", kName, mask.defined() ? name(mask.dtype()) : "",
+                    "{}: key_padding_mask is {}, and was {} before", kKeyValueCache, mask.defined() ? name(mask.dtype()) : "",
                     key_padding_mask_.defined() ? name(key_padding_mask_.dtype()) : "");
 }
 
@@ -117,7 +118,7 @@ KeyValueCache KeyValueCache::reorder(const Tensor& rows) const {
   other.origins_.clear();
   const std::vector<int64_t> indices = rows.to_vector<int64_t>();
   for (const int64_t row : indices) {
-    check<IndexError>(row >= 0 && row < batch(), "{}: row {} is out of range for a batch of {}", kName, row, batch());
+    check<IndexError>(row >= 0 && row < batch(), "{}: row {} is out of range for a batch of {}", kKeyValueCache, row, batch());
     other.origins_.push_back(origins_[static_cast<size_t>(row)]);
   }
   if (other.origins_ == origins_) return other;

@@ -12,8 +12,6 @@
 namespace gradus::optim {
 namespace {
 
-double real(int64_t n) { return static_cast<double>(n); }
-
 /// Throws ValueError unless every number is finite and not negative.
 void check_rates(const char* op, const char* what, const PerGroup& values) {
   for (size_t i = 0; i < values.count(); ++i) check_not_negative(op, what, values[i]);

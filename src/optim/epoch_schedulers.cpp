@@ -11,8 +11,6 @@ namespace {
 
 constexpr double kPi = std::numbers::pi;
 
-double real(int64_t n) { return static_cast<double>(n); }
-
 std::vector<EpochFactor> checked(const char* op, const std::vector<EpochFactor>& lambdas) {
   for (size_t i = 0; i < lambdas.size(); ++i) check<ValueError>(static_cast<bool>(lambdas[i]), "{}: function {} is empty", op, i);
   return lambdas;

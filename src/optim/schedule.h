@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 
 #include "core/check.h"
 
 namespace gradus::optim {
+
+inline double real(int64_t n) { return static_cast<double>(n); }
 
 /// Throws ValueError unless `value` is positive.
 inline void check_positive(const char* op, const char* what, int64_t value) {

@@ -18,12 +18,12 @@ namespace {
 using Symbols = std::vector<int32_t>;
 
 /// A pair that may be merged, and the words that have it, as far as they were not named before.
-struct Candidate {
+struct PairOffer {
   int64_t count;
   TokenPair pair;
   std::vector<int32_t> words;
   /// Puts the most frequent, and of equals the one with the smaller indices, on top of a heap.
-  friend bool operator<(const Candidate& a, const Candidate& b) noexcept {
+  friend bool operator<(const PairOffer& a, const PairOffer& b) noexcept {
     return a.count != b.count ? a.count < b.count : b.pair < a.pair;
   }
 };
@@ -138,7 +138,7 @@ class Trainer {
   }
 
   void offer_noted() {
-    for (Candidate& candidate : noted_) {
+    for (PairOffer& candidate : noted_) {
       places_[candidate.pair] = 0;
       candidate.count = counts_[candidate.pair];
       if (candidate.count <= 0) continue;
@@ -151,7 +151,7 @@ class Trainer {
   /// Merges the most frequent pair; false when none is frequent enough.
   bool merge_next() {
     std::pop_heap(heap_.begin(), heap_.end());
-    Candidate top = std::move(heap_.back());
+    PairOffer top = std::move(heap_.back());
     heap_.pop_back();
     if (const int64_t count = counts_[top.pair]; count != top.count) {
       top.count = count;  // other merges took some of it
@@ -197,7 +197,7 @@ class Trainer {
   std::vector<Symbols> symbols_;  // of each word
   PairMap<int64_t> counts_;
   PairMap<int32_t> places_;  // 1 and the place in noted_; 0 where a pair is not noted
-  std::vector<Candidate> noted_, heap_;
+  std::vector<PairOffer> noted_, heap_;
   BPEModel::Merges merges_;
 };
 

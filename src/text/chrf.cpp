@@ -9,21 +9,21 @@
 namespace gradus::text {
 namespace {
 
-constexpr int64_t kMostOrder = 100;
+constexpr int64_t kMostChrfOrder = 100;
 constexpr std::u32string_view kPunctuation = U"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
 /// The n-grams of one order.
-struct Counts {
+struct MatchCounts {
   int64_t hypothesis = 0, reference = 0, matches = 0;
 };
 
 /// F of the counts, in percent. Floating-point operations are in sacreBLEU's order, for its digits.
-double f_score(const std::vector<Counts>& counts, const ChrfOptions& options) {
+double f_score(const std::vector<MatchCounts>& counts, const ChrfOptions& options) {
   constexpr double epsilon = 1e-16;
   const auto factor = static_cast<double>(options.beta * options.beta);
   double sum = 0, precisions = 0, recalls = 0;
   int64_t effective_orders = 0;
-  for (const Counts& c : counts) {
+  for (const MatchCounts& c : counts) {
     const double precision = c.hypothesis > 0 ? static_cast<double>(c.matches) / static_cast<double>(c.hypothesis) : epsilon;
     const double recall = c.reference > 0 ? static_cast<double>(c.matches) / static_cast<double>(c.reference) : epsilon;
     const double divisor = factor * precision + recall;
@@ -60,20 +60,20 @@ class Scorer {
  public:
   Scorer(const char* op, const ChrfOptions& options) : op_(op), options_(options) {
     const int64_t chars = options.char_order, words = options.word_order;
-    check<ValueError>(chars >= 0 && words >= 0 && chars + words > 0 && chars <= kMostOrder && words <= kMostOrder,
-                      "{}: char_order is {} and word_order {}; they must be 0 to {}, and not both 0", op, chars, words, kMostOrder);
+    check<ValueError>(chars >= 0 && words >= 0 && chars + words > 0 && chars <= kMostChrfOrder && words <= kMostChrfOrder,
+                      "{}: char_order is {} and word_order {}; they must be 0 to {}, and not both 0", op, chars, words, kMostChrfOrder);
     constexpr int64_t most_beta = 1'000'000;
     check<ValueError>(options.beta >= 0 && options.beta <= most_beta, "{}: beta is {}; it must be 0 to {}", op, options.beta, most_beta);
   }
 
   /// The counts with the reference that gives the best score, the first of equals.
-  std::vector<Counts> best_counts(std::string_view hypothesis, const std::vector<std::string>& references) const {
+  std::vector<MatchCounts> best_counts(std::string_view hypothesis, const std::vector<std::string>& references) const {
     NGramNumbers numbers;
     const NGrams own = ngrams_of(numbers, hypothesis);
-    std::vector<Counts> best;
+    std::vector<MatchCounts> best;
     double best_score = -1;
     for (const std::string& reference : references) {
-      std::vector<Counts> counts = compare(own, ngrams_of(numbers, reference));
+      std::vector<MatchCounts> counts = compare(own, ngrams_of(numbers, reference));
       const double score = f_score(counts, options_);
       if (score <= best_score) continue;
       best_score = score;
@@ -100,8 +100,8 @@ class Scorer {
     return numbers.sorted(words_and_punctuation(text), static_cast<size_t>(options_.word_order));
   }
 
-  static std::vector<Counts> compare(const NGrams& hypothesis, const NGrams& reference) {
-    std::vector<Counts> counts(hypothesis.size());
+  static std::vector<MatchCounts> compare(const NGrams& hypothesis, const NGrams& reference) {
+    std::vector<MatchCounts> counts(hypothesis.size());
     for (size_t n = 0; n < counts.size(); ++n) {
       counts[n].reference = static_cast<int64_t>(reference[n].size());
       counts[n].hypothesis = reference[n].empty() ? 0 : static_cast<int64_t>(hypothesis[n].size());
@@ -118,9 +118,9 @@ ChrfScore scored(const char* op, const std::vector<std::string>& hypotheses, con
                  const ChrfOptions& options) {
   const Scorer scorer(op, options);
   check_references(op, hypotheses.size(), references);
-  std::vector<Counts> total(static_cast<size_t>(options.char_order + options.word_order));
+  std::vector<MatchCounts> total(static_cast<size_t>(options.char_order + options.word_order));
   for (size_t i = 0; i < hypotheses.size(); ++i) {
-    const std::vector<Counts> counts = scorer.best_counts(hypotheses[i], references[i]);
+    const std::vector<MatchCounts> counts = scorer.best_counts(hypotheses[i], references[i]);
     for (size_t n = 0; n < total.size(); ++n) {
       total[n].hypothesis += counts[n].hypothesis;
       total[n].reference += counts[n].reference;

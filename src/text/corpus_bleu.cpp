@@ -11,7 +11,7 @@
 namespace gradus::text {
 namespace {
 
-constexpr int64_t kMostOrder = 100;
+constexpr int64_t kMostBleuOrder = 100;
 
 struct Op {
   const char* name;
@@ -44,9 +44,9 @@ std::string name_of_smoothing(const BleuOptions& options) {
 }
 
 void check_options(const Op& op, const BleuOptions& options) {
-  check<ValueError>(options.max_ngram_order >= 1 && options.max_ngram_order <= kMostOrder,
+  check<ValueError>(options.max_ngram_order >= 1 && options.max_ngram_order <= kMostBleuOrder,
                     "{}: max_ngram_order is {}; it must be 1 to {}, the length of the longest n-grams to compare", op.name,
-                    options.max_ngram_order, kMostOrder);
+                    options.max_ngram_order, kMostBleuOrder);
   const bool takes_value = options.smooth_method == BleuSmoothing::Floor || options.smooth_method == BleuSmoothing::AddK;
   check<ValueError>(!options.smooth_value || takes_value, "{}: smooth_value is {}, but smoothing by {} takes none", op.name,
                     smooth_value_of(options), name_of_smoothing(options));

@@ -9,7 +9,7 @@
 namespace gradus::text {
 namespace {
 
-using Tokens = std::vector<std::string>;
+using Words = std::vector<std::string>;
 
 void check_sizes(const char* op, size_t predictions, size_t references) {
   check<ShapeError>(predictions == references, "{}: {} predictions and {} references; each prediction needs its own", op, predictions,
@@ -19,7 +19,7 @@ void check_sizes(const char* op, size_t predictions, size_t references) {
 /// Numbers tokens, so that comparing two is quick.
 class Numbering {
  public:
-  std::vector<int32_t> operator()(const Tokens& tokens) {
+  std::vector<int32_t> operator()(const Words& tokens) {
     std::vector<int32_t> numbers;
     numbers.reserve(tokens.size());
     for (const std::string& token : tokens)
@@ -39,7 +39,7 @@ bool is_nearer(const EditCounts& a, int64_t a_length, const EditCounts& b, int64
 
 /// Adds a prediction to the totals; `reference(i)` is the i-th of its references.
 template <class Reference>
-void add(ErrorRate& total, const Tokens& prediction, size_t references, const Reference& reference) {
+void add(ErrorRate& total, const Words& prediction, size_t references, const Reference& reference) {
   Numbering number;
   const std::vector<int32_t> predicted = number(prediction);
   EditCounts nearest;
@@ -60,8 +60,8 @@ void add(ErrorRate& total, const Tokens& prediction, size_t references, const Re
   total.wrong_sequences += is_right ? 0 : 1;
 }
 
-Tokens words_of(const char* op, const std::string& text) {
-  Tokens words;
+Words words_of(const char* op, const std::string& text) {
+  Words words;
   const std::u32string code_points = decode_utf8(op, text);
   for (const std::u32string_view word : python_split(code_points)) words.push_back(encode_utf8(word));
   return words;
@@ -69,7 +69,7 @@ Tokens words_of(const char* op, const std::string& text) {
 
 /// The rate of the whole corpus, of texts that `split` makes sequences of.
 template <class Split>
-double rate_of_texts(const char* op, const Tokens& predictions, const Tokens& references, const Split& split) {
+double rate_of_texts(const char* op, const Words& predictions, const Words& references, const Split& split) {
   check_sizes(op, predictions.size(), references.size());
   ErrorRate total;
   for (size_t i = 0; i < predictions.size(); ++i) {
@@ -96,20 +96,20 @@ int64_t edit_distance(std::string_view prediction, std::string_view target) {
   return edit_distance(code_points_of("edit_distance", prediction), code_points_of("edit_distance", target));
 }
 
-ErrorRate error_rate(const std::vector<Tokens>& predictions, const std::vector<Tokens>& references) {
+ErrorRate error_rate(const std::vector<Words>& predictions, const std::vector<Words>& references) {
   check_sizes("error_rate", predictions.size(), references.size());
   ErrorRate total;
-  for (size_t i = 0; i < predictions.size(); ++i) add(total, predictions[i], 1, [&](size_t) -> const Tokens& { return references[i]; });
+  for (size_t i = 0; i < predictions.size(); ++i) add(total, predictions[i], 1, [&](size_t) -> const Words& { return references[i]; });
   return total;
 }
 
-ErrorRate error_rate(const std::vector<Tokens>& predictions, const std::vector<std::vector<Tokens>>& references) {
+ErrorRate error_rate(const std::vector<Words>& predictions, const std::vector<std::vector<Words>>& references) {
   check_sizes("error_rate", predictions.size(), references.size());
   for (size_t i = 0; i < references.size(); ++i)
     check<ValueError>(!references[i].empty(), "error_rate: prediction {} has no references; it needs one at least", i);
   ErrorRate total;
   for (size_t i = 0; i < predictions.size(); ++i)
-    add(total, predictions[i], references[i].size(), [&](size_t j) -> const Tokens& { return references[i][j]; });
+    add(total, predictions[i], references[i].size(), [&](size_t j) -> const Words& { return references[i][j]; });
   return total;
 }
 

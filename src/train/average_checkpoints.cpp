@@ -12,21 +12,21 @@
 namespace gradus::train {
 namespace {
 
-constexpr const char* kOp = "average_checkpoints";
+constexpr const char* kAverageCheckpoints = "average_checkpoints";
 
 /// The weights of a part.
 StateDict read_weights(const std::string& path, const std::string& part) {
-  io::CheckpointContent content = io::read_checkpoint(kOp, path);
+  io::CheckpointContent content = io::read_checkpoint(kAverageCheckpoints, path);
   const auto found = content.parts.find(part);
   if (found == content.parts.end()) {
     std::string names;
     for (const auto& [name, state] : content.parts) names += (names.empty() ? "" : ", ") + printable(name, 100);
-    fail<ValueError>("{}: {}: has no part \"{}\"; it has: {}", kOp, path, part, names);
+    fail<ValueError>("{}: {}: has no part \"{}\"; it has: {}", kAverageCheckpoints, path, part, names);
   }
   StateDict weights;
   for (const auto& [name, value] : found->second) {
-    check<ValueError>(value.is<Tensor>(), "{}: {}: {} of part \"{}\" is no tensor, and has no mean; name the part of a model", kOp, path,
-                      gradus::quoted(name), part);
+    check<ValueError>(value.is<Tensor>(), "{}: {}: {} of part \"{}\" is no tensor, and has no mean; name the part of a model",
+                      kAverageCheckpoints, path, gradus::quoted(name), part);
     weights.emplace_back(name, value.get<Tensor>());
   }
   return weights;
@@ -44,14 +44,14 @@ class Sum {
 
   void add(const StateDict& weights, const std::string& path) {
     for (const auto& [name, weight] : weights)
-      check<ValueError>(find(sums_, name), "{}: {}: has {}, which {} has not", kOp, path, gradus::quoted(name), path_);
+      check<ValueError>(find(sums_, name), "{}: {}: has {}, which {} has not", kAverageCheckpoints, path, gradus::quoted(name), path_);
     for (size_t i = 0; i < sums_.size(); ++i) {
       auto& [name, sum] = sums_[i];
       const Tensor* const weight = find(weights, name);
-      check<ValueError>(weight, "{}: {}: lacks {}, which {} has", kOp, path, gradus::quoted(name), path_);
-      check<ValueError>(weight->shape() == sum.shape(), "{}: {}: {} has shape {}, but {} in {}", kOp, path, gradus::quoted(name),
-                        weight->shape(), sum.shape(), path_);
-      check<ValueError>(weight->dtype() == dtypes_[i], "{}: {}: {} is {}, but {} in {}", kOp, path, gradus::quoted(name),
+      check<ValueError>(weight, "{}: {}: lacks {}, which {} has", kAverageCheckpoints, path, gradus::quoted(name), path_);
+      check<ValueError>(weight->shape() == sum.shape(), "{}: {}: {} has shape {}, but {} in {}", kAverageCheckpoints, path,
+                        gradus::quoted(name), weight->shape(), sum.shape(), path_);
+      check<ValueError>(weight->dtype() == dtypes_[i], "{}: {}: {} is {}, but {} in {}", kAverageCheckpoints, path, gradus::quoted(name),
                         gradus::name(weight->dtype()), gradus::name(dtypes_[i]), path_);
       sum = is_floating_point(dtypes_[i]) ? sum + weight->to(DType::Float64) : *weight;
     }
@@ -80,7 +80,7 @@ class Sum {
 }  // namespace
 
 StateDict average_checkpoints(const std::vector<std::string>& paths, const std::string& part) {
-  check<ValueError>(!paths.empty(), "{}: no files; give at least one", kOp);
+  check<ValueError>(!paths.empty(), "{}: no files; give at least one", kAverageCheckpoints);
   const NoGradGuard no_grad;
   Sum sum(read_weights(paths[0], part), paths[0]);
   for (size_t i = 1; i < paths.size(); ++i) sum.add(read_weights(paths[i], part), paths[i]);
@@ -88,11 +88,11 @@ StateDict average_checkpoints(const std::vector<std::string>& paths, const std::
 }
 
 StateDict average_checkpoints(const io::CheckpointManager& checkpoints, int64_t last, const std::string& part) {
-  check<ValueError>(last >= 1, "{}: the last {} checkpoints; at least 1 is needed", kOp, last);
+  check<ValueError>(last >= 1, "{}: the last {} checkpoints; at least 1 is needed", kAverageCheckpoints, last);
   std::vector<std::string> paths;
   for (const io::Checkpoint& checkpoint : checkpoints.newest(last)) paths.push_back(checkpoint.path);
-  check<ValueError>(std::ssize(paths) == last, "{}: the last {} checkpoints are asked for, and there are {} whole ones; keep more", kOp,
-                    last, paths.size());
+  check<ValueError>(std::ssize(paths) == last, "{}: the last {} checkpoints are asked for, and there are {} whole ones; keep more",
+                    kAverageCheckpoints, last, paths.size());
   std::reverse(paths.begin(), paths.end());
   return average_checkpoints(paths, part);
 }

@@ -17,7 +17,7 @@
 namespace gradus::train {
 namespace {
 
-constexpr const char* kOp = "CsvLog";
+constexpr const char* kCsvLog = "CsvLog";
 
 std::vector<std::string> header_of(const std::vector<std::string>& columns) {
   std::vector<std::string> header{"step"};
@@ -28,7 +28,7 @@ std::vector<std::string> header_of(const std::vector<std::string>& columns) {
 std::string content_of(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return "";
-  const InputFile file(kOp, path);
+  const InputFile file(kCsvLog, path);
   std::string content(file.size(), '\0');
   file.read_at(0, content.data(), content.size());
   return content;
@@ -45,23 +45,23 @@ Kept kept_of(const std::string& path, const std::string& content, const std::vec
   std::vector<std::string> fields;
   if (!reader.next(fields)) {
     // What was killed in its first line may have left the beginning of a header.
-    check<IoError>(csv_line(header).starts_with(content), "{}: {}: has no line that ends, and does not begin as the header: {}", kOp, path,
-                   csv_line(header));
+    check<IoError>(csv_line(header).starts_with(content), "{}: {}: has no line that ends, and does not begin as the header: {}", kCsvLog,
+                   path, csv_line(header));
     return {};
   }
-  check<IoError>(fields == header, "{}: {}: line 1: the columns are {}, not {}; give another file", kOp, path,
+  check<IoError>(fields == header, "{}: {}: line 1: the columns are {}, not {}; give another file", kCsvLog, path,
                  printable(fmt::format("{}", fmt::join(fields, ",")), 200), fmt::join(header, ","));
   Kept kept{.bytes = reader.place()};
   for (size_t line = reader.line(); reader.next(fields); line = reader.line()) {
-    check<IoError>(fields.size() == header.size(), "{}: {}: line {}: there are {} fields, not {}", kOp, path, line, fields.size(),
+    check<IoError>(fields.size() == header.size(), "{}: {}: line {}: there are {} fields, not {}", kCsvLog, path, line, fields.size(),
                    header.size());
     int64_t step = 0;
     const char* const end = fields[0].data() + fields[0].size();
     const auto read = std::from_chars(fields[0].data(), end, step);
-    check<IoError>(read.ec == std::errc() && read.ptr == end, "{}: {}: line {}: the step {} is no whole number", kOp, path, line,
+    check<IoError>(read.ec == std::errc() && read.ptr == end, "{}: {}: line {}: the step {} is no whole number", kCsvLog, path, line,
                    gradus::quoted(fields[0]));
-    check<IoError>(!kept.last_step || step >= *kept.last_step, "{}: {}: line {}: step {} follows step {}; steps must not fall", kOp, path,
-                   line, step, kept.last_step.value_or(0));
+    check<IoError>(!kept.last_step || step >= *kept.last_step, "{}: {}: line {}: step {} follows step {}; steps must not fall", kCsvLog,
+                   path, line, step, kept.last_step.value_or(0));
     if (step > resumed) break;
     kept = {.bytes = reader.place(), .last_step = step};
   }
@@ -82,17 +82,17 @@ std::string text_of(const io::StateValue& value) {
 
 CsvLog::CsvLog(const std::string& path, std::vector<std::string> columns, std::optional<int64_t> resumed_step)
     : columns_(std::move(columns)) {
-  check<ValueError>(!columns_.empty(), "{}: {}: no columns; name at least one beside the step", kOp, path);
+  check<ValueError>(!columns_.empty(), "{}: {}: no columns; name at least one beside the step", kCsvLog, path);
   const std::vector<std::string> header = header_of(columns_);
   for (size_t i = 1; i < header.size(); ++i) {
-    check<ValueError>(!header[i].empty(), "{}: {}: column {} has no name", kOp, path, i);
+    check<ValueError>(!header[i].empty(), "{}: {}: column {} has no name", kCsvLog, path, i);
     check<ValueError>(std::find(header.begin(), header.begin() + static_cast<std::ptrdiff_t>(i), header[i]) - header.begin() ==
                           static_cast<std::ptrdiff_t>(i),
-                      "{}: {}: two columns are called \"{}\"; the first one is \"step\"", kOp, path, header[i]);
+                      "{}: {}: two columns are called \"{}\"; the first one is \"step\"", kCsvLog, path, header[i]);
   }
   Kept kept;
   if (resumed_step) kept = kept_of(path, content_of(path), header, *resumed_step);
-  file_ = std::make_unique<AppendFile>(kOp, path);
+  file_ = std::make_unique<AppendFile>(kCsvLog, path);
   file_->cut(kept.bytes);
   if (kept.bytes == 0) file_->write(csv_line(header));
   last_step_ = kept.last_step;
@@ -101,9 +101,9 @@ CsvLog::CsvLog(const std::string& path, std::vector<std::string> columns, std::o
 CsvLog::~CsvLog() = default;
 
 void CsvLog::write(int64_t step, const std::vector<io::StateValue>& values) {
-  check<ValueError>(values.size() == columns_.size(), "{}: {}: {} values for the columns {}", kOp, file_->path(), values.size(),
+  check<ValueError>(values.size() == columns_.size(), "{}: {}: {} values for the columns {}", kCsvLog, file_->path(), values.size(),
                     fmt::join(columns_, ", "));
-  check<ValueError>(!last_step_ || step >= *last_step_, "{}: {}: step {} after step {}; steps must not fall", kOp, file_->path(), step,
+  check<ValueError>(!last_step_ || step >= *last_step_, "{}: {}: step {} after step {}; steps must not fall", kCsvLog, file_->path(), step,
                     last_step_.value_or(0));
   std::vector<std::string> fields{fmt::format("{}", step)};
   for (const io::StateValue& value : values) fields.push_back(text_of(value));

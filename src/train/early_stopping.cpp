@@ -12,7 +12,7 @@
 namespace gradus::train {
 namespace {
 
-constexpr const char* kOp = "EarlyStopping";
+constexpr const char* kEarlyStopping = "EarlyStopping";
 constexpr std::string_view kWeights = "weights.";
 
 nn::StateDict copied(const nn::StateDict& weights) {
@@ -25,9 +25,9 @@ nn::StateDict copied(const nn::StateDict& weights) {
 }  // namespace
 
 EarlyStopping::EarlyStopping(const EarlyStoppingOptions& options) : options_(options) {
-  check<ValueError>(options.patience >= 1, "{}: patience is {}; it must be at least 1", kOp, options.patience);
+  check<ValueError>(options.patience >= 1, "{}: patience is {}; it must be at least 1", kEarlyStopping, options.patience);
   check<ValueError>(std::isfinite(options.min_delta) && options.min_delta >= 0, "{}: min_delta is {}; it must be finite and not negative",
-                    kOp, options.min_delta);
+                    kEarlyStopping, options.min_delta);
 }
 
 EarlyStopping::EarlyStopping(const nn::Module& model, const EarlyStoppingOptions& options) : EarlyStopping(options) { model_ = model; }
@@ -46,8 +46,8 @@ bool EarlyStopping::update(double measure) {
 }
 
 void EarlyStopping::restore() const {
-  check<StateError>(model_.has_value(), "{}: restore without a model; give it to the constructor", kOp);
-  check<StateError>(!std::isnan(best_), "{}: restore before any measure; there are no best weights yet", kOp);
+  check<StateError>(model_.has_value(), "{}: restore without a model; give it to the constructor", kEarlyStopping);
+  check<StateError>(!std::isnan(best_), "{}: restore before any measure; there are no best weights yet", kEarlyStopping);
   model_->load_state_dict(weights_);
 }
 
@@ -66,12 +66,14 @@ std::function<void()> EarlyStopping::prepare_load_state_dict(const io::StateValu
     if (model_ && name.starts_with(kWeights)) weights.emplace_back(name.substr(kWeights.size()), value.get<Tensor>(name));
     else numbers.insert(name, value);
   }
-  check_state_names(kOp, numbers, {"best", "updates", "since_best"});
+  check_state_names(kEarlyStopping, numbers, {"best", "updates", "since_best"});
   const auto best = numbers.get<double>("best");
-  const int64_t updates = count_of(kOp, numbers, "updates"), since_best = count_of(kOp, numbers, "since_best");
+  const int64_t updates = count_of(kEarlyStopping, numbers, "updates"), since_best = count_of(kEarlyStopping, numbers, "since_best");
   check<ValueError>(since_best <= updates && (since_best == updates) == std::isnan(best),
-                    "{}: load_state_dict: best is {}, {} updates ago of {}; they do not go together", kOp, best, since_best, updates);
-  check<ValueError>(!std::isnan(best) || weights.empty(), "{}: load_state_dict: there are weights, but there was no measure", kOp);
+                    "{}: load_state_dict: best is {}, {} updates ago of {}; they do not go together", kEarlyStopping, best, since_best,
+                    updates);
+  check<ValueError>(!std::isnan(best) || weights.empty(), "{}: load_state_dict: there are weights, but there was no measure",
+                    kEarlyStopping);
   // Weights that the model would not take are refused now. What would load them is let go.
   if (model_ && !std::isnan(best)) static_cast<void>(model_->prepare_load_state_dict(weights));
   return [this, best, updates, since_best, weights = copied(weights)]() mutable {

@@ -74,15 +74,8 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   const Reduction first = plain ? options.reduction : Reduction::None;
   Tensor losses;
   if (options.pos_weight.defined()) {
-    const Tensor no = pair_loss(
-        op, x, t, first, [](auto v, auto y) { return part_of(1 - y, softplus_of(v)); },
-        []<class T>(const T& v, const T& y) { return (factor<T>(1) - y) * sigmoid_of(v); },
-        [](const auto& v, const auto&) { return -softplus_of(v); });
-    const Tensor yes = pair_loss(
-        op, x, t, first, [](auto v, auto y) { return part_of(y, softplus_of(-v)); },
-        []<class T>(const T& v, const T& y) { return -y * sigmoid_of(-v); },
-        []<class T>(const T& v, const T&) { return softplus_of<T>(-v); });
-    losses = add(no, weighted(op, yes, options.pos_weight, Reduction::None));
+    const Tensor no = share_of(sub(1, t), logsigmoid(neg(x))), yes = share_of(t, logsigmoid(x));
+    losses = neg(add(no, weighted(op, yes, options.pos_weight, Reduction::None)));
   } else {
     losses = pair_loss(
         op, x, t, first, logit_loss, [](const auto& v, const auto& y) { return sigmoid_of(v) - y; },
