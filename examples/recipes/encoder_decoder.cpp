@@ -64,7 +64,7 @@ AttentionModel::AttentionModel(const ModelOptions& o)
     : source_embedding(register_module("source_embedding", nn::Embedding(o.source_vocab, o.embed))),
       target_embedding(register_module("target_embedding", nn::Embedding(o.target_vocab, o.embed))),
       encoder(register_module("encoder", nn::GRU(o.embed, o.hidden / 2, gru(o, true)))),
-      decoder(register_module("decoder", nn::GRU(o.embed, o.hidden, gru(o)))),
+      decoder(register_module("decoder", nn::GRU(o.embed + o.hidden, o.hidden, gru(o)))),
       bridge(register_module("bridge", nn::Linear(o.hidden, o.hidden))),
       keys(register_module("keys", nn::Linear(o.hidden, o.hidden, false))),
       combine(register_module("combine", nn::Linear(2 * o.hidden, o.hidden))),
@@ -78,7 +78,8 @@ AttentionModel::AttentionModel(const ModelOptions& o)
 }
 
 AttentionModel::State AttentionModel::State::reorder(const Tensor& rows) const {
-  return {h.index_select(1, rows), keys.index_select(0, rows), values.index_select(0, rows), lengths.index_select(0, rows)};
+  return {h.index_select(1, rows), attended.index_select(0, rows), keys.index_select(0, rows), values.index_select(0, rows),
+          lengths.index_select(0, rows)};
 }
 
 AttentionModel::State AttentionModel::begin(const Tensor& source, const Tensor& lengths) const {
@@ -87,24 +88,31 @@ AttentionModel::State AttentionModel::begin(const Tensor& source, const Tensor& 
   const auto [output, h_n] = encoder(embedded, {}, lengths);                     // (T, B, H), (2 L, B, H / 2)
   const Tensor last = h_n.reshape({-1, 2, B, h_n.size(2)}).permute({0, 2, 1, 3}).reshape({-1, B, output.size(2)});  // (L, B, H)
   const Tensor values = output.permute({1, 0, 2});                                                                  // (B, T, H)
-  return {bridge(last).tanh(), keys(values), values, lengths};
+  return {bridge(last).tanh(), gradus::zeros({B, output.size(2)}), keys(values), values, lengths};
 }
 
-std::pair<Tensor, Tensor> AttentionModel::decode(const Tensor& input, const State& state) const {
-  const auto [output, h] = decoder(dropout(target_embedding(input)), state.h);  // (S, B, H)
-  const Tensor queries = output.permute({1, 0, 2});                             // (B, S, H)
-  const Tensor context = attention(queries, state.keys, state.values, state.lengths).output;
-  return {out(dropout(combine(gradus::cat({context, queries}, 2)).tanh())), h};
+void AttentionModel::advance(const Tensor& embedded, State& state) const {
+  const auto [output, h] = decoder(gradus::cat({embedded, state.attended}, 1).unsqueeze(0), state.h);  // (1, rows, H)
+  const Tensor query = output.permute({1, 0, 2});                                                      // (rows, 1, H)
+  const Tensor context = attention(query, state.keys, state.values, state.lengths).output;
+  state.h = h;
+  state.attended = dropout(combine(gradus::cat({context, query}, 2).squeeze(1)).tanh());
 }
 
 Tensor AttentionModel::operator()(const Tensor& source, const Tensor& lengths, const Tensor& input) const {
-  return decode(input.t(), begin(source, lengths)).first;
+  const Tensor embedded = dropout(target_embedding(input));  // (B, S, E)
+  State state = begin(source, lengths);
+  std::vector<Tensor> attended;
+  for (int64_t step = 0; step < input.size(1); ++step) {
+    advance(embedded.select(1, step), state);
+    attended.push_back(state.attended);
+  }
+  return out(gradus::stack(attended, 1));
 }
 
 std::pair<Tensor, AttentionModel::State> AttentionModel::step(const Tensor& tokens, State state) const {
-  const auto [scores, h] = decode(tokens.unsqueeze(0), state);
-  state.h = h;
-  return {scores.squeeze(1), state};
+  advance(dropout(target_embedding(tokens)), state);
+  return {out(state.attended), state};
 }
 
 TransformerModel::TransformerModel(const ModelOptions& o)

@@ -54,8 +54,8 @@ struct PlainModel : nn::Module {
   nn::RNNOutput decode(const Tensor& input, const State& state) const;
 };
 
-/// GRUs with attention: the encoder reads in both directions, and each step of the decoder looks at all of what it made of the source
-/// (Luong et al. 2015, "general" score and input from the layer below).
+/// GRUs with attention: the encoder reads in both directions, and each step of the decoder looks at all of what it made of the source,
+/// knowing where it looked before (Luong et al. 2015, "general" score and input feeding).
 struct AttentionModel : nn::Module {
   nn::Embedding source_embedding, target_embedding;
   nn::GRU encoder, decoder;
@@ -68,6 +68,7 @@ struct AttentionModel : nn::Module {
 
   struct State {
     Tensor h;             // (L, rows, H)
+    Tensor attended;      // (rows, H), of the step before
     Tensor keys, values;  // (rows, T, H)
     Tensor lengths;       // (rows)
     State reorder(const Tensor& rows) const;
@@ -77,8 +78,8 @@ struct AttentionModel : nn::Module {
   std::pair<Tensor, State> step(const Tensor& tokens, State state) const;
 
  private:
-  /// input (S, B) to scores (B, S, V), and the state after them.
-  std::pair<Tensor, Tensor> decode(const Tensor& input, const State& state) const;
+  /// One step from a token's embedding (rows, E): its h and what it attended to are left in the state.
+  void advance(const Tensor& embedded, State& state) const;
 };
 
 /// A Transformer (Vaswani et al. 2017) whose norms come first (Xiong et al. 2020).

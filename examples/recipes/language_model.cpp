@@ -91,8 +91,8 @@ const std::vector<recipe::Preset<Settings>> presets = {
      }},
     {"gru", "two GRU layers of 512, whose state is carried along the text",
      [](Settings& s) {
-       s.model = {.kind = "gru", .width = 512, .layers = 2, .block = 64, .dropout = 0.4};
-       s.batch = 32, s.steps = 6000, s.warmup = 200, s.lr = 2e-3, s.last_lr = 0.02, s.weight_decay = 0.01;
+       s.model = {.kind = "gru", .width = 512, .layers = 2, .block = 64, .dropout = 0.3};
+       s.batch = 32, s.steps = 4500, s.warmup = 200, s.lr = 2e-3, s.last_lr = 0.02, s.weight_decay = 0.01;
      }},
     {"quick", "a short try",
      [](Settings& s) {

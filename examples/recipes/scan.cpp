@@ -32,7 +32,7 @@ struct Settings : recipe::Common {
   Strings commands;
   int64_t limit = -1;
   recipe::ModelOptions model{.embed = 64, .hidden = 192, .layers = 1, .dropout = 0.1};
-  recipe::TrainingOptions training{.epochs = 12, .max_tokens = 3072, .lr = 2e-3, .warmup = 200, .label_smoothing = 0};
+  recipe::TrainingOptions training{.epochs = 12, .max_tokens = 1024, .lr = 2e-3, .warmup = 200, .label_smoothing = 0};
 };
 
 void add_options(recipe::Options& options, Settings& s) {
