@@ -61,7 +61,7 @@ const std::vector<Preset<Settings>> presets = {
     {"fra-eng", "40 000 pairs of manythings.org",
      [](Settings& s) {
        s.model.embed = 192, s.model.hidden = 256, s.model.layers = 2, s.model.dropout = 0.3;
-       s.training = {.epochs = 15, .max_tokens = 2048, .lr = 1e-3, .warmup = 500};
+       s.training = {.epochs = 12, .max_tokens = 1024, .lr = 1e-3, .warmup = 500};
        s.held_out = 0.05;
      }},
     {"quick", "a short try, for the phrase book",
