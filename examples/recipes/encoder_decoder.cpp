@@ -198,6 +198,17 @@ std::pair<Tensor, EncoderDecoder::State> EncoderDecoder::step(const Tensor& toke
       model_);
 }
 
+Tensor attention_weights(const EncoderDecoder& model, const Tensor& source, const Tensor& lengths, const Tensor& input) {
+  const gradus::NoGradGuard no_grad;
+  const nn::AttentionRecorder seen(model.module());
+  model(source, lengths, input);
+  const std::string layer = model.options().kind == "attention"
+                                ? "attention"
+                                : "transformer.decoder.layers." + std::to_string(model.options().layers - 1) + ".multihead_attn";
+  const Tensor weights = gradus::cat(seen.of(layer), -2);  // all steps at once or one by one: (B, S, T), or (B, heads, S, T)
+  return weights.dim() == 4 ? weights.mean({1}) : weights;
+}
+
 std::vector<std::vector<Hypothesis>> beam_search(const Ensemble& models, const Tensor& source, const Tensor& lengths, int64_t bos,
                                                  const std::vector<int64_t>& never, const BeamOptions& options) {
   const gradus::NoGradGuard no_grad;

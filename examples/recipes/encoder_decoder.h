@@ -126,6 +126,10 @@ class EncoderDecoder {
   std::variant<PlainModel, AttentionModel, TransformerModel> model_;
 };
 
+/// How much each target step looks at each source step, (B, S, T): of a Transformer in the last layer of its decoder, the mean over heads.
+/// Of a model that attends; GRUs alone do not.
+Tensor attention_weights(const EncoderDecoder& model, const Tensor& source, const Tensor& lengths, const Tensor& input);
+
 /// Models of the same vocabularies that are asked together: what they give is the mean of their probabilities. One may be alone.
 using Ensemble = std::vector<const EncoderDecoder*>;
 

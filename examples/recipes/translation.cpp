@@ -197,16 +197,8 @@ void check_picture_of(const std::string& kind, const Settings& s) {
 
 /// What each word of the translation looks at, as a picture.
 void draw(const Translator& t, const std::string& sentence, const std::string& translation, const std::string& path) {
-  const EncoderDecoder& model = t.saved.model;
-  const gradus::NoGradGuard no_grad;
   const SequenceBatch one = collate({{t.source.encode(sentence), t.target.encode(translation)}});
-  const nn::AttentionRecorder seen(model.module());
-  model(one.source, one.lengths, one.input);
-  const std::string layer = model.options().kind == "attention"
-                                ? "attention"
-                                : "transformer.decoder.layers." + std::to_string(model.options().layers - 1) + ".multihead_attn";
-  Tensor weights = seen.of(layer).at(0);  // (1, S, T), or (1, heads, S, T)
-  if (weights.dim() == 4) weights = weights.mean({1});
+  const Tensor weights = attention_weights(t.saved.model, one.source, one.lengths, one.input);  // (1, S, T)
   const auto names = [](const text::Vocab& vocab, const Tensor& tokens) {
     return vocab.to_tokens(tokens.reshape(-1).to_vector<int64_t>());
   };
