@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <numeric>
 #include <type_traits>
@@ -42,84 +43,103 @@ int64_t row_of(const RowTerms<T>& terms, int64_t i) {
   return terms.to ? terms.to[i] : i;
 }
 
-/// The numbers of the terms, by the rows that they go to, those of one row in their order. Few terms are sorted, many are counted.
-template <class T>
-Array<int64_t> order_by_row(const RowTerms<T>& terms, int64_t rows) {
-  Array<int64_t> order(static_cast<size_t>(terms.n));
-  if (terms.n < rows / 16) {
-    std::iota(order.begin(), order.end(), int64_t{0});
-    std::sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
-      const int64_t a = row_of(terms, i), b = row_of(terms, j);
-      return a != b ? a < b : i < j;
-    });
-    return order;
-  }
-  Array<int64_t> end(static_cast<size_t>(rows));  // of each row's terms in `order`
-  for (int64_t i = 0; i < terms.n; ++i) ++end[static_cast<size_t>(row_of(terms, i))];
-  std::partial_sum(end.begin(), end.end(), end.begin());
-  for (int64_t i = terms.n; i-- > 0;) order[static_cast<size_t>(--end[static_cast<size_t>(row_of(terms, i))])] = i;
-  return order;
-}
+/// What a sum begins with: nothing, or what is there.
+enum class Onto { Zero, Old };
 
 /// So many terms for one place are added in the tensor's own type; more in double, since a float stops growing by 1 at 2^24.
 constexpr int64_t most_terms_in_own_type = 8;
 
 namespace detail {
 
+/// Where the items of each of `groups` groups end if those of a group stand side by side, and last how many there are.
+template <class Group>
+Array<int64_t> group_ends(int64_t n, int64_t groups, Group group_of) {
+  Array<int64_t> ends(static_cast<size_t>(groups) + 1);
+  for (int64_t k = 0; k < n; ++k) ++ends[static_cast<size_t>(group_of(k))];
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  return ends;
+}
+/// The numbers of the items so that those of a group stand side by side, in their order; `ends` becomes where each group's begin.
+template <class Group>
+Array<int64_t> in_groups(Array<int64_t>& ends, Group group_of) {
+  Array<int64_t> order(static_cast<size_t>(ends.back()));
+  for (int64_t k = ends.back(); k-- > 0;) order[static_cast<size_t>(--ends[static_cast<size_t>(group_of(k))])] = k;
+  return order;
+}
+
+/// to (width) += term i
 template <class T, class Sum>
-void add_terms(const RowTerms<T>& terms, const int64_t* order, int64_t count, const T* x, int64_t width, Sum* to) {
-  for (int64_t k = 0; k < count; ++k) {
-    const int64_t i = order[k];
-    const T* from = x + (terms.from ? terms.from[i] : i) * width;
-    if (terms.scale || terms.factor != T(1)) {
-      const T s = terms.scale ? static_cast<T>(terms.scale[i] * terms.factor) : terms.factor;
-      GRADUS_INDEPENDENT
-      for (int64_t j = 0; j < width; ++j) to[j] += static_cast<Sum>(s) * static_cast<Sum>(from[j]);
-    } else {
-      GRADUS_INDEPENDENT
-      for (int64_t j = 0; j < width; ++j) to[j] += static_cast<Sum>(from[j]);
-    }
+void add_term(const RowTerms<T>& terms, int64_t i, const T* x, int64_t width, Sum* to) {
+  const T* from = x + (terms.from ? terms.from[i] : i) * width;
+  if (terms.scale || terms.factor != T(1)) {
+    const T s = terms.scale ? static_cast<T>(terms.scale[i] * terms.factor) : terms.factor;
+    GRADUS_INDEPENDENT
+    for (int64_t j = 0; j < width; ++j) to[j] += static_cast<Sum>(s) * static_cast<Sum>(from[j]);
+  } else {
+    GRADUS_INDEPENDENT
+    for (int64_t j = 0; j < width; ++j) to[j] += static_cast<Sum>(from[j]);
   }
+}
+
+/// The `count` terms of one tile, rows first to last - 1: term_of(0), term_of(1) and so on.
+template <class T, class Term>
+void sum_tile(const RowTerms<T>& terms, int64_t count, Term term_of, int64_t first, int64_t last, const T* x, int64_t width, T* y) {
+  const auto place = [&](int64_t k) { return row_of(terms, term_of(k)) - first; };
+  Array<int64_t> counts(static_cast<size_t>(last - first));
+  int64_t most = 0;  // terms of one row
+  for (int64_t k = 0; k < count; ++k) most = std::max(most, ++counts[static_cast<size_t>(place(k))]);
+  if (!std::is_same_v<T, float> || most <= most_terms_in_own_type) {
+    isa::run<T>([=, &terms] {
+      for (int64_t k = 0; k < count; ++k) add_term(terms, term_of(k), x, width, y + row_of(terms, term_of(k)) * width);
+    });
+    return;
+  }
+  counts.push_back(0);
+  std::partial_sum(counts.begin(), counts.end(), counts.begin());
+  const Array<int64_t> order = in_groups(counts, place);
+  Array<double> total(static_cast<size_t>(width));
+  isa::run<T>([=, &terms, order = order.data(), starts = counts.data(), wide = total.data()] {
+    for (int64_t row = 0; row < last - first; ++row) {
+      const int64_t begin = starts[row], end = starts[row + 1];
+      T* to = y + (first + row) * width;
+      if (end - begin <= most_terms_in_own_type) {
+        for (int64_t k = begin; k < end; ++k) add_term(terms, term_of(order[k]), x, width, to);
+      } else {
+        std::copy_n(to, width, wide);
+        for (int64_t k = begin; k < end; ++k) add_term(terms, term_of(order[k]), x, width, wide);
+        for (int64_t j = 0; j < width; ++j) to[j] = static_cast<T>(wide[j]);
+      }
+    }
+  });
 }
 
 }  // namespace detail
 
-/// What a sum begins with: nothing, or what is there.
-enum class Onto { Zero, Old };
-
 /// y (rows, width) = the sums of rows of x that the terms name, or += them. The rows are cut into tiles by their sizes alone; one thread
-/// takes a tile, while it is in the cache: row by row, and each in the order of its terms, so that the bits are the same for any number of
-/// threads.
+/// takes a tile, while it is in the cache, and each row's terms in their order, so that the bits are the same for any number of threads.
 template <class T>
 void sum_rows(const RowTerms<T>& terms, const T* x, int64_t rows, int64_t width, T* y, Onto onto = Onto::Zero) {
   if (rows == 0 || width == 0) return;
   constexpr int64_t tile_bytes = 1 << 18;
-  const int64_t tile_rows = std::max<int64_t>(tile_bytes / (width * static_cast<int64_t>(sizeof(T))), 1);
-  const Array<int64_t> order = order_by_row(terms, rows);
-  const auto first_of = [&](int64_t row) {
-    return std::partition_point(order.data(), order.data() + terms.n, [&](int64_t i) { return row_of(terms, i) < row; });
-  };
-  parallel_pieces((rows + tile_rows - 1) / tile_rows, [&](int64_t t) {
+  const int64_t fit = std::max<int64_t>(tile_bytes / (width * static_cast<int64_t>(sizeof(T))), 1);
+  const int shift = std::bit_width(static_cast<uint64_t>(fit)) - 1;  // a tile has 2^shift rows, which are quicker to divide by than any
+  const int64_t tile_rows = int64_t{1} << shift, tiles = (rows + tile_rows - 1) >> shift;
+  if (tiles == 1) {
+    if (onto == Onto::Zero) std::fill(y, y + rows * width, T(0));
+    detail::sum_tile(
+        terms, terms.n, [](int64_t i) { return i; }, 0, rows, x, width, y);
+    return;
+  }
+  const auto tile_of = [&](int64_t i) { return row_of(terms, i) >> shift; };
+  Array<int64_t> starts = detail::group_ends(terms.n, tiles, tile_of);
+  const Array<int64_t> order = detail::in_groups(starts, tile_of);
+  parallel_pieces(tiles, [&](int64_t t) {
     const int64_t first = t * tile_rows, last = std::min(first + tile_rows, rows);
     if (onto == Onto::Zero) std::fill(y + first * width, y + last * width, T(0));
-    const int64_t *begin = first_of(first), *end = first_of(last);
-    if (begin == end) return;
-    Array<double> total(std::is_same_v<T, float> ? static_cast<size_t>(width) : 0);
-    isa::run<T>([=, wide = total.data()] {
-      for (const int64_t *mine = begin, *next = begin; mine < end; mine = next) {
-        const int64_t row = row_of(terms, *mine);
-        while (next < end && row_of(terms, *next) == row) ++next;
-        const int64_t count = next - mine;
-        T* to = y + row * width;
-        if (std::is_same_v<T, float> && count > most_terms_in_own_type) {
-          std::copy_n(to, width, wide);
-          detail::add_terms(terms, mine, count, x, width, wide);
-          for (int64_t j = 0; j < width; ++j) to[j] = static_cast<T>(wide[j]);
-        } else {
-          detail::add_terms(terms, mine, count, x, width, to);
-        }
-      }
-    });
+    const int64_t begin = starts[static_cast<size_t>(t)], count = starts[static_cast<size_t>(t) + 1] - begin;
+    if (count == 0) return;
+    detail::sum_tile(
+        terms, count, [mine = order.data() + begin](int64_t k) { return mine[k]; }, first, last, x, width, y);
   });
 }
 
