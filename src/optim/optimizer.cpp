@@ -85,10 +85,9 @@ void Optimizer::zero_grad(bool set_to_none) const {
   }
 }
 
-std::vector<Optimizer::Buffer> Optimizer::needed_buffers(size_t group) const {
-  std::vector<Buffer> list = buffers(group);
-  if (!list.empty() && list.back().of_momentum && *const_cast<Optimizer*>(this)->momentum_of(group) == 0) list.pop_back();
-  return list;
+size_t Optimizer::needed_buffers(size_t group, const std::vector<Buffer>& all) const {
+  const bool without_momentum = !all.empty() && all.back().of_momentum && *const_cast<Optimizer*>(this)->momentum_of(group) == 0;
+  return all.size() - (without_momentum ? 1 : 0);
 }
 
 std::pair<Shape, DType> Optimizer::form_of(const Parameter& p, const Buffer& buffer) {
@@ -99,7 +98,8 @@ std::pair<Shape, DType> Optimizer::form_of(const Parameter& p, const Buffer& buf
 /// What the parameter keeps, in the dtype that it has now. The list is that of all its buffers.
 std::vector<Tensor> Optimizer::buffers_of(const Parameter& p, const std::vector<Buffer>& list) {
   std::vector<Tensor> kept = p.buffers;
-  for (size_t b = 0; b < kept.size(); ++b) kept[b] = kept[b].to(form_of(p, list[b]).second);
+  for (size_t b = 0; b < kept.size(); ++b)
+    if (const DType dtype = list[b].scalar ? DType::Float32 : p.tensor.dtype(); kept[b].dtype() != dtype) kept[b] = kept[b].to(dtype);
   return kept;
 }
 
@@ -146,11 +146,11 @@ Optimizer::Turn Optimizer::turn_of(Parameter& p, Tensor grad) const {
                     name(), p.tensor.shape());
   check<DTypeError>(grad.dtype() == p.tensor.dtype(), "{}: a parameter of shape {} is {}, but its gradient {}; call zero_grad()", name(),
                     p.tensor.shape(), gradus::name(p.tensor.dtype()), gradus::name(grad.dtype()));
-  const std::vector<Buffer> wanted = needed_buffers(p.group);
-  Turn turn{p, {p.tensor.contiguous(), {}, buffers_of(p, buffers(p.group)), p.buffers.empty(), p.steps + 1}, {}, {}, {}};
-  for (size_t i = turn.update.buffers.size(); i < wanted.size(); ++i) {
-    const auto [shape, dtype] = form_of(p, wanted[i]);
-    turn.update.buffers.push_back(full(shape, wanted[i].start, {.dtype = dtype}));
+  const std::vector<Buffer> all = buffers(p.group);
+  Turn turn{p, {p.tensor.contiguous(), {}, buffers_of(p, all), p.buffers.empty(), p.steps + 1}, {}, {}, {}};
+  for (size_t i = turn.update.buffers.size(), needed = needed_buffers(p.group, all); i < needed; ++i) {
+    const auto [shape, dtype] = form_of(p, all[i]);
+    turn.update.buffers.push_back(full(shape, all[i].start, {.dtype = dtype}));
   }
   turn.param = turn.update.param;
   turn.buffers = turn.update.buffers;

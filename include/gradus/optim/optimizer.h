@@ -122,8 +122,8 @@ class GRADUS_API Optimizer {
   struct GroupState;
   struct Turn;
   Turn turn_of(Parameter& p, Tensor grad) const;
-  /// The buffers that an update needs now.
-  std::vector<Buffer> needed_buffers(size_t group) const;
+  /// How many of all the buffers an update needs now.
+  size_t needed_buffers(size_t group, const std::vector<Buffer>& all) const;
   static std::pair<Shape, DType> form_of(const Parameter& p, const Buffer& buffer);
   static std::vector<Tensor> buffers_of(const Parameter& p, const std::vector<Buffer>& list);
   GroupState read_group(StateReader& reader, size_t group);
