@@ -127,8 +127,8 @@ std::vector<Strings> say(const Models& models, const std::vector<Strings>& words
     sources.push_back(model.source.to_indices(letters));
     longest = std::max(longest, letters.size());
   }
-  auto found = recipe::decode(ensemble, sources,
-                              {.num_beams = beam, .max_length = most_sounds(longest), .end = recipe::kEos, .early_stopping = true});
+  auto found =
+      recipe::decode(ensemble, sources, {.num_beams = beam, .max_length = most_sounds(longest), .end = recipe::kEos, .length_penalty = 0});
   std::vector<Strings> said;
   for (size_t i = 0; i < words.size(); ++i) {
     // Not longer than it would be by itself.
@@ -179,7 +179,7 @@ int train_and_report(Settings s) {
                static_cast<long long>(model.source.size() - 4), static_cast<long long>(model.target.size() - 4));
 
   const recipe::TrainingReport report = recipe::train(model.model, encode(words, model.source, model.target), s.training, program, s,
-                                                      [&] { return evaluate(models, dev, 1).sequence_rate(); });
+                                                      [&] { return evaluate(models, dev, s.beam).sequence_rate(); });
   if (report.steps == 0) return 128 + report.signal;
   if (!s.save.empty()) model.save(program, s.save);
   std::printf("loss %.4f, %.0f sounds/s, %.1f s of training\n", report.loss, report.tokens_per_s, report.seconds);
