@@ -87,7 +87,7 @@ const std::vector<recipe::Preset<Settings>> presets = {
     {"nanogpt", "nanoGPT's Transformer for a CPU: 4 layers, 4 heads, 128 wide, blocks of 64",
      [](Settings& s) {
        s.model = {.kind = "transformer", .width = 128, .layers = 4, .heads = 4, .block = 64, .dropout = 0};
-       s.batch = 12, s.steps = 2000, s.warmup = 100, s.lr = 1e-3, s.last_lr = 0.1, s.weight_decay = 0.1;
+       s.batch = 12, s.steps = 2000, s.warmup = 100, s.lr = 2e-3, s.last_lr = 0.1, s.weight_decay = 0.1;
      }},
     {"gru", "two GRU layers of 512, whose state is carried along the text",
      [](Settings& s) {

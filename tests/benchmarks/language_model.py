@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 WIDTH, LAYERS, HEADS, BLOCK, BATCH = 128, 4, 4, 64, 12
-LR, LAST_LR, WARMUP, CHECK_EVERY = 1e-3, 0.1, 100, 500
+LR, LAST_LR, WARMUP, CHECK_EVERY = 2e-3, 0.1, 100, 500
 
 
 class Layer(nn.Module):
