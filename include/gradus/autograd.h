@@ -47,6 +47,9 @@ struct GradOptions {
   bool create_graph = false;
   /// Give an undefined tensor for an input that the outputs do not depend on, rather than throw AutogradError.
   bool allow_unused = false;
+  /// For `backward`: a leaf's hooks run, and its `grad()` is added to, as soon as nothing more can arrive there, rather than at the end, so
+  /// that a hook can send the gradient away meanwhile. The graph is walked through once before. Numbers are the same.
+  bool leaves_early = false;
 };
 
 /// d(outputs)/d(inputs) weighted by grad_outputs, as PyTorch's `torch.autograd.grad`: nothing is added to any `grad()`.

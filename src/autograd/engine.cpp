@@ -28,6 +28,24 @@ class Pass {
  public:
   Pass(bool retain_graph, bool create_graph) : retain_graph_(retain_graph), grad_mode_(create_graph) {}
 
+  /// Leaves are visited as soon as nothing more can arrive there: not last, although their ids are the smallest.
+  void visit_leaves_early(const std::vector<Edge>& roots) {
+    std::vector<Node*> stack;
+    std::unordered_set<Node*> seen;
+    const auto follow = [&](const Edge& edge) {
+      Node* node = edge.node.get();
+      if (!node) return;
+      if (node->edges().empty()) ++awaited_[node];
+      else if (seen.insert(node).second) stack.push_back(node);
+    };
+    for (const Edge& root : roots) follow(root);
+    while (!stack.empty()) {
+      Node* node = stack.back();
+      stack.pop_back();
+      for (const Edge& edge : node->edges()) follow(edge);
+    }
+  }
+
   /// Gradients that arrive at `edge` are kept in `captured(i)`, i counting the calls; once one is wanted, no leaf is added to.
   void capture(const Edge& edge) {
     captures_[edge.node.get()].push_back({edge.slot, results_.size()});
@@ -38,11 +56,15 @@ class Pass {
   void run(std::vector<Edge> roots, std::vector<Tensor> gradients) {
     begin_pass();
     if (!captures_.empty()) find_paths(roots);
-    for (size_t i = 0; i < roots.size(); ++i) deliver(roots[i], std::move(gradients[i]));
+    for (size_t i = 0; i < roots.size(); ++i) {
+      deliver(roots[i], std::move(gradients[i]));
+      count_arrival(roots[i]);
+    }
     while (!heap_.empty()) {
       std::pop_heap(heap_.begin(), heap_.end());
       const auto found = pending_.find(heap_.back().second);
       heap_.pop_back();
+      if (found == pending_.end()) continue;  // a leaf that was visited early
       Pending task = std::move(found->second);
       pending_.erase(found);
       visit(task);
@@ -73,6 +95,19 @@ class Pass {
       for (const Edge& edge : node->edges())
         if (edge.node) stack.push_back({edge.node.get(), false});
     }
+  }
+
+  /// After what `edge` brings, or does not bring, has come: visits its leaf early when it was the last.
+  void count_arrival(const Edge& edge) {
+    if (awaited_.empty()) return;
+    const auto waiting = awaited_.find(edge.node.get());
+    if (waiting == awaited_.end() || --waiting->second > 0) return;
+    const auto found = pending_.find(waiting->first);
+    if (found == pending_.end()) return;  // nothing came
+    Pending task = std::move(found->second);
+    pending_.erase(found);
+    visit(task);
+    early_.push_back(std::move(task.node));  // whose place in the heap stays
   }
 
   bool wanted(Node* node) const { return captures_.empty() || on_path_.contains(node); }
@@ -144,7 +179,10 @@ class Pass {
       refuse_nan(node, dx);
     task.dy.clear();
     if (!retain_graph_) node.free_saved();
-    for (size_t i = 0; i < edges.size(); ++i) deliver(edges[i], std::move(dx[i]));
+    for (size_t i = 0; i < edges.size(); ++i) {
+      deliver(edges[i], std::move(dx[i]));
+      count_arrival(edges[i]);
+    }
   }
 
   /// Throws AutogradError when a gradient holds NaN, with the operation and where it was called.
@@ -170,7 +208,9 @@ class Pass {
   std::unordered_map<Node*, Pending> pending_;
   std::unordered_map<Node*, std::vector<std::pair<uint32_t, size_t>>> captures_;
   std::unordered_set<Node*> on_path_;
-  std::vector<bool> needed_;  // by the node that is visited
+  std::unordered_map<Node*, int64_t> awaited_;  // by leaf, how many edges lead to it; none where leaves come last
+  std::vector<Ref<Node>> early_;                // leaves that were visited early
+  std::vector<bool> needed_;                    // by the node that is visited
   std::vector<Tensor> results_;
 };
 
@@ -216,7 +256,9 @@ namespace autograd {
 void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients, const GradOptions& options) {
   Roots roots = make_roots("backward", outputs, gradients);
   GradMode mode(options.create_graph);
-  Pass(options.retain_graph.value_or(options.create_graph), options.create_graph).run(std::move(roots.edges), std::move(roots.gradients));
+  Pass pass(options.retain_graph.value_or(options.create_graph), options.create_graph);
+  if (options.leaves_early) pass.visit_leaves_early(roots.edges);
+  pass.run(std::move(roots.edges), std::move(roots.gradients));
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const std::vector<Tensor>& grad_outputs,

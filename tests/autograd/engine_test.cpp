@@ -358,3 +358,40 @@ TEST_CASE("gradients left by create_graph are tensors of their own, so that addi
   CHECK(grad_of(y) == Values{1, 1});
   CHECK(seed.to_vector<double>() == Values{1, 1});
 }
+
+TEST_CASE("with leaves_early a leaf has its gradient, all of it, before the nodes behind it are visited") {
+  const Tensor first = leaf({1, 2, 3}), last = leaf({4, 5, 6}), twice = leaf({7, 8, 9});
+  const auto run = [&](bool early) {
+    std::string order;
+    for (const Tensor& x : {first, last, twice}) x.set_grad({});
+    const Tensor hidden = first * 2 + twice;
+    const int64_t hook = hidden.register_hook([&](const Tensor& dy) {
+      order += last.grad().defined() ? "last " : "";
+      order += twice.grad().defined() ? "twice " : "";
+      return dy;
+    });
+    autograd::backward({(hidden * last * twice).sum()}, {}, {.leaves_early = early});
+    hidden.remove_hook(hook);
+    return order;
+  };
+  CHECK(run(false).empty());
+  const Values of_first = grad_of(first), of_last = grad_of(last), of_twice = grad_of(twice);
+  CHECK(run(true) == "last ");
+  CHECK(grad_of(first) == of_first);
+  CHECK(grad_of(last) == of_last);
+  CHECK(grad_of(twice) == of_twice);
+}
+
+TEST_CASE("leaves_early: a leaf that is itself the output, one that gets nothing, and hooks that run once") {
+  const Tensor x = leaf({1, 2, 3}), unused = leaf({1, 2, 3});
+  int calls = 0;
+  x.register_hook([&](const Tensor& dy) {
+    ++calls;
+    return dy;
+  });
+  autograd::backward({x, x * 3, unused.detach() * x}, {gradus::ones_like(x), gradus::ones_like(x), gradus::ones_like(x)},
+                     {.leaves_early = true});
+  CHECK(calls == 1);
+  CHECK(grad_of(x) == Values{5, 6, 7});
+  CHECK_FALSE(unused.grad().defined());
+}
