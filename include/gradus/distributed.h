@@ -1,5 +1,7 @@
 #pragma once
 
+#include "gradus/distributed/data_parallel.h"
+#include "gradus/distributed/sampler.h"
 #include "gradus/distributed/session.h"
 
 /// More than one process, on one machine or several: what MPI's mpirun starts. A library of its own, gradus_distributed, so that only the

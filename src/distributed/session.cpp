@@ -181,6 +181,10 @@ std::vector<Tensor> Session::all_gather(const Tensor& x) const {
   return all;
 }
 
+bool Session::any(bool is_true) const {
+  return all_reduce(from_vector(std::vector<int64_t>{is_true}, {}), ReduceOp::Max).item<int64_t>() != 0;
+}
+
 void Session::barrier() const { channel_->agree({.call = Call::Barrier}); }
 
 }  // namespace gradus::distributed

@@ -1,14 +1,16 @@
+#include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
+#include <exception>
 #include <stdexcept>
 #include <string>
 
 #include "gradus/creation.h"
 #include "gradus/distributed.h"
+#include "gradus/nn/layers.h"
 
-/// A rank that fails in the middle, as its argument says: tests/distributed/run looks what becomes of the others. Every rank prints how it
-/// ended.
+/// A rank that fails in the middle, as its first argument says; with a second one, `train`, in the middle of a backward pass.
+/// tests/distributed/run looks what becomes of the others. Every rank prints how it ended.
 namespace {
 
 void fail_as(const std::string& fault) {
@@ -17,9 +19,8 @@ void fail_as(const std::string& fault) {
   if (fault == "error") throw std::runtime_error("the example 17 is damaged");
 }
 
-void work(const std::string& fault) {
-  // A stopped rank is known by the time alone; a killed one and one that throws must be known long before.
-  const gradus::distributed::Session session({.timeout = std::chrono::seconds(fault == "stopped" ? 3 : 30)});
+/// All ranks call all_reduce, step by step.
+void reduce(const gradus::distributed::Session& session, const std::string& fault) {
   for (int step = 0; step < 6; ++step) {
     if (fault == "early" && session.rank() == 1 && step == 3) return;
     if (session.rank() == session.size() - 1 && step == 3) fail_as(fault);
@@ -27,11 +28,26 @@ void work(const std::string& fault) {
   }
 }
 
+/// All ranks train; the last one fails in the middle of a shard.
+void train(const gradus::distributed::Session& session, const std::string& fault) {
+  const gradus::nn::Linear model(50, 50);
+  gradus::distributed::DataParallel parallel(session, model);
+  for (int step = 0; step < 6; ++step)
+    parallel.backward(8, [&](const gradus::distributed::Shard& shard) -> gradus::distributed::ShardLoss {
+      if (shard.index == parallel.last_shard() && session.rank() == session.size() - 1 && step == 3) fail_as(fault);
+      return model(gradus::ones({shard.size(), 50})).mean();
+    });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    work(argc > 1 ? argv[1] : "");
+    const std::string fault = argc > 1 ? argv[1] : "";
+    // A stopped rank is known by the time alone; a killed one and one that throws must be known long before.
+    const gradus::distributed::Session session({.timeout = std::chrono::seconds(fault == "stopped" ? 3 : 30)});
+    if (argc > 2) train(session, fault);
+    else reduce(session, fault);
   } catch (const gradus::distributed::RankError& error) {
     std::printf("RankError of rank %d: %s\n", error.rank(), error.what());
     return 1;

@@ -76,6 +76,9 @@ class GRADUS_API Session {
   /// Returns when every rank has called it.
   void barrier() const;
 
+  /// True on every rank when it is true on one of them: whether a signal came, say.
+  bool any(bool is_true) const;
+
   /// What the library uses; not for use outside it.
   Channel& channel() const noexcept { return *channel_; }
 

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "distributed/channel.h"
+#include "distributed/shard_tree.h"
+#include "gradus/tensor.h"
+
+namespace gradus::distributed {
+
+/// The gradients that travel together: so many parameters of one dtype that a message is worth its while.
+class Bucket {
+ public:
+  virtual ~Bucket() = default;
+
+  /// Takes a parameter in; its gradients' place in the bucket is given back.
+  virtual size_t add(const Tensor& parameter) = 0;
+  virtual int64_t bytes() const noexcept = 0;
+  /// Before a step: nothing has come.
+  virtual void clear() = 0;
+  /// This rank's sums of one parameter's gradients, by block; undefined ones are 0. When all places are filled the exchange begins.
+  virtual void fill(size_t place, const std::vector<std::pair<Block, Tensor>>& sums) = 0;
+  /// Goes as far as it can without waiting. True when the sum over all shards is there.
+  virtual bool advance() = 0;
+  virtual std::vector<int> missing() = 0;
+  /// The sum of one parameter's gradients, as a new tensor.
+  virtual Tensor take(size_t place) const = 0;
+};
+
+/// A bucket for float32 or float64, whose messages have the tags `tag` and `tag + 1`.
+std::unique_ptr<Bucket> make_bucket(DType dtype, Channel& channel, const ShardTree& tree, int tag);
+
+}  // namespace gradus::distributed
