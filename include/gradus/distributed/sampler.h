@@ -26,18 +26,17 @@ struct DistributedSamplerOptions {
 ///
 ///     distributed::DistributedSampler sampler(session, dataset.size(), {.batch_size = 64, .shuffle = true, .seed = 0});
 ///     data::DataLoader loader(dataset, sampler, {.prefetch = 2}, collate);
-///     for (auto batch = loader.begin(); batch != loader.end();) {
+///     for (auto batch = loader.begin(); batch != loader.end(); ++batch) {
 ///       adam.zero_grad();
-///       parallel.backward([&](const distributed::Shard&) {
-///         const distributed::ShardLoss loss(loss_of(model, *batch), batch->size());
-///         ++batch;
-///         return loss;
+///       parallel.backward([&](const distributed::Shard& shard) {
+///         if (shard.index != parallel.first_shard()) ++batch;
+///         return distributed::ShardLoss(loss_of(model, *batch), batch->size());
 ///       });
 ///       adam.step();
 ///     }
 ///
-/// A last global batch with fewer examples than shards joins the one before it, so that no shard is empty. A state_dict counts global
-/// batches: a run on another number of ranks goes on from it, from one step to the next.
+/// A last global batch with fewer examples than shards joins the one before it, so that no shard is empty. A loader's state_dict
+/// that is taken at the end of the loop's body counts global batches, so that a run on another number of ranks goes on from it.
 class GRADUS_API DistributedSampler {
  public:
   /// Throws ValueError when batch_size is below `shards`, `shards` below the number of ranks, there are fewer examples than shards, or the
