@@ -315,21 +315,21 @@ double DataParallel::backward(int64_t examples, const LossFunction& loss) {
 double DataParallel::Impl::backward(int64_t examples, const LossFunction& loss) {
   if (sends) channel.agree({.call = Call::Backward, .detail = 0, .dtype = -1, .dims = 2, .sizes = {step, examples}, .number = 0});
   check<ValueError>(examples >= kUncut, "DataParallel::backward: a negative number of examples; there must be 0 or more");
-  std::vector<Tensor> before, sums;
+  std::vector<Tensor> before, gradients;
   for (const Tensor& p : parameters) before.push_back(p.grad());
   Weighted total;
   try {
     run_shards(examples, loss);
     if (!sends) return own_mean();
     const NoGradGuard no_grad;
-    total = finish(sums);
+    total = finish(gradients);
   } catch (const std::exception& error) {
     leave_all(error.what());
     throw;
   }
   check<ValueError>(total.weight > 0, "DataParallel::backward: the weights of all shards are 0; give it a batch that has something in it");
   const NoGradGuard no_grad;
-  set_gradients(before, sums, total.weight);
+  set_gradients(before, gradients, total.weight);
   return total.loss / total.weight;
 }
 
