@@ -49,7 +49,8 @@ std::vector<SourceFile> files_in(const std::string& folder) {
 /// operations record themselves, and the graph adds gradients up and follows views with operations.
 int floor_of(const std::string& folder) {
   static const std::vector<std::vector<std::string>> floors{
-      {"core"}, {"kernels"}, {"autograd", "ops"}, {"nn", "optim", "data", "text", "io", "generate"}, {"plot", "train", "distributed"}, {"inspect"}};
+      {"core"},   {"kernels"}, {"autograd", "ops"}, {"nn", "optim", "data", "text", "io", "generate"}, {"plot", "train", "distributed"},
+      {"inspect"}};
   for (size_t i = 0; i < floors.size(); ++i)
     if (std::find(floors[i].begin(), floors[i].end(), folder) != floors[i].end()) return static_cast<int>(i);
   return -1;
