@@ -99,16 +99,6 @@ class LastHooks {
 /// In the place of the number of examples where the shards are not cut here.
 constexpr int64_t kUncut = -1;
 
-/// A sum of losses, each times its weight, and that of the weights.
-struct Weighted {
-  double loss = 0;
-  double weight = 0;
-};
-constexpr auto add_weighted = [](Weighted& a, const Weighted& b) {
-  a.loss += b.loss;
-  a.weight += b.weight;
-};
-
 std::vector<Tensor> trained(const nn::Module& model) {
   std::vector<Tensor> parameters;
   for (const Tensor& p : model.parameters())
@@ -117,6 +107,16 @@ std::vector<Tensor> trained(const nn::Module& model) {
 }
 
 }  // namespace
+
+/// A sum of losses, each times its weight, and that of the weights.
+struct Weighted {
+  double loss = 0;
+  double weight = 0;
+};
+inline constexpr auto add_weighted = [](Weighted& a, const Weighted& b) {
+  a.loss += b.loss;
+  a.weight += b.weight;
+};
 
 struct DataParallel::Impl {
   Impl(const Session& its_session, const nn::Module& its_model, const DataParallelOptions& its_options)
