@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <iterator>
+#include <type_traits>
 #include <vector>
 
 #include "gradus/creation.h"
