@@ -66,9 +66,9 @@ TEST_CASE("DataParallel gives every rank rank 0's parameters and buffers") {
   const nn::Sequential model(nn::Linear(4, 4), nn::BatchNorm1d(4));
   model.buffers()[0].fill_(session().rank() + 7);
   const DataParallel parallel(session(), model, options());
-  for (const auto& [name, x] : model.state_dict()) {
-    CAPTURE(name);
-    for (const Tensor& other : session().all_gather(x)) CHECK(x.equal(other));
+  for (const auto& entry : model.state_dict()) {
+    CAPTURE(entry.first);
+    for (const Tensor& other : session().all_gather(entry.second)) CHECK(entry.second.equal(other));
   }
   CHECK(model.buffers()[0].equal(gradus::full({4}, 7)));
 }
