@@ -12,6 +12,7 @@
 
 #include "core/function_ref.h"
 #include "gradus/distributed/session.h"
+#include "gradus/shape.h"
 
 namespace gradus::distributed {
 
@@ -26,7 +27,7 @@ struct Header {
   int32_t detail = 0;  // the ReduceOp, the root
   int32_t dtype = -1;  // none: no tensor
   int32_t dims = 0;
-  std::array<int64_t, 8> sizes{};
+  std::array<int64_t, Shape::max_rank> sizes{};
   uint64_t number = 0;  // of the call; set by Channel
 };
 
