@@ -171,7 +171,8 @@ std::string from_root(const fs::path& path) { return fs::relative(path, kRoot).g
 /// The build directory of this program.
 fs::path build_root() { return fs::read_symlink("/proc/self/exe").parent_path().parent_path(); }
 
-/// What a full build compiles into an object each, with the files that it includes: sources, and groups of sources that the build has made.
+/// What a full build compiles into an object each, with the files that it includes: sources, and groups of sources that the build has made. What
+/// is built only when it is asked for is left out.
 const std::map<fs::path, std::set<fs::path>>& objects() {
   static const auto all = [] {
     std::ifstream file(build_root() / "compile_commands.json");
@@ -183,7 +184,7 @@ const std::map<fs::path, std::set<fs::path>>& objects() {
       const fs::path path = (build_root() / text.substr(at, text.find('"', at) - at)).lexically_normal();
       const std::string name = from_root(path);
       if (!name.ends_with(".cpp")) continue;
-      if (std::ranges::any_of(std::array{"tests/benchmarks/", "tests/fuzz/", "tests/install/"},
+      if (std::ranges::any_of(std::array{"tests/benchmarks/", "tests/fuzz/", "tests/install/", "examples/tutorials/"},
                               [&](const char* other) { return name.starts_with(other); }))
         continue;
       collect_files(path, found[path]);
