@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "gradus/error.h"
+#include "recipes/command.h"
 #include "recipes/validators.h"
 
 namespace {
@@ -45,6 +46,7 @@ void add_options(CLI::App& app, Flags& f) {
   recipe::option(app, "--checkpoint-every", f.checkpoint_every, "steps from one checkpoint to the next (0: one after each epoch)",
                  recipe::whole(0));
   app.add_flag("--resume", f.resume, "go on from the newest checkpoint of the folder, as if the training had not been interrupted");
+  recipe::option(app, "--shards", f.shards, recipe::kShardsHelp, recipe::whole(0));
   app.add_option("--translate", f.translate, "translate this sentence (may be given more than once)");
   app.add_option("--profile", f.profile, "write a Chrome trace of the training here, and print the costliest operations");
   app.add_flag("--json", f.json, "end with one line of JSON");
@@ -70,7 +72,7 @@ void refuse_what_load_ignores(const CLI::App& app) {
     if (app.count(name)) refuse(std::string(name) + " cannot be given with --load, whose model brings its own; leave out one of the two");
   if (app.count("--epochs")) return;
   for (const char* name : {"--data", "--num-examples", "--batch", "--lr", "--held-out", "--seed", "--save", "--profile", "--json",
-                           "--checkpoint", "--checkpoint-every", "--resume"})
+                           "--checkpoint", "--checkpoint-every", "--resume", "--shards"})
     if (app.count(name)) refuse(std::string(name) + " is for training, and --load trains further only with --epochs; give that too");
 }
 

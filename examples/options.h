@@ -21,6 +21,7 @@ struct Flags {
   Settings settings;
   std::string preset, save, load, checkpoint;
   int64_t checkpoint_every = 0;  // steps; 0: an epoch
+  int64_t shards = 0;            // 0: as recipe::Backward has it
   bool resume = false;
   std::vector<std::string> translate;
   int threads = 0;

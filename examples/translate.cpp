@@ -19,6 +19,7 @@
 
 #include "options.h"
 #include "recipes/command.h"
+#include "recipes/ranks.h"
 #include "recipes/training.h"
 #include "recipes/translation.h"
 #include "translator.h"
@@ -76,6 +77,13 @@ Arrays encode(const seq2seq::Corpus& corpus, const std::vector<text::Pair>& pair
 struct Sums {
   double chapter = 0, nats = 0;
   int64_t tokens = 0;
+
+  /// Adds up what the ranks have each of their own parts: all but `chapter`, which they have of all.
+  void gather() {
+    if (recipe::Ranks::all().size() == 1) return;
+    const Tensor all = recipe::Ranks::all().sum(gradus::from_vector(std::vector<double>{nats, static_cast<double>(tokens)}, {2}));
+    nats = all[0].item(), tokens = std::llround(all[1].item());
+  }
 };
 
 /// How a training ended.
@@ -121,24 +129,36 @@ Report train(Translator& t, const Arrays& data, const Flags& f) {
   Report report;
   recipe::Common common;
   common.checkpoint = f.checkpoint, common.checkpoint_every = f.checkpoint_every, common.resume = f.resume;
-  recipe::Checkpoints checkpoints(program, common, {{"model", t.model}, {"optimizer", adam}, {"loader", loader}, {"report", report}});
+  const recipe::Backward backward(t.model, f.shards);
+  recipe::Checkpoints checkpoints(program, common,
+                                  backward.with_state({{"model", t.model}, {"optimizer", adam}, {"loader", loader}, {"report", report}}));
   gradus::train::Progress progress(std::max(s.epochs, report.epochs), {.step_name = "epoch", .unit = "tokens", .done = report.epochs});
   int64_t shown = 0;  // tokens
   while (loader.epoch() < s.epochs && !interrupted()) {
     for (const auto& batch : loader) {
       const Tensor &source = batch[0], &target = batch[1], &lengths = batch[2];
-      const seq2seq::BatchLoss loss = seq2seq::masked_loss(t.model(source, seq2seq::shift_right(target, bos)), target, lengths);
+      const int64_t rows = source.size(0);
+      Sums sums;
       adam.zero_grad();
-      loss.chapter.backward();
+      // The chapter's loss is a sum over rows, where Backward takes means over them.
+      sums.chapter = backward(rows, [&](int64_t begin, int64_t end) {
+        const auto cut = [&](const Tensor& x) { return x.slice(0, begin, end); };
+        const seq2seq::BatchLoss loss =
+            seq2seq::masked_loss(t.model(cut(source), seq2seq::shift_right(cut(target), bos)), cut(target), cut(lengths));
+        sums.nats += loss.nats, sums.tokens += loss.tokens;
+        const double share = static_cast<double>(end - begin) / static_cast<double>(rows);
+        return std::pair(share == 1 ? loss.chapter : loss.chapter / share, static_cast<double>(end - begin));
+      });
       gradus::nn::clip_grad_norm_(parameters, 1.0);
       adam.step();
-      report.epoch.chapter += loss.chapter.item();
-      report.epoch.nats += loss.nats;
-      report.epoch.tokens += loss.tokens;
-      report.tokens += loss.tokens;
+      sums.gather();
+      report.epoch.chapter += sums.chapter;
+      report.epoch.nats += sums.nats;
+      report.epoch.tokens += sums.tokens;
+      report.tokens += sums.tokens;
       ++report.steps;
       checkpoints.after_step(report.steps);
-      if (interrupted()) break;
+      if (recipe::Interruptible::asked()) break;
     }
     report.settle();
     if (interrupted()) break;
@@ -194,7 +214,7 @@ void save(const Translator& t, const Report& report, const std::string& path) {
     std::fprintf(stderr, "not saved: the first epoch was not finished; %s is as it was\n", path.c_str());
     return;
   }
-  t.save(path);
+  if (recipe::Ranks::all().is_first()) t.save(path);
   std::fprintf(stderr, "saved to %s\n", path.c_str());
 }
 
@@ -237,7 +257,7 @@ int train_and_report(const Flags& f) {
     if (!f.save.empty()) save(t, report, f.save);
   }
   if (profiler) {
-    profiler->write_chrome_trace(f.profile);
+    if (recipe::Ranks::all().is_first()) profiler->write_chrome_trace(f.profile);
     std::fprintf(stderr, "%strace in %s\n", profiler->table().c_str(), f.profile.c_str());
   }
   if (report.steps == 0) return 128 + interrupted();

@@ -32,6 +32,7 @@
 #include "gradus/text.h"
 #include "gradus/train.h"
 #include "model_file.h"
+#include "ranks.h"
 #include "training.h"
 
 namespace {
@@ -250,24 +251,29 @@ Report train(Model& model, const Examples& examples, const Settings& s) {
   gradus::optim::LambdaLR scheduler(adam, [&](int64_t step) { return recipe::warmup_cosine(step, 0, steps); });
   data::DataLoader loader(examples, std::move(buckets), {.prefetch = 2}, collate);
   recipe::Counts counts;
+  const recipe::Backward backward(model.net, s.shards);
   recipe::Checkpoints checkpoints(
-      program, s, {{"model", model.net}, {"optimizer", adam}, {"scheduler", scheduler}, {"loader", loader}, {"counts", counts}});
+      program, s,
+      backward.with_state({{"model", model.net}, {"optimizer", adam}, {"scheduler", scheduler}, {"loader", loader}, {"counts", counts}}));
   const recipe::Interruptible interruptible;
   gradus::train::Progress progress(std::max(steps, counts.steps), {.unit = "texts", .done = counts.steps});
   model.net.train();
   while (counts.epochs < s.epochs && !recipe::Interruptible::signal()) {
     if (loader.epoch() == counts.epochs)
       for (const Batch& batch : loader) {
-        const Tensor loss = gradus::cross_entropy(model.net(batch.tokens, batch.lengths), batch.labels);
         adam.zero_grad();
-        loss.backward();
+        const double loss = backward(batch.labels.size(0), [&](int64_t begin, int64_t end) {
+          const auto cut = [&](const Tensor& t) { return t.slice(0, begin, end); };
+          const Tensor scores = model.net(cut(batch.tokens), cut(batch.lengths));
+          return std::pair(gradus::cross_entropy(scores, cut(batch.labels)), static_cast<double>(end - begin));
+        });
         nn::clip_grad_norm_(parameters, s.clip);
         adam.step();
         scheduler.step();
-        counts.loss.update(loss.item(), static_cast<double>(batch.labels.size(0)));
+        counts.loss.update(loss, static_cast<double>(batch.labels.size(0)));
         progress.update(++counts.steps, batch.labels.size(0), {{"loss", counts.loss.compute()}});
         checkpoints.after_step(counts.steps);
-        if (recipe::Interruptible::signal()) break;
+        if (recipe::Interruptible::asked()) break;
       }
     if (recipe::Interruptible::signal()) break;
     counts.end_epoch();

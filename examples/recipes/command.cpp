@@ -21,6 +21,7 @@
 #include "gradus/error.h"
 #include "gradus/parallel.h"
 #include "gradus/plot.h"
+#include "ranks.h"
 #include "validators.h"
 
 namespace recipe {
@@ -54,6 +55,7 @@ void add_common(Options& options, CLI::App& app, Common& c, const detail::Preset
   options.text("--checkpoint", c.checkpoint, "keep checkpoints of the training in this folder, also when a signal ends it");
   options.whole("--checkpoint-every", c.checkpoint_every, "steps from one checkpoint to the next (0: one after each epoch)", 0);
   options.flag("--resume", c.resume, "go on from the newest checkpoint of the folder, as if the training had not been interrupted");
+  options.whole("--shards", c.shards, kShardsHelp, 0);
 }
 
 /// Whether both name one file, be it there or not.
@@ -204,9 +206,14 @@ bool detail::read(const Program& program, int argc, char** argv, Common& common,
   return true;
 }
 
+const char* const kShardsHelp =
+    "cut each batch into so many parts: runs with the same number give the same bits on any number of ranks (0: one rank has the batch "
+    "whole)";
+
 int main_of(const Program& program, const std::function<int()>& run) {
   const std::string name = std::string(program.name) + ": ";
   try {
+    const Ranks ranks;
     return run();
   } catch (const std::bad_alloc&) {
     return fail(name + "the memory is used up; choose a smaller model or smaller batches");
@@ -219,6 +226,7 @@ int main_of(const Program& program, const std::function<int()>& run) {
 }
 
 void check_writable(const Program& program, const char* flag, const std::string& path, bool whole) {
+  if (!Ranks::all().is_first()) return;
   const auto refuse_file = [&](const std::string& reason) {
     throw gradus::IoError(std::string(program.name) + ": " + flag + " " + path + " cannot be written: " + reason);
   };

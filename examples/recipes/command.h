@@ -22,6 +22,7 @@ struct Common {
   int64_t checkpoint_every = 0;  // steps; 0: after each epoch
   bool resume = false, json = false;
   int64_t threads = 0;  // 0: all processors
+  int64_t shards = 0;   // 0: as Backward has it
   uint64_t seed = 0;
   std::string settings;  // what the training depends on, as lines of option and value
 };
@@ -100,6 +101,9 @@ std::optional<Settings> parse(const Program& program, int argc, char** argv, voi
   read_into(settings);
   return settings;
 }
+
+/// What --help says of --shards.
+extern const char* const kShardsHelp;
 
 /// The exit status of a recipe's `run`. An error becomes one line on standard error, which begins with the program's name.
 int main_of(const Program& program, const std::function<int()>& run);

@@ -29,6 +29,7 @@
 #include "gradus/text.h"
 #include "gradus/train.h"
 #include "model_file.h"
+#include "ranks.h"
 #include "training.h"
 
 namespace {
@@ -288,6 +289,41 @@ struct Progressed {
   }
 };
 
+/// Rows begin … end - 1 of a state.
+Recurrent::State rows_of(const Recurrent::State& state, int64_t begin, int64_t end) {
+  const auto cut = [&](const Tensor& t) { return t.defined() ? t.slice(1, begin, end) : t; };
+  return {cut(state.first.tensor), cut(state.second.tensor)};
+}
+
+/// The state after a batch, put together from those of its parts, which may be on several ranks. It ends truncated back-propagation.
+class NextState {
+ public:
+  NextState(const ModelOptions& o, int64_t rows) : shape_{o.layers, rows, o.width}, has_c_(o.kind == "lstm") {}
+  void take(const Recurrent::State& part, int64_t begin, int64_t end) {
+    take(h_, part.first.tensor, begin, end);
+    if (has_c_) take(c_, part.second.tensor, begin, end);
+  }
+  Recurrent::State give() { return {give(h_), has_c_ ? give(c_) : Tensor()}; }
+
+ private:
+  void take(Tensor& all, const Tensor& part, int64_t begin, int64_t end) {
+    if (end - begin == shape_[1]) {
+      all = part.detach();
+      return;
+    }
+    if (!all.defined()) all = gradus::zeros(shape_);
+    all.slice(1, begin, end).copy_(part.detach());
+  }
+  Tensor give(Tensor& all) {
+    const Tensor own = std::exchange(all, {});
+    return recipe::Ranks::all().sum(own.defined() ? own : gradus::zeros(shape_));
+  }
+
+  std::vector<int64_t> shape_;  // (L, B, H)
+  bool has_c_;
+  Tensor h_, c_;
+};
+
 struct Report {
   double loss = 0, seconds = 0, tokens_per_s = 0;
   int64_t steps = 0;
@@ -310,32 +346,36 @@ Report train(Model& model, const Tensor& tokens, const Tensor& held_out, const S
   data::DataLoader strips(data::Strips(tokens, {.batch_size = s.batch, .steps = s.model.block, .drop_last = true}));
   gradus::train::EarlyStopping best(model.module(), {.patience = s.steps});
   Progressed progressed;
+  const recipe::Backward backward(model.module(), s.shards);
   recipe::Checkpoints checkpoints(program, s,
-                                  {{"model", model.module()},
-                                   {"optimizer", adam},
-                                   {"scheduler", scheduler},
-                                   {"strips", strips},
-                                   {"best", best},
-                                   {"progress", progressed}});
+                                  backward.with_state({{"model", model.module()},
+                                                       {"optimizer", adam},
+                                                       {"scheduler", scheduler},
+                                                       {"strips", strips},
+                                                       {"best", best},
+                                                       {"progress", progressed}}));
   const std::vector<Tensor> parameters = model.module().parameters();
   const recipe::Interruptible interruptible;
   gradus::train::Progress progress(std::max(s.steps, progressed.steps), {.unit = "tokens", .done = progressed.steps});
   gradus::train::Mean loss;
+  NextState next(model.options, s.batch);
   Report report;
   int64_t seen = 0;
 
-  const auto step_on = [&](const Tensor& batch_loss, int64_t count) {
+  const auto step_on = [&](int64_t rows, const recipe::Backward::Part& part, int64_t count) {
     adam.zero_grad();
-    batch_loss.backward();
+    const double batch_loss = backward(rows, part);
+    if (model.recurrent) progressed.state = next.give();
     nn::clip_grad_norm_(parameters, s.clip);
     adam.step();
     scheduler.step();
-    loss.update(batch_loss.item()), seen += count;
+    loss.update(batch_loss), seen += count;
     std::vector<std::pair<std::string, double>> figures{{"loss", loss.compute()}};
     if (best.updates() > 0) figures.emplace_back("held out", best.best());
     progress.update(++progressed.steps, count, std::move(figures));
     if (progressed.steps % s.check_every == 0 || progressed.steps == s.steps) best.update(measure(model, held_out)), loss.reset();
     checkpoints.after_step(progressed.steps);
+    recipe::Interruptible::asked();
   };
   const auto goes_on = [&] { return progressed.steps < s.steps && !recipe::Interruptible::signal(); };
 
@@ -343,15 +383,20 @@ Report train(Model& model, const Tensor& tokens, const Tensor& held_out, const S
   while (goes_on()) {
     if (model.transformer) {
       const auto [input, target] = random_blocks(tokens, s.batch, s.model.block);
-      step_on(loss_of((*model.transformer)(input), target), target.numel());
+      const auto part = [&x = input, &y = target, &model](int64_t begin, int64_t end) {
+        return std::pair(loss_of((*model.transformer)(x.slice(0, begin, end)), y.slice(0, begin, end)), static_cast<double>(end - begin));
+      };
+      step_on(s.batch, part, target.numel());
       continue;
     }
     for (const auto& [input, target, first] : strips) {
       if (first) progressed.state = {};
-      const auto [scores, next] = (*model.recurrent)(input, progressed.state);
-      const auto cut = [](const Tensor& t) { return t.defined() ? t.detach() : t; };  // truncated back-propagation
-      progressed.state = {cut(next.first), cut(next.second)};
-      step_on(loss_of(scores, target), target.numel());
+      const auto part = [&x = input, &y = target, &model, &progressed, &next](int64_t begin, int64_t end) {
+        const auto [scores, state] = (*model.recurrent)(x.slice(1, begin, end), rows_of(progressed.state, begin, end));
+        next.take(state, begin, end);
+        return std::pair(loss_of(scores, y.slice(1, begin, end)), static_cast<double>(end - begin));
+      };
+      step_on(s.batch, part, target.numel());
       if (!goes_on()) break;
     }
   }

@@ -4,6 +4,7 @@
 
 #include "gradus/error.h"
 #include "gradus/io/safetensors.h"
+#include "ranks.h"
 
 namespace recipe {
 namespace {
@@ -27,6 +28,7 @@ gradus::io::StateValue value_of(const json& value) {
 }  // namespace
 
 void ModelFile::save(const Program& program, const std::string& path) const {
+  if (!Ranks::all().is_first()) return;
   json values;
   for (const auto& [name, value] : config) values[name] = json_of(value);
   gradus::io::save_safetensors(path, weights, {{"format", format_of(program)}, {"config", values.dump()}, {"lists", json(lists).dump()}});

@@ -13,6 +13,7 @@
 #include "gradus/optim.h"
 #include "gradus/train.h"
 #include "model_file.h"
+#include "ranks.h"
 #include "training.h"
 
 namespace recipe {
@@ -74,6 +75,13 @@ std::vector<SequenceBatch> in_batches(const Sequences& sequences) {
   return batches;
 }
 
+/// Some of the pairs of a batch.
+SequenceBatch rows_of(const SequenceBatch& batch, int64_t begin, int64_t end) {
+  const auto cut = [&](const Tensor& t) { return t.slice(0, begin, end); };
+  const Tensor labels = cut(batch.labels);
+  return {cut(batch.source), cut(batch.lengths), cut(batch.input), labels, labels.ge(0).sum().item<int64_t>()};
+}
+
 Tensor loss(const EncoderDecoder& model, const SequenceBatch& batch, double label_smoothing) {
   const Tensor scores = model(batch.source, batch.lengths, batch.input);  // (B, S, V)
   return gradus::cross_entropy(scores.reshape({-1, scores.size(2)}), batch.labels.reshape(-1), {.label_smoothing = label_smoothing});
@@ -110,9 +118,14 @@ TrainingReport train(EncoderDecoder& model, const Sequences& all, const Training
   data::DataLoader loader(all, std::move(buckets), {.prefetch = 2}, collate);
   train_kit::EarlyStopping best(model.module(), {.patience = o.patience > 0 ? o.patience : o.epochs + 1});
   Counts counts;
-  Checkpoints checkpoints(
-      program, common,
-      {{"model", model.module()}, {"optimizer", adam}, {"scheduler", scheduler}, {"loader", loader}, {"best", best}, {"counts", counts}});
+  const Backward backward(model.module(), common.shards);
+  Checkpoints checkpoints(program, common,
+                          backward.with_state({{"model", model.module()},
+                                               {"optimizer", adam},
+                                               {"scheduler", scheduler},
+                                               {"loader", loader},
+                                               {"best", best},
+                                               {"counts", counts}}));
   TrainingReport report;
   int64_t tokens = 0;
   const Interruptible interruptible;
@@ -122,19 +135,21 @@ TrainingReport train(EncoderDecoder& model, const Sequences& all, const Training
     // A checkpoint may stand between the last step of an epoch and its end.
     if (loader.epoch() == counts.epochs)
       for (const SequenceBatch& batch : loader) {
-        const Tensor batch_loss = loss(model, batch, o.label_smoothing);
         adam.zero_grad();
-        batch_loss.backward();
+        const double batch_loss = backward(batch.source.size(0), [&](int64_t begin, int64_t end) {
+          const SequenceBatch part = rows_of(batch, begin, end);
+          return std::pair(loss(model, part, o.label_smoothing), static_cast<double>(part.tokens));
+        });
         nn::clip_grad_norm_(parameters, o.clip);
         adam.step();
         scheduler.step();
-        counts.loss.update(batch_loss.item(), static_cast<double>(batch.tokens));
+        counts.loss.update(batch_loss, static_cast<double>(batch.tokens));
         tokens += batch.tokens;
         std::vector<std::pair<std::string, double>> figures{{"loss", counts.loss.compute()}};
         if (best.updates() > 0) figures.emplace_back("best", best.best());
         progress.update(++counts.steps, batch.tokens, std::move(figures));
         checkpoints.after_step(counts.steps);
-        if (Interruptible::signal()) break;
+        if (Interruptible::asked()) break;
       }
     if (Interruptible::signal()) break;
     if (measure) {

@@ -13,11 +13,13 @@
 #include <utility>
 
 #include "gradus/error.h"
+#include "ranks.h"
 
 namespace recipe {
 namespace {
 
 volatile std::sig_atomic_t caught = 0;
+int known = 0;  // to all ranks
 
 }  // namespace
 
@@ -35,7 +37,12 @@ Interruptible::~Interruptible() {
   for (size_t i = 0; i < std::size(signals_); ++i) sigaction(signals_[i], &before_[i], nullptr);
 }
 
-int Interruptible::signal() noexcept { return static_cast<int>(caught); }
+int Interruptible::signal() noexcept { return Ranks::all().size() == 1 ? static_cast<int>(caught) : known; }
+
+int Interruptible::asked() {
+  known = static_cast<int>(Ranks::all().largest(caught));
+  return known;
+}
 
 double warmup_cosine(int64_t step, int64_t warmup, int64_t steps, double last) {
   if (step < warmup) return static_cast<double>(step + 1) / static_cast<double>(warmup);
@@ -86,7 +93,10 @@ Checkpoints::Checkpoints(const Program& program, const Common& common, gradus::i
     throw gradus::ValueError(name + common.checkpoint +
                              " has the checkpoints of another training; go on with it by --resume, or give another folder");
   if (!common.resume) return;
-  const auto found = manager_->resume(parts_);
+  // The first keeps the folder for itself, and writes only when all have read.
+  const auto found = Ranks::all().is_first() ? manager_->resume(parts_) : manager_->latest();
+  if (found && !Ranks::all().is_first()) gradus::io::load_checkpoint(found->path, parts_);
+  Ranks::all().meet();
   if (found) std::fprintf(stderr, "going on from %s\n", found->path.c_str());
   else std::fprintf(stderr, "no checkpoint in %s yet; beginning\n", common.checkpoint.c_str());
   if (found) settings_.say_differences();
@@ -108,7 +118,7 @@ void Checkpoints::after_epoch(int64_t step) {
 }
 
 void Checkpoints::save(int64_t step) {
-  if (manager_ && step > 0 && step != saved_) manager_->save(step, parts_);
+  if (manager_ && step > 0 && step != saved_ && Ranks::all().is_first()) manager_->save(step, parts_);
   saved_ = step;
 }
 

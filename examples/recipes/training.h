@@ -23,8 +23,10 @@ class Interruptible {
   ~Interruptible();
   Interruptible(const Interruptible&) = delete;
   Interruptible& operator=(const Interruptible&) = delete;
-  /// The signal that came, or 0.
+  /// The signal that came, or 0; on several ranks, the one that all know of.
   static int signal() noexcept;
+  /// The same once a step, in which all ranks hear of a signal that came to one of them.
+  static int asked();
 
  private:
   static constexpr int signals_[] = {SIGINT, SIGTERM, SIGHUP};

@@ -20,6 +20,7 @@
 #include "gradus/plot.h"
 #include "gradus/random.h"
 #include "model_file.h"
+#include "ranks.h"
 #include "sequences.h"
 #include "training.h"
 
@@ -213,7 +214,8 @@ void translate_all(const Translator& t, const Settings& s) {
   for (const std::string& sentence : s.translate) {
     const std::string translation = t.translate({text::preprocess(sentence)}, s)[0];
     std::printf("%s => %s\n", sentence.c_str(), translation.c_str());
-    if (!s.picture.empty() && &sentence == &s.translate.front()) draw(t, text::preprocess(sentence), translation, s.picture);
+    if (!s.picture.empty() && &sentence == &s.translate.front() && Ranks::all().is_first())
+      draw(t, text::preprocess(sentence), translation, s.picture);
   }
 }
 
