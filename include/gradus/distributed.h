@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gradus/distributed/data_parallel.h"
+#include "gradus/distributed/metrics.h"
 #include "gradus/distributed/sampler.h"
 #include "gradus/distributed/session.h"
 

@@ -1,8 +1,11 @@
 #include "distributed/exchange.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <type_traits>
 #include <utility>
+
+#include "distributed/pieces.h"
 
 namespace gradus::distributed {
 
@@ -21,26 +24,21 @@ TreeExchange<T>::~TreeExchange() {
   static_cast<void>(new std::vector<std::vector<T>>(std::move(received_)));
 }
 
-/// f(offset, count) for pieces of n elements whose bytes MPI can count.
-template <class T, class F>
-void in_pieces(int64_t n, const F& f) {
-  constexpr int64_t longest = (int64_t{1} << 30) / int64_t{sizeof(T)};
-  for (int64_t at = 0; at < n; at += longest) f(at, static_cast<int>(std::min(longest, n - at) * int64_t{sizeof(T)}));
-}
-
 template <class T>
 void TreeExchange<T>::send(const T* from, int64_t n, int peer, int tag) {
-  in_pieces<T>(n, [&](int64_t at, int bytes) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(from);
+  in_pieces(n * int64_t{sizeof(T)}, [&](int64_t at, int count) {
     peers_.push_back(peer);
-    check_mpi("send", MPI_Isend(from + at, bytes, MPI_BYTE, peer, tag, channel_.data(), &requests_.emplace_back(MPI_REQUEST_NULL)));
+    check_mpi("send", MPI_Isend(bytes + at, count, MPI_BYTE, peer, tag, channel_.data(), &requests_.emplace_back(MPI_REQUEST_NULL)));
   });
 }
 
 template <class T>
 void TreeExchange<T>::receive(T* to, int64_t n, int peer, int tag) {
-  in_pieces<T>(n, [&](int64_t at, int bytes) {
+  auto* bytes = reinterpret_cast<std::byte*>(to);
+  in_pieces(n * int64_t{sizeof(T)}, [&](int64_t at, int count) {
     peers_.push_back(peer);
-    check_mpi("receive", MPI_Irecv(to + at, bytes, MPI_BYTE, peer, tag, channel_.data(), &requests_.emplace_back(MPI_REQUEST_NULL)));
+    check_mpi("receive", MPI_Irecv(bytes + at, count, MPI_BYTE, peer, tag, channel_.data(), &requests_.emplace_back(MPI_REQUEST_NULL)));
   });
 }
 

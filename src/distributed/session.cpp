@@ -12,6 +12,7 @@
 #include "distributed/channel.h"
 #include "distributed/exchange.h"
 #include "distributed/message.h"
+#include "distributed/pieces.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
 
@@ -45,13 +46,6 @@ std::byte* bytes_of(const Tensor& x) {
 }
 
 int64_t byte_count(const Tensor& x) { return x.numel() * static_cast<int64_t>(element_size(x.dtype())); }
-
-/// f(offset, size) for pieces that MPI can count.
-template <class F>
-void in_pieces(int64_t bytes, const F& f) {
-  constexpr int64_t longest = int64_t{1} << 28;
-  for (int64_t at = 0; at < bytes; at += longest) f(at, static_cast<int>(std::min(longest, bytes - at)));
-}
 
 template <class T>
 void max_arrays(T* to, const T* from, int64_t n) {

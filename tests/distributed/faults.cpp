@@ -19,9 +19,9 @@ void fail_as(const std::string& fault) {
   if (fault == "error") throw std::runtime_error("the example 17 is damaged");
 }
 
-/// All ranks call all_reduce, step by step.
+/// All ranks call all_reduce, step by step; where the fault comes from outside, until it does.
 void reduce(const gradus::distributed::Session& session, const std::string& fault) {
-  for (int step = 0; step < 6; ++step) {
+  for (int step = 0; step < 6 || fault == "endless"; ++step) {
     if (fault == "early" && session.rank() == 1 && step == 3) return;
     if (session.rank() == session.size() - 1 && step == 3) fail_as(fault);
     session.all_reduce(gradus::ones({1000}));
@@ -44,8 +44,9 @@ void train(const gradus::distributed::Session& session, const std::string& fault
 int main(int argc, char** argv) {
   try {
     const std::string fault = argc > 1 ? argv[1] : "";
-    // A stopped rank is known by the time alone; a killed one and one that throws must be known long before.
-    const gradus::distributed::Session session({.timeout = std::chrono::seconds(fault == "stopped" ? 3 : 30)});
+    // A stopped rank, and one that cannot be reached, are known by the time alone; a killed one and one that throws must be known long
+    // before.
+    const gradus::distributed::Session session({.timeout = std::chrono::seconds(fault == "stopped" || fault == "endless" ? 3 : 30)});
     if (argc > 2) train(session, fault);
     else reduce(session, fault);
   } catch (const gradus::distributed::RankError& error) {
