@@ -27,9 +27,12 @@ class Bucket {
   /// Goes as far as it can without waiting. True when the sum over all shards is there.
   virtual bool advance() = 0;
   virtual std::vector<int> missing() = 0;
-  /// The sum of one parameter's gradients, as a new tensor.
-  virtual Tensor take(size_t place) const = 0;
+  /// The sum of one parameter's gradients times `factor`, as a new tensor.
+  virtual Tensor take(size_t place, double factor) const = 0;
 };
+
+/// x times a factor, in its own memory where that is contiguous. Of -0 it makes +0, since the sign would tell of who adds to whom.
+Tensor scaled(const Tensor& x, double factor);
 
 /// A bucket for float32 or float64, whose messages have the tags `tag` and `tag + 1`.
 std::unique_ptr<Bucket> make_bucket(DType dtype, Channel& channel, const ShardTree& tree, int tag);

@@ -142,7 +142,7 @@ struct DataParallel::Impl {
   void take_gradients(int64_t index);
   double own_mean() const;
   Weighted finish(std::vector<Tensor>& gradients);
-  void set_gradients(const std::vector<Tensor>& before, const std::vector<Tensor>& sums, double weight);
+  void set_gradients(const std::vector<Tensor>& before, const std::vector<Tensor>& means);
   void leave_all(const char* what);
 
   /// What a shard has collected since ranks last met.
@@ -282,27 +282,29 @@ Weighted DataParallel::Impl::finish(std::vector<Tensor>& gradients) {
   for (const auto& [block, sum] : own.parts()) notes.insert(notes.end(), {sum.loss, sum.weight});
   const std::vector<bool> changed = buffers.changed();
   notes.insert(notes.end(), changed.begin(), changed.end());
-  GradientSums::Result result = sums.finish(notes, [&](int rank) { return 2 * tree.blocks(rank).size() + changed.size(); });
-
-  TreeSum<Weighted> whole;
-  for (int rank = 0; rank < channel.size(); ++rank)
-    for (size_t i = 0; i < tree.blocks(rank).size(); ++i) {
-      const auto& numbers = result.notes[static_cast<size_t>(rank)];
-      whole.push(tree.blocks(rank)[i], {numbers[2 * i], numbers[2 * i + 1]}, add_weighted);
-    }
+  Weighted total;
+  const auto factor_of = [&](const GradientSums::Notes& all) {
+    TreeSum<Weighted> whole;
+    for (int rank = 0; rank < channel.size(); ++rank)
+      for (size_t i = 0; i < tree.blocks(rank).size(); ++i) {
+        const auto& numbers = all[static_cast<size_t>(rank)];
+        whole.push(tree.blocks(rank)[i], {numbers[2 * i], numbers[2 * i + 1]}, add_weighted);
+      }
+    total = whole.finish(add_weighted);
+    return 1 / total.weight;
+  };
+  GradientSums::Result result = sums.finish(
+      notes, [&](int rank) { return 2 * tree.blocks(rank).size() + changed.size(); }, factor_of);
   buffers.finish(result.notes);
   gradients = std::move(result.sums);
-  return whole.finish(add_weighted);
+  return total;
 }
 
-void DataParallel::Impl::set_gradients(const std::vector<Tensor>& before, const std::vector<Tensor>& sums_of_all, double weight) {
+void DataParallel::Impl::set_gradients(const std::vector<Tensor>& before, const std::vector<Tensor>& means) {
   for (size_t i = 0; i < parameters.size(); ++i) {
-    const Tensor& sum = sums_of_all[i];
-    if (!sum.defined()) continue;
-    // The 0 makes +0 of -0, which would tell of who adds to whom.
-    (sum.is_sparse() ? sum.values() : sum).mul_(1 / weight).add_(0);
+    if (!means[i].defined()) continue;
     const bool is_added_to = before[i].defined() && !before[i].is_sparse();
-    parameters[i].set_grad(sum_of(is_added_to ? before[i].clone() : before[i], sum));
+    parameters[i].set_grad(sum_of(is_added_to ? before[i].clone() : before[i], means[i]));
   }
 }
 
@@ -329,7 +331,7 @@ double DataParallel::Impl::backward(int64_t examples, const LossFunction& loss) 
   }
   check<ValueError>(total.weight > 0, "DataParallel::backward: the weights of all shards are 0; give it a batch that has something in it");
   const NoGradGuard no_grad;
-  set_gradients(before, gradients, total.weight);
+  set_gradients(before, gradients);
   return total.loss / total.weight;
 }
 

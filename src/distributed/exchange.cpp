@@ -45,15 +45,17 @@ void TreeExchange<T>::receive(T* to, int64_t n, int peer, int tag) {
 template <class T>
 void TreeExchange<T>::start(std::vector<std::vector<T>> own) {
   own_ = std::move(own);
-  received_.clear();
   requests_.clear();
   peers_.clear();
   const int rank = channel_.rank();
+  size_t parts = 0;
   for (int peer = 0; peer < tree_.ranks(); ++peer) {
     if (peer == rank) continue;
     // Messages of one pair arrive in the order in which they were sent, so the blocks need no tags of their own.
     for (size_t i = 0; i < tree_.blocks(peer).size(); ++i) {
-      auto& part = received_.emplace_back(static_cast<size_t>(segment_size(rank)));
+      if (received_.size() == parts) received_.emplace_back();
+      auto& part = received_[parts++];
+      part.resize(static_cast<size_t>(segment_size(rank)));
       receive(part.data(), segment_size(rank), peer, tag_);
     }
   }

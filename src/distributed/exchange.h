@@ -31,6 +31,9 @@ class TreeExchange {
   std::vector<int> missing() { return unfinished(requests_, peers_); }
   /// Once it is there; until the next start.
   const std::vector<T>& sum() const noexcept { return own_.front(); }
+  /// What was given to start, as memory for the next time: pages that are new at every step cost more than the sums. Nothing while messages
+  /// are on their way.
+  std::vector<std::vector<T>> give_back() noexcept { return is_running() ? std::vector<std::vector<T>>() : std::move(own_); }
   bool is_running() const noexcept { return phase_ == Phase::Parts || phase_ == Phase::Sums; }
 
  private:

@@ -156,13 +156,16 @@ void GradientSums::sum_rows(const std::vector<size_t>& parameters, std::vector<T
   }
 }
 
-GradientSums::Result GradientSums::finish(const std::vector<double>& notes, const std::function<size_t(int)>& notes_of) {
+GradientSums::Result GradientSums::finish(const std::vector<double>& notes, const std::function<size_t(int)>& notes_of,
+                                          const std::function<double(const Notes&)>& factor_of) {
   const size_t n = parameters_.size();
   Result result;
   result.sums.resize(n);
   if (channel_.size() == 1) {
-    for (size_t i = 0; i < n; ++i) result.sums[i] = sums_[i].finish(add);
     result.notes = {notes};
+    const double factor = factor_of(result.notes);
+    for (size_t i = 0; i < n; ++i)
+      if (const Tensor sum = sums_[i].finish(add); sum.defined()) result.sums[i] = scaled(sum, factor);
     return result;
   }
   if (!is_known()) agree_on_places();
@@ -186,18 +189,19 @@ GradientSums::Result GradientSums::finish(const std::vector<double>& notes, cons
   for (size_t i = 0; i < n; ++i)
     if (!places_[i].is_rows) fill(i);
   wait_for_buckets();
+  for (auto& numbers : all) result.notes.emplace_back(numbers.begin() + static_cast<int64_t>(2 * n), numbers.end());
+  const double factor = factor_of(result.notes);
   for (size_t i = 0; i < n; ++i) {
     Tensor& sum = result.sums[i];
     const bool has_dense = says(2 * i), has_rows = says(2 * i + 1);
     if (sum.defined()) {
-      if (has_dense) sum = sum.to_dense();
+      sum = scaled(has_dense ? sum.to_dense() : sum, factor);
     } else if (places_[i].is_rows) {
       if (has_rows) sum = sparse_coo_tensor(empty({0}, {.dtype = int64}), parameters_[i].detach().slice(0, 0, 0), parameters_[i].shape());
     } else if (has_dense || has_rows) {
-      sum = buckets_[places_[i].bucket]->take(places_[i].place);
+      sum = buckets_[places_[i].bucket]->take(places_[i].place, factor);
     }
   }
-  for (auto& numbers : all) result.notes.emplace_back(numbers.begin() + static_cast<int64_t>(2 * n), numbers.end());
   return result;
 }
 

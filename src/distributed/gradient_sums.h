@@ -38,8 +38,11 @@ class GradientSums {
     std::vector<Tensor> sums;                ///< by parameter, undefined where no shard had a gradient
     std::vector<std::vector<double>> notes;  ///< by rank
   };
-  /// Waits until all is there. `notes` are numbers for all ranks that travel along, `notes_of(r)` of them from rank r.
-  Result finish(const std::vector<double>& notes, const std::function<size_t(int)>& notes_of);
+  using Notes = std::vector<std::vector<double>>;
+  /// Waits until all is there. `notes` are numbers for all ranks that travel along, `notes_of(r)` of them from rank r. The sums are
+  /// multiplied by what `factor_of` makes of all notes.
+  Result finish(const std::vector<double>& notes, const std::function<size_t(int)>& notes_of,
+                const std::function<double(const Notes&)>& factor_of);
 
  private:
   using Sum = TreeSum<Tensor>;

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,32 +14,52 @@
 #include "gradus/optim.h"
 #include "gradus/random.h"
 
-/// Times training steps of the benchmarks' medium model on as many ranks as there are. Prints the median of a step in ms.
+/// Times training steps of one of the benchmarks' models, medium unless another one is named, on as many ranks as there are. Prints the
+/// median of a step in ms, and the least.
 ///
-///     measure plain            one process, the whole batch at once, without DataParallel
-///     measure SHARDS           DataParallel with so many shards
-///     measure SHARDS late      the same, and nothing is sent while backward runs
+///     measure plain [SIZE]              one process, the whole batch at once, without DataParallel
+///     measure SHARDS [SIZE]             DataParallel with so many shards
+///     measure SHARDS SIZE late          the same, and nothing is sent while backward runs
+///     measure price [SIZE]              a step of 4 shards, and one of as many as ranks or on one rank a plain one, in turn: the median of
+///     their
+///                                       ratios
 namespace {
 
 namespace nn = gradus::nn;
 namespace distributed = gradus::distributed;
 using gradus::Tensor;
 
-constexpr int64_t kVocab = 10000, kOutputs = 1000, kSize = 256, kBatch = 64, kLength = 30;
+constexpr int64_t kVocab = 10000, kOutputs = 1000, kBatch = 64;
 
-struct Medium : nn::Module {
+struct Size {
+  int64_t embed, hidden, length;
+};
+const std::map<std::string, Size> sizes{{"medium", {256, 256, 30}}, {"large", {256, 512, 40}}, {"xl", {512, 1024, 40}}};
+
+struct Model : nn::Module {
   nn::Embedding embedding;
   nn::GRU rnn;
   nn::Linear out;
-  Medium()
-      : embedding(register_module("embedding", nn::Embedding(kVocab, kSize))),
-        rnn(register_module("rnn", nn::GRU(kSize, kSize, {.num_layers = 2}))),
-        out(register_module("out", nn::Linear(kSize, kOutputs))) {}
+  explicit Model(const Size& size)
+      : embedding(register_module("embedding", nn::Embedding(kVocab, size.embed))),
+        rnn(register_module("rnn", nn::GRU(size.embed, size.hidden, {.num_layers = 2}))),
+        out(register_module("out", nn::Linear(size.hidden, kOutputs))) {}
   Tensor operator()(const Tensor& tokens) const { return out(rnn(embedding(tokens).permute({1, 0, 2})).output); }
 };
 
-Tensor loss_of(const Medium& model, const Tensor& tokens, const Tensor& targets) {
+Tensor loss_of(const Model& model, const Tensor& tokens, const Tensor& targets) {
   return nn::CrossEntropyLoss()(model(tokens).reshape({-1, kOutputs}), targets.permute({1, 0}).reshape({-1}));
+}
+
+double milliseconds(const std::function<void()>& f) {
+  const auto begin = std::chrono::steady_clock::now();
+  f();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
 }  // namespace
@@ -45,27 +67,37 @@ Tensor loss_of(const Medium& model, const Tensor& tokens, const Tensor& targets)
 int main(int argc, char** argv) {
   const distributed::Session session;
   gradus::manual_seed(1);
-  const Medium model;
-  gradus::optim::Adam adam(model.parameters(), {.lr = 1e-3});
-  const Tensor tokens = gradus::randint(0, kVocab, {kBatch, kLength}), targets = gradus::randint(0, kOutputs, {kBatch, kLength});
   const std::string way = argc > 1 ? argv[1] : "4";
-  const bool is_plain = way == "plain";
-  distributed::DataParallel parallel(session, model, {.shards = is_plain ? session.size() : std::stoll(way), .overlap = argc < 3});
-  std::vector<double> times;
-  for (int step = 0; step < 25; ++step) {
-    const auto begin = std::chrono::steady_clock::now();
+  const Size size = sizes.at(argc > 2 ? argv[2] : "medium");
+  const Model model(size);
+  gradus::optim::Adam adam(model.parameters(), {.lr = 1e-3});
+  const Tensor tokens = gradus::randint(0, kVocab, {kBatch, size.length}), targets = gradus::randint(0, kOutputs, {kBatch, size.length});
+  const bool is_plain = way == "plain", is_price = way == "price";
+  const int64_t shards = is_plain ? session.size() : is_price ? 4 : std::stoll(way);
+  distributed::DataParallel parallel(session, model, {.shards = shards, .overlap = argc < 4});
+  distributed::DataParallel fewest(session, model, {.shards = session.size()});
+  const auto plain_step = [&] {
     model.zero_grad();
-    if (is_plain) {
-      loss_of(model, tokens, targets).backward();
-    } else {
-      parallel.backward(kBatch, [&](const distributed::Shard& shard) {
-        return loss_of(model, tokens.slice(0, shard.begin, shard.end), targets.slice(0, shard.begin, shard.end));
-      });
-    }
+    loss_of(model, tokens, targets).backward();
     adam.step();
-    if (step >= 5) times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  };
+  const auto step_of = [&](distributed::DataParallel& parts) {
+    model.zero_grad();
+    parts.backward(kBatch, [&](const distributed::Shard& shard) {
+      return loss_of(model, tokens.slice(0, shard.begin, shard.end), targets.slice(0, shard.begin, shard.end));
+    });
+    adam.step();
+  };
+  constexpr int kWarm = 3, kSteps = 20;
+  std::vector<double> times, ratios;
+  for (int i = 0; i < kWarm + kSteps; ++i) {
+    const double time = milliseconds([&] { is_plain ? plain_step() : step_of(parallel); });
+    if (i < kWarm) continue;
+    times.push_back(time);
+    if (is_price) ratios.push_back(time / milliseconds([&] { session.size() == 1 ? plain_step() : step_of(fewest); }));
   }
-  std::sort(times.begin(), times.end());
-  if (session.rank() == 0) std::printf("%.1f ms\n", times[times.size() / 2]);
+  if (session.rank() != 0) return 0;
+  if (is_price) std::printf("%.3f times the other step\n", median(ratios));
+  else std::printf("%.1f ms, at least %.1f\n", median(times), *std::min_element(times.begin(), times.end()));
   return 0;
 }
