@@ -295,35 +295,6 @@ Recurrent::State rows_of(const Recurrent::State& state, int64_t begin, int64_t e
   return {cut(state.first.tensor), cut(state.second.tensor)};
 }
 
-/// The state after a batch, put together from those of its parts, which may be on several ranks. It ends truncated back-propagation.
-class NextState {
- public:
-  NextState(const ModelOptions& o, int64_t rows) : shape_{o.layers, rows, o.width}, has_c_(o.kind == "lstm") {}
-  void take(const Recurrent::State& part, int64_t begin, int64_t end) {
-    take(h_, part.first.tensor, begin, end);
-    if (has_c_) take(c_, part.second.tensor, begin, end);
-  }
-  Recurrent::State give() { return {give(h_), has_c_ ? give(c_) : Tensor()}; }
-
- private:
-  void take(Tensor& all, const Tensor& part, int64_t begin, int64_t end) {
-    if (end - begin == shape_[1]) {
-      all = part.detach();
-      return;
-    }
-    if (!all.defined()) all = gradus::zeros(shape_);
-    all.slice(1, begin, end).copy_(part.detach());
-  }
-  Tensor give(Tensor& all) {
-    const Tensor own = std::exchange(all, {});
-    return recipe::Ranks::all().sum(own.defined() ? own : gradus::zeros(shape_));
-  }
-
-  std::vector<int64_t> shape_;  // (L, B, H)
-  bool has_c_;
-  Tensor h_, c_;
-};
-
 struct Report {
   double loss = 0, seconds = 0, tokens_per_s = 0;
   int64_t steps = 0;
@@ -358,14 +329,15 @@ Report train(Model& model, const Tensor& tokens, const Tensor& held_out, const S
   const recipe::Interruptible interruptible;
   gradus::train::Progress progress(std::max(s.steps, progressed.steps), {.unit = "tokens", .done = progressed.steps});
   gradus::train::Mean loss;
-  NextState next(model.options, s.batch);
+  const gradus::Shape shape{s.model.layers, s.batch, s.model.width};
+  recipe::JoinedRows next_h(shape), next_c(shape);
   Report report;
   int64_t seen = 0;
 
   const auto step_on = [&](int64_t rows, const recipe::Backward::Part& part, int64_t count) {
     adam.zero_grad();
     const double batch_loss = backward(rows, part);
-    if (model.recurrent) progressed.state = next.give();
+    if (model.recurrent) progressed.state = {next_h.give(), s.model.kind == "lstm" ? next_c.give() : Tensor()};
     nn::clip_grad_norm_(parameters, s.clip);
     adam.step();
     scheduler.step();
@@ -391,9 +363,10 @@ Report train(Model& model, const Tensor& tokens, const Tensor& held_out, const S
     }
     for (const auto& [input, target, first] : strips) {
       if (first) progressed.state = {};
-      const auto part = [&x = input, &y = target, &model, &progressed, &next](int64_t begin, int64_t end) {
+      const auto part = [&, &x = input, &y = target](int64_t begin, int64_t end) {
         const auto [scores, state] = (*model.recurrent)(x.slice(1, begin, end), rows_of(progressed.state, begin, end));
-        next.take(state, begin, end);
+        next_h.take(state.first.tensor, begin, end);
+        if (s.model.kind == "lstm") next_c.take(state.second.tensor, begin, end);
         return std::pair(loss_of(scores, y.slice(1, begin, end)), static_cast<double>(end - begin));
       };
       step_on(s.batch, part, target.numel());

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <utility>
 
+#include "gradus/creation.h"
 #include "gradus/error.h"
 #include "ranks.h"
 
@@ -62,6 +63,20 @@ void note_unknown(const gradus::text::Vocab& vocab, const std::vector<std::strin
   for (const std::string& token : tokens)
     if (!vocab.contains(token) && seen.insert(token).second) unknown += (unknown.empty() ? "" : " ") + token;
   if (!unknown.empty()) std::fprintf(stderr, "not in the training data: %s\n", unknown.c_str());
+}
+
+void JoinedRows::take(const gradus::Tensor& part, int64_t begin, int64_t end) {
+  if (end - begin == shape_[1]) {
+    own_ = part.detach();
+    return;
+  }
+  if (!own_.defined()) own_ = gradus::zeros(shape_);
+  own_.slice(1, begin, end).copy_(part.detach());
+}
+
+gradus::Tensor JoinedRows::give() {
+  const gradus::Tensor own = std::exchange(own_, {});
+  return Ranks::all().sum(own.defined() ? own : gradus::zeros(shape_));
 }
 
 void Counts::end_epoch() {

@@ -10,6 +10,8 @@
 #include "command.h"
 #include "gradus/io/checkpoint.h"
 #include "gradus/nn/module.h"
+#include "gradus/shape.h"
+#include "gradus/tensor.h"
 #include "gradus/text/vocab.h"
 #include "gradus/train/metrics.h"
 
@@ -41,6 +43,21 @@ int64_t count_parameters(const gradus::nn::Module& model);
 
 /// Says on standard error which tokens the vocabulary has not, if any.
 void note_unknown(const gradus::text::Vocab& vocab, const std::vector<std::string>& tokens);
+
+/// A recurrent state (L, B, H), put together from those of the parts of a batch, which may be on several ranks. Gradients end here, as in
+/// truncated back-propagation.
+class JoinedRows {
+ public:
+  explicit JoinedRows(const gradus::Shape& shape) : shape_(shape) {}
+  /// Rows begin … end - 1 of the batch.
+  void take(const gradus::Tensor& part, int64_t begin, int64_t end);
+  /// The rows of all ranks, which all call it.
+  gradus::Tensor give();
+
+ private:
+  gradus::Shape shape_;
+  gradus::Tensor own_;
+};
 
 /// Where a training is, as a part of its checkpoints.
 struct Counts {
