@@ -21,13 +21,13 @@ constexpr std::string_view kPalette =
     "set palette defined (0 '#440154', 1 '#472c7a', 2 '#3b518b', 3 '#2c718e', 4 '#21908d', 5 '#27ad81', 6 '#5cc863', 7 '#aadc32', 8 "
     "'#fde725')\n";
 
-/// The text as a string of gnuplot's. Quotes, backslashes and backquotes all mean something there, so every ASCII character but letters,
-/// digits and spaces stands as its number.
+/// The text as a string of gnuplot's. Quotes, backslashes and backquotes all mean something there, so every ASCII character but letters and
+/// spaces stands as its number; digits do so too, because gnuplot would take one behind a number for a part of it.
 std::string quoted(std::string_view text) {
   std::string result = "\"";
   for (char c : text) {
     const auto code = static_cast<unsigned char>(c);
-    if (code >= 0x80 || std::isalnum(code) != 0 || c == ' ') result += c;
+    if (code >= 0x80 || std::isalpha(code) != 0 || c == ' ') result += c;
     else result += fmt::format("\\{:03o}", code);
   }
   return result + "\"";

@@ -178,6 +178,8 @@ TEST_CASE("texts are texts: nothing in them is a command") {
   }
   CHECK(!fs::exists(folder / "made"));
   CHECK(count(Figure({.title = "{/Bold x}_2 %d"}).line(Values{1}).svg(), "{/Bold x}_2 %d") == 1);
+  CHECK(count(Figure({.title = "rate 0.001"}).line(Values{1}).svg(), ">rate 0.001<") == 1);
+  CHECK(count(Figure().heat_map(gradus::eye(1), {.row_labels = {"-1"}, .column_labels = {"(2)"}}).svg(), ">-1<") == 1);
 }
 
 TEST_CASE("without gnuplot the package is named, and the file stays as it was") {
