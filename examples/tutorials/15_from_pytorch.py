@@ -80,7 +80,7 @@ class Net(nn.Module):
         self.dropout = nn.Dropout(0.5)
         self.last = nn.Linear(hidden, 1)
 
-    def forward(self, x):                          # (B, inputs)
+    def forward(self, x):                           # (B, inputs)
         h = torch.tanh(self.first(x)) * self.scale  # (B, hidden)
         return self.last(self.dropout(h))           # (B, 1)
 # [end:module]
@@ -97,10 +97,10 @@ print(net)
 
 region("modes")
 # [start:modes]
-ones = torch.ones(2, 2)            # (2, 2)
-net.train()                        # dropout on
+ones = torch.ones(2, 2)  # (2, 2)
+net.train()              # dropout on
 print(net(ones).detach().squeeze(1))
-net.eval()                         # dropout off
+net.eval()               # dropout off
 with torch.no_grad():
     print(net(ones).squeeze(1))
 # [end:modes]
@@ -131,11 +131,11 @@ for epoch in range(5):
 
 region("data")
 # [start:data]
-features = torch.arange(10.0).reshape(5, 2)                          # (N 5, 2)
-targets = torch.arange(5)                                            # (N 5)
+features = torch.arange(10.0).reshape(5, 2)  # (N 5, 2)
+targets = torch.arange(5)                    # (N 5)
 dataset = torch.utils.data.TensorDataset(features, targets)
 loader = torch.utils.data.DataLoader(dataset, batch_size=2)
-for batch_x, batch_y in loader:                                      # (B, 2), (B)
+for batch_x, batch_y in loader:              # (B, 2), (B)
     print(list(batch_x.shape), batch_y)
 # [end:data]
 
@@ -143,19 +143,19 @@ region("lengths")
 # [start:lengths]
 torch.manual_seed(0)
 gru = nn.GRU(2, 3)
-padded = torch.randn(4, 2, 2)    # (T, B, E)
-lengths = torch.tensor([4, 2])   # (B)
+padded = torch.randn(4, 2, 2)   # (T, B, E)
+lengths = torch.tensor([4, 2])  # (B)
 packed = nn.utils.rnn.pack_padded_sequence(padded, lengths)
 output, h_n = gru(packed)
 output, _ = nn.utils.rnn.pad_packed_sequence(output)  # (T, B, H)
-print(output[:, 1].detach())     # 0 past the length
-print(h_n.detach())              # (1, B, H), each at its sequence's end
+print(output[:, 1].detach())                          # 0 past the length
+print(h_n.detach())                                   # (1, B, H), each at its sequence's end
 # [end:lengths]
 
 # [start:answer_1]
-def masked_mean(x, lengths):                                          # (B, T, E), (B)
-    mask = torch.arange(x.shape[1]) < lengths[:, None]                # (B, T)
-    return (x * mask[..., None]).sum(1) / lengths[:, None]            # (B, E)
+def masked_mean(x, lengths):                                # (B, T, E), (B)
+    mask = torch.arange(x.shape[1]) < lengths[:, None]      # (B, T)
+    return (x * mask[..., None]).sum(1) / lengths[:, None]  # (B, E)
 # [end:answer_1]
 
 region("answer_1")
@@ -180,7 +180,7 @@ for step in range(6):
 
 region("nothing_counts")
 # [start:nothing_counts]
-scores = torch.zeros(2, 5, requires_grad=True)                        # (N 2, C 5)
+scores = torch.zeros(2, 5, requires_grad=True)  # (N 2, C 5)
 empty = F.cross_entropy(scores, torch.tensor([1, 1]), ignore_index=1)
 empty.backward()
 print(empty.item(), scores.grad.sum().item())

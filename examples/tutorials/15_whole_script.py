@@ -25,14 +25,14 @@ class Encoder(nn.Module):
 
 
 torch.manual_seed(0)
-tokens = torch.randint(2, (512, 7))    # (N, T)
-labels = (tokens.sum(1) > 3).long()    # (N)
+tokens = torch.randint(2, (512, 7))  # (N, T)
+labels = (tokens.sum(1) > 3).long()  # (N)
 model = Encoder(2, 8, 32, 2)
 adam = torch.optim.Adam(model.parameters(), lr=5e-3)
 schedule = torch.optim.lr_scheduler.StepLR(adam, 4, 0.5)
 region("script")
 for epoch in range(1, 13):
-    for rows in torch.randperm(512).split(64):               # (B)
+    for rows in torch.randperm(512).split(64):  # (B)
         loss = F.cross_entropy(model(tokens[rows]), labels[rows])
         adam.zero_grad()
         loss.backward()
