@@ -82,6 +82,7 @@ class GRADUS_API Context {
   std::vector<bool> needs_;
 };
 
+/// One direction of an operation: tensors in, tensors out, and a Context between the two directions.
 using ContextFunction = std::function<std::vector<Tensor>(Context&, const std::vector<Tensor>&)>;
 
 /// Runs `forward` without recording and attaches `backward` to its results. `Function` is the usual way to it.
@@ -107,6 +108,7 @@ GRADUS_API std::vector<Tensor> apply_function(const std::vector<Tensor>& inputs,
 /// it can be differentiated again.
 template <class Derived>
 struct Function {
+  /// The outputs of the operation, recorded. Throws what `forward` throws.
   static std::vector<Tensor> apply(const std::vector<Tensor>& inputs) {
     return apply_function(inputs, Derived::name, &Derived::forward, &Derived::backward);
   }
@@ -137,6 +139,7 @@ struct GradcheckOptions {
   uint64_t seed = 0;   ///< of the cotangent
 };
 
+/// A function of tensors that gives tensors, for gradcheck.
 using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 
 /// Compares the gradients of `f` with central differences, for a random cotangent, at contiguous and at strided copies of the

@@ -46,7 +46,7 @@ GRADUS_API Tensor from_vector(const std::vector<float>& values, const Shape& sha
 GRADUS_API Tensor from_vector(const std::vector<double>& values, const Shape& shape, const Options& options = {});
 GRADUS_API Tensor from_vector(const std::vector<int64_t>& values, const Shape& shape, const Options& options = {});
 
-/// Elements not initialised.
+/// Elements not initialised; 0; 1; or the value, whose kind (whole, real or bool) says the dtype where options do not.
 GRADUS_API Tensor empty(const Shape& shape, const Options& options = {});
 GRADUS_API Tensor zeros(const Shape& shape, const Options& options = {});
 GRADUS_API Tensor ones(const Shape& shape, const Options& options = {});

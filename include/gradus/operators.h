@@ -8,6 +8,7 @@ namespace gradus {
 
 class Tensor;
 
+/// Sum, difference, product, quotient and negative: add, sub, mul, div, neg.
 GRADUS_API Tensor operator+(const Tensor& x, const Tensor& y);
 GRADUS_API Tensor operator+(const Tensor& x, Scalar y);
 GRADUS_API Tensor operator+(Scalar x, const Tensor& y);

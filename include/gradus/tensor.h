@@ -22,6 +22,7 @@ namespace gradus {
 
 class Tensor;
 struct TensorImpl;
+/// One reference to a tensor's insides more, and one less: for Ref.
 GRADUS_API void retain(TensorImpl* impl) noexcept;
 GRADUS_API void release(TensorImpl* impl) noexcept;
 
@@ -36,6 +37,7 @@ enum class NoneType { None };
 using enum NoneType;  // as an enumerator it is not shadowed by those of the same name
 /// All the dimensions that the other indices leave.
 struct EllipsisType {};
+/// `x.index({Ellipsis, 0})`: all dimensions but the last.
 inline constexpr EllipsisType Ellipsis{};
 
 class Index;
@@ -77,6 +79,7 @@ class GRADUS_API Tensor {
   int64_t numel() const;
   /// Distances between neighbours along each dimension, in elements.
   const Strides& strides() const;
+  /// The same of one dimension, negative ones counted from the end.
   int64_t stride(int64_t dim) const;
   /// The first element's place in the storage, in elements.
   int64_t storage_offset() const;
@@ -133,6 +136,7 @@ class GRADUS_API Tensor {
   void retain_grad() const;
   /// Calls `hook` with the gradient of this tensor whenever it is computed. Returns an id for remove_hook.
   int64_t register_hook(Hook hook) const;
+  /// Takes away the hook with this id. Throws ValueError when there is none.
   void remove_hook(int64_t id) const;
   /// The same elements, outside the graph.
   Tensor detach() const;
@@ -167,6 +171,7 @@ class GRADUS_API Tensor {
   Tensor reshape(const Shape& shape) const;
   Tensor view(const Shape& shape) const;
   Tensor expand(const Shape& shape) const;
+  /// expand to the shape of `other`.
   Tensor expand_as(const Tensor& other) const;
   Tensor squeeze() const;
   Tensor squeeze(int64_t dim) const;
@@ -283,6 +288,7 @@ class GRADUS_API Tensor {
   const Tensor& relu_() const;
   const Tensor& clamp_(std::optional<Scalar> min, std::optional<Scalar> max = {}) const;
   const Tensor& masked_fill_(const Tensor& mask, Scalar value) const;
+  /// Every element becomes `value`.
   const Tensor& fill_(Scalar value) const;
   const Tensor& zero_() const;
   /// Takes over the elements of `source`, broadcast and converted.
@@ -292,6 +298,7 @@ class GRADUS_API Tensor {
   /// Fills with normal numbers.
   const Tensor& normal_(double mean = 0, double std = 1) const;
 
+  /// In place, recorded: `x += y` is `x.add_(y)`, and so on.
   Tensor& operator+=(const Tensor& other) &;
   Tensor& operator+=(Scalar other) &;
   Tensor& operator-=(const Tensor& other) &;
@@ -350,6 +357,7 @@ class Index {
   Value value_;
 };
 
+/// Prints a tensor as PyTorch does: `str`.
 GRADUS_API std::ostream& operator<<(std::ostream& out, const Tensor& x);
 
 }  // namespace gradus

@@ -169,6 +169,7 @@ requires std::invocable < const Collate&, const std::vector<Example<D>>
   /// The number of the epoch that the next begin() is about: how many were begun, but for one in whose middle load_state_dict led.
   /// set_epoch chooses it, and its first batch.
   int64_t epoch() const noexcept { return epoch_; }
+  /// Makes the next begin() that of this epoch, from its first batch.
   void set_epoch(int64_t epoch) noexcept { move_to({.epoch = epoch}); }
 
   /// What a later training needs to go on with the next batch: the place in the data (`epoch`, `batch`), and what the sampler's batches

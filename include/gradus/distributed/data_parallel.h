@@ -30,6 +30,7 @@ struct ShardLoss {
   std::optional<double> weight = {};
 };
 
+/// How a DataParallel cuts and sends.
 struct DataParallelOptions {
   /// Into so many parts the global batch is cut, at least as many as there are ranks. Runs with the same number, whatever their number of
   /// ranks, give the same bits. A number that the number of ranks divides gives all of them the same to do.

@@ -9,6 +9,7 @@
 
 namespace gradus::distributed {
 
+/// How a DistributedSampler deals the examples out.
 struct DistributedSamplerOptions {
   /// Of the global batch, that of all ranks together; at least `shards`.
   int64_t batch_size = 1;
@@ -47,6 +48,7 @@ class GRADUS_API DistributedSampler {
   int64_t steps() const noexcept;
   /// The number of this rank's batches: `steps()` times its shards.
   int64_t size() const noexcept { return steps() * own_shards(); }
+  /// This rank's batches in an epoch, for a DataLoader.
   data::EpochBatches batches(int64_t epoch) const;
   std::optional<uint64_t> seed() const noexcept { return global_.seed(); }
 

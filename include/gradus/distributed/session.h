@@ -29,6 +29,7 @@ class GRADUS_API RankError : public Error {
 /// What all_reduce makes of the ranks' elements.
 enum class ReduceOp : int32_t { Sum, Max, Min };
 
+/// How a Session waits.
 struct SessionOptions {
   /// So long a rank waits for another one before it throws RankError: a rank that was stopped is known by that alone. One that has
   /// something of its own to do between two calls, as rank 0 may that computes a score, needs a limit which is longer than that.

@@ -70,9 +70,11 @@ class GRADUS_API StateValues {
   StateValues() = default;
   StateValues(std::initializer_list<value_type> entries) : entries_(entries) {}
 
+  /// Adds a value at the end.
   void insert(std::string name, StateValue value) { entries_.emplace_back(std::move(name), std::move(value)); }
   /// The value of that name, or nullptr.
   const StateValue* find(std::string_view name) const noexcept;
+  /// Whether there is a value of that name.
   bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
   /// The value of that name. Throws ValueError, listing the names that there are, when there is none.
   const StateValue& at(std::string_view name) const;
@@ -164,7 +166,9 @@ class GRADUS_API CheckpointPart {
   StateValues state() const { return state_(); }
   /// Whether `prepare` can be called; `load` otherwise.
   bool loads_in_halves() const noexcept { return static_cast<bool>(prepare_); }
+  /// Calls the first half of the object's load_state_dict, which throws what does not fit; the function that it gives is the second half.
   std::function<void()> prepare(const StateValues& state) const { return prepare_(state); }
+  /// Calls the object's load_state_dict.
   void load(const StateValues& state) const { load_(state); }
 
  private:
@@ -174,6 +178,7 @@ class GRADUS_API CheckpointPart {
   std::function<void(const StateValues&)> load_;
 };
 
+/// What a checkpoint is made of: `{{"model", model}, {"optimizer", adam}}`.
 using CheckpointParts = std::vector<CheckpointPart>;
 
 /// Writes the states of the parts, the random state and values of your own into one safetensors file, in which part P's tensor T is called
@@ -206,8 +211,9 @@ GRADUS_API bool verify_checksum(const std::string& path);
 
 /// How a CheckpointManager chooses what it keeps.
 struct CheckpointManagerOptions {
-  int64_t keep = 3;                               ///< that many of the newest, at least 1; and the best, if it is none of them
-  enum class Mode { Min, Max } mode = Mode::Min;  ///< whether a smaller or a larger measure is better
+  int64_t keep = 3;  ///< that many of the newest, at least 1; and the best, if it is none of them
+  /// Whether a smaller or a larger measure is better.
+  enum class Mode { Min, Max } mode = Mode::Min;
 };
 
 /// One file of a CheckpointManager.

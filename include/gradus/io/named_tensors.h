@@ -17,6 +17,7 @@ struct GRADUS_API NamedTensors {
 
   /// The tensor of that name, or nullptr.
   const Tensor* find(std::string_view name) const noexcept;
+  /// Whether there is a tensor of that name.
   bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
   /// The tensor of that name. Throws ValueError, listing the names that there are, when there is none.
   const Tensor& at(std::string_view name) const;

@@ -28,16 +28,19 @@ class GRADUS_API Identity : public Activation {
   Identity();
 };
 
+/// gradus::relu.
 class GRADUS_API ReLU : public Activation {
  public:
   ReLU();
 };
 
+/// gradus::relu6.
 class GRADUS_API ReLU6 : public Activation {
  public:
   ReLU6();
 };
 
+/// gradus::leaky_relu.
 class GRADUS_API LeakyReLU : public Activation {
  public:
   explicit LeakyReLU(double negative_slope = 0.01);
@@ -64,116 +67,137 @@ class GRADUS_API RReLU : public Module {
   double lower_, upper_;
 };
 
+/// gradus::elu.
 class GRADUS_API ELU : public Activation {
  public:
   explicit ELU(double alpha = 1);
 };
 
+/// gradus::selu.
 class GRADUS_API SELU : public Activation {
  public:
   SELU();
 };
 
+/// gradus::celu.
 class GRADUS_API CELU : public Activation {
  public:
   /// Throws ValueError on alpha 0.
   explicit CELU(double alpha = 1);
 };
 
+/// gradus::gelu.
 class GRADUS_API GELU : public Activation {
  public:
   /// Throws ValueError unless approximate is "none" or "tanh".
   explicit GELU(const std::string& approximate = "none");
 };
 
+/// gradus::silu.
 class GRADUS_API SiLU : public Activation {
  public:
   SiLU();
 };
 
+/// gradus::mish.
 class GRADUS_API Mish : public Activation {
  public:
   Mish();
 };
 
+/// gradus::hardswish.
 class GRADUS_API Hardswish : public Activation {
  public:
   Hardswish();
 };
 
+/// gradus::hardsigmoid.
 class GRADUS_API Hardsigmoid : public Activation {
  public:
   Hardsigmoid();
 };
 
+/// gradus::hardtanh.
 class GRADUS_API Hardtanh : public Activation {
  public:
   /// Throws ValueError unless min_val < max_val.
   explicit Hardtanh(double min_val = -1, double max_val = 1);
 };
 
+/// gradus::hardshrink.
 class GRADUS_API Hardshrink : public Activation {
  public:
   explicit Hardshrink(double lambd = 0.5);
 };
 
+/// gradus::softshrink.
 class GRADUS_API Softshrink : public Activation {
  public:
   /// Throws ValueError on a negative lambd.
   explicit Softshrink(double lambd = 0.5);
 };
 
+/// gradus::tanhshrink.
 class GRADUS_API Tanhshrink : public Activation {
  public:
   Tanhshrink();
 };
 
+/// gradus::softsign.
 class GRADUS_API Softsign : public Activation {
  public:
   Softsign();
 };
 
+/// gradus::softplus.
 class GRADUS_API Softplus : public Activation {
  public:
   explicit Softplus(Scalar beta = 1, Scalar threshold = 20);
 };
 
+/// gradus::sigmoid.
 class GRADUS_API Sigmoid : public Activation {
  public:
   Sigmoid();
 };
 
+/// gradus::logsigmoid.
 class GRADUS_API LogSigmoid : public Activation {
  public:
   LogSigmoid();
 };
 
+/// gradus::tanh.
 class GRADUS_API Tanh : public Activation {
  public:
   Tanh();
 };
 
+/// gradus::threshold.
 class GRADUS_API Threshold : public Activation {
  public:
   Threshold(Scalar threshold, Scalar value);
 };
 
+/// gradus::glu.
 class GRADUS_API GLU : public Activation {
  public:
   explicit GLU(int64_t dim = -1);
 };
 
-/// PyTorch guesses a dimension when none is given, and warns; here it must be said.
+/// gradus::softmax. PyTorch guesses a dimension when none is given, and warns; here it must be said.
 class GRADUS_API Softmax : public Activation {
  public:
   explicit Softmax(int64_t dim);
 };
 
+/// gradus::log_softmax.
 class GRADUS_API LogSoftmax : public Activation {
  public:
   explicit LogSoftmax(int64_t dim);
 };
 
+/// gradus::softmin.
 class GRADUS_API Softmin : public Activation {
  public:
   explicit Softmin(int64_t dim);

@@ -37,6 +37,7 @@ class GRADUS_API ModuleList : public Module {
 
   /// Adds a module at the end.
   ModuleList& append(const M& module) { return insert(static_cast<int64_t>(size()), module); }
+  /// Adds several at the end.
   ModuleList& extend(const std::vector<M>& more) {
     std::vector<M> all = modules();
     all.insert(all.end(), more.begin(), more.end());
@@ -90,6 +91,7 @@ class GRADUS_API ModuleDict : public Module {
 
   /// The module under `key`. Throws IndexError that lists the keys when there is none, as does pop.
   const M& operator[](const std::string& key) const { return entries()[place(key)].second; }
+  /// Whether there is a module under `key`.
   bool contains(const std::string& key) const { return find(key) < size(); }
   size_t size() const { return entries().size(); }
   bool empty() const { return entries().empty(); }

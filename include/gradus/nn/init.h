@@ -15,10 +15,13 @@ enum class Nonlinearity { Linear, Sigmoid, Tanh, Relu, LeakyRelu, Selu };
 /// 3/4 for Selu.
 GRADUS_API double calculate_gain(Nonlinearity nonlinearity, double slope = 0.01);
 
+/// Uniform on [from, to).
 GRADUS_API Tensor uniform_(const Tensor& x, double from = 0, double to = 1);
+/// Normal numbers.
 GRADUS_API Tensor normal_(const Tensor& x, double mean = 0, double std = 1);
 /// Normal numbers, drawn anew where they fall outside [a, b]: by the inverse of the distribution function.
 GRADUS_API Tensor trunc_normal_(const Tensor& x, double mean = 0, double std = 1, double a = -2, double b = 2);
+/// Every element becomes the value, 1, or 0.
 GRADUS_API Tensor constant_(const Tensor& x, double value);
 GRADUS_API Tensor ones_(const Tensor& x);
 GRADUS_API Tensor zeros_(const Tensor& x);

@@ -40,54 +40,64 @@ class Criterion : public Module {
   Parameter weight_, pos_weight_;
 };
 
+/// gradus::cross_entropy.
 class GRADUS_API CrossEntropyLoss : public Criterion<cross_entropy, CrossEntropyOptions> {
  public:
   /// Throws ValueError unless label_smoothing is in [0, 1].
   explicit CrossEntropyLoss(const CrossEntropyOptions& options = {});
 };
 
+/// gradus::nll_loss.
 class GRADUS_API NLLLoss : public Criterion<nll_loss, NLLLossOptions> {
  public:
   explicit NLLLoss(const NLLLossOptions& options = {});
 };
 
+/// gradus::mse_loss.
 class GRADUS_API MSELoss : public Criterion<mse_loss, LossOptions> {
  public:
   explicit MSELoss(const LossOptions& options = {});
 };
 
+/// gradus::l1_loss.
 class GRADUS_API L1Loss : public Criterion<l1_loss, LossOptions> {
  public:
   explicit L1Loss(const LossOptions& options = {});
 };
 
+/// gradus::smooth_l1_loss.
 class GRADUS_API SmoothL1Loss : public Criterion<smooth_l1_loss, SmoothL1LossOptions> {
  public:
   /// Throws ValueError on a negative beta.
   explicit SmoothL1Loss(const SmoothL1LossOptions& options = {});
 };
 
+/// gradus::huber_loss.
 class GRADUS_API HuberLoss : public Criterion<huber_loss, HuberLossOptions> {
  public:
   /// Throws ValueError unless delta is positive.
   explicit HuberLoss(const HuberLossOptions& options = {});
 };
 
+/// gradus::binary_cross_entropy.
 class GRADUS_API BCELoss : public Criterion<binary_cross_entropy, WeightedLossOptions> {
  public:
   explicit BCELoss(const WeightedLossOptions& options = {});
 };
 
+/// gradus::binary_cross_entropy_with_logits.
 class GRADUS_API BCEWithLogitsLoss : public Criterion<binary_cross_entropy_with_logits, BCEWithLogitsLossOptions> {
  public:
   explicit BCEWithLogitsLoss(const BCEWithLogitsLossOptions& options = {});
 };
 
+/// gradus::kl_div.
 class GRADUS_API KLDivLoss : public Criterion<kl_div, KLDivLossOptions> {
  public:
   explicit KLDivLoss(const KLDivLossOptions& options = {});
 };
 
+/// gradus::poisson_nll_loss.
 class GRADUS_API PoissonNLLLoss : public Criterion<poisson_nll_loss, PoissonNLLLossOptions> {
  public:
   explicit PoissonNLLLoss(const PoissonNLLLossOptions& options = {});
@@ -99,6 +109,7 @@ class GRADUS_API GaussianNLLLoss : public Criterion<gaussian_nll_loss, GaussianN
   explicit GaussianNLLLoss(const GaussianNLLLossOptions& options = {});
 };
 
+/// gradus::hinge_embedding_loss.
 class GRADUS_API HingeEmbeddingLoss : public Criterion<hinge_embedding_loss, HingeEmbeddingLossOptions> {
  public:
   explicit HingeEmbeddingLoss(const HingeEmbeddingLossOptions& options = {});
@@ -116,22 +127,26 @@ class GRADUS_API CosineEmbeddingLoss : public Criterion<cosine_embedding_loss, M
   explicit CosineEmbeddingLoss(const MarginLossOptions& options = {});
 };
 
+/// gradus::soft_margin_loss.
 class GRADUS_API SoftMarginLoss : public Criterion<soft_margin_loss, LossOptions> {
  public:
   explicit SoftMarginLoss(const LossOptions& options = {});
 };
 
+/// gradus::multi_margin_loss.
 class GRADUS_API MultiMarginLoss : public Criterion<multi_margin_loss, MultiMarginLossOptions> {
  public:
   /// Throws ValueError unless p is 1 or 2.
   explicit MultiMarginLoss(const MultiMarginLossOptions& options = {});
 };
 
+/// gradus::multilabel_margin_loss.
 class GRADUS_API MultiLabelMarginLoss : public Criterion<multilabel_margin_loss, LossOptions> {
  public:
   explicit MultiLabelMarginLoss(const LossOptions& options = {});
 };
 
+/// gradus::multilabel_soft_margin_loss.
 class GRADUS_API MultiLabelSoftMarginLoss : public Criterion<multilabel_soft_margin_loss, WeightedLossOptions> {
  public:
   explicit MultiLabelSoftMarginLoss(const WeightedLossOptions& options = {});

@@ -66,6 +66,7 @@ class GRADUS_API Module {
   StateDict named_parameters(bool recurse = true) const;
   /// Tensors that belong to the state but are not learned.
   std::vector<Tensor> buffers(bool recurse = true) const;
+  /// The same with names: "norm.running_mean".
   StateDict named_buffers(bool recurse = true) const;
   /// The modules directly inside this one.
   std::vector<std::pair<std::string, Module>> named_children() const;
@@ -104,9 +105,11 @@ class GRADUS_API Module {
   /// tensors makes the call throw ValueError.
   /// Throws ValueError when the hook is empty, as do the two below.
   int64_t register_forward_pre_hook(ForwardPreHook hook) const;
+  /// For hooks that run after the call.
   int64_t register_forward_hook(ForwardHook hook) const;
   /// The hook runs when the gradients of the inputs are there; where no input requires one, when that of the output is.
   int64_t register_full_backward_hook(BackwardHook hook) const;
+  /// Takes away the hook with this id; one that is not there any more is passed over.
   void remove_hook(int64_t id) const;
   bool has_hooks() const;
   /// forward(inputs) between the hooks: what nn::call does.
@@ -161,6 +164,7 @@ class GRADUS_API Module {
   detail::Shared<detail::ModuleState> state_;
 };
 
+/// Prints the tree of modules: `str`.
 GRADUS_API std::ostream& operator<<(std::ostream& out, const Module& module);
 
 namespace detail {

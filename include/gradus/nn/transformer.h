@@ -120,8 +120,9 @@ class GRADUS_API TransformerDecoderLayer : public Module {
   TransformerDecoderLayer(int64_t d_model, int64_t nhead, const TransformerLayerOptions& options = {});
   /// tgt (T, N, E) and memory, the encoder's output, (S, N, E) to a tensor of tgt's shape.
   Tensor operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks = {}) const;
-  /// As TransformerDecoder::begin and step, for this layer.
+  /// As TransformerDecoder::begin, for this layer.
   TransformerLayerCache begin(const Tensor& memory, const Tensor& memory_key_padding_mask = {}) const;
+  /// As TransformerDecoder::step, for this layer.
   Tensor step(const Tensor& tgt, TransformerLayerCache& cache, const Tensor& tgt_key_padding_mask = {}) const;
 
   MultiheadAttention self_attn, multihead_attn;

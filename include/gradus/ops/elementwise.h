@@ -33,12 +33,13 @@ GRADUS_API Tensor neg(const Tensor& x);
 /// |x|. The gradient at 0 is 0.
 GRADUS_API Tensor abs(const Tensor& x);
 
-/// The functions below give float32 for integers.
-/// e^x
+/// e^x. This and the functions below give float32 for integers.
 GRADUS_API Tensor exp(const Tensor& x);
 /// The natural logarithm; -inf at 0, NaN below.
 GRADUS_API Tensor log(const Tensor& x);
+/// The square root; NaN below 0.
 GRADUS_API Tensor sqrt(const Tensor& x);
+/// (e^x - e^-x) / (e^x + e^-x)
 GRADUS_API Tensor tanh(const Tensor& x);
 /// 1 / (1 + e^-x)
 GRADUS_API Tensor sigmoid(const Tensor& x);
@@ -55,8 +56,7 @@ GRADUS_API Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value)
 /// The same with the value of a scalar tensor, which gets the sum of the gradients of what it replaced.
 GRADUS_API Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value);
 
-/// Functions of one number. Unless they say otherwise they give float32 for integers.
-
+/// The sine and the cosine of an angle in radians. Functions of one number give float32 for integers unless they say otherwise.
 GRADUS_API Tensor sin(const Tensor& x);
 GRADUS_API Tensor cos(const Tensor& x);
 /// The error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.

@@ -48,6 +48,7 @@ GRADUS_API Tensor mse_loss(const Tensor& input, const Tensor& target, const Loss
 /// |input - target|
 GRADUS_API Tensor l1_loss(const Tensor& input, const Tensor& target, const LossOptions& options = {});
 
+/// How smooth_l1_loss counts.
 struct SmoothL1LossOptions {
   Reduction reduction = Reduction::Mean;
   double beta = 1;  ///< where the parabola ends; not negative, 0 is l1_loss
@@ -55,6 +56,7 @@ struct SmoothL1LossOptions {
 /// d^2 / (2 beta) where d = |input - target| < beta, d - beta / 2 elsewhere. Throws ValueError on a negative beta.
 GRADUS_API Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const SmoothL1LossOptions& options = {});
 
+/// How huber_loss counts.
 struct HuberLossOptions {
   Reduction reduction = Reduction::Mean;
   double delta = 1;  ///< where the parabola ends; positive
@@ -63,6 +65,7 @@ struct HuberLossOptions {
 /// Throws ValueError unless delta is positive.
 GRADUS_API Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOptions& options = {});
 
+/// How binary_cross_entropy and multilabel_soft_margin_loss count.
 struct WeightedLossOptions {
   Tensor weight = {};  ///< a factor for each element; it broadcasts to the input's shape. Undefined: 1
   Reduction reduction = Reduction::Mean;
@@ -71,6 +74,7 @@ struct WeightedLossOptions {
 /// Throws ValueError for an x outside [0, 1], with its place.
 GRADUS_API Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const WeightedLossOptions& options = {});
 
+/// How binary_cross_entropy_with_logits counts.
 struct BCEWithLogitsLossOptions {
   Tensor weight = {};  ///< a factor for each element; it broadcasts to the input's shape. Undefined: 1
   Reduction reduction = Reduction::Mean;
@@ -84,6 +88,7 @@ GRADUS_API Tensor binary_cross_entropy_with_logits(const Tensor& input, const Te
 /// What kl_div gives: one value per element, their mean, their sum, or their sum divided by the size of the first dimension, which is the
 /// divergence as defined.
 enum class KLDivReduction { None, Mean, Sum, BatchMean };
+/// How kl_div counts.
 struct KLDivLossOptions {
   KLDivReduction reduction = KLDivReduction::Mean;
   bool log_target = false;  ///< the target holds logarithms of probabilities
@@ -91,6 +96,7 @@ struct KLDivLossOptions {
 /// t (ln t - input): the terms of the Kullback-Leibler divergence of a distribution, given as logarithms, from the target t.
 GRADUS_API Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivLossOptions& options = {});
 
+/// How poisson_nll_loss counts.
 struct PoissonNLLLossOptions {
   bool log_input = true;  ///< the input is the logarithm of the rate
   bool full = false;      ///< adds Stirling's approximation of ln(t!) for targets t > 1
@@ -100,6 +106,7 @@ struct PoissonNLLLossOptions {
 /// e^input - t * input, or input - t * ln(input + eps): the negative log-likelihood of counts t under a Poisson distribution.
 GRADUS_API Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, const PoissonNLLLossOptions& options = {});
 
+/// How gaussian_nll_loss counts.
 struct GaussianNLLLossOptions {
   bool full = false;  ///< adds ln(2 pi) / 2
   double eps = 1e-6;  ///< the least variance
@@ -110,6 +117,7 @@ struct GaussianNLLLossOptions {
 GRADUS_API Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& var,
                                     const GaussianNLLLossOptions& options = {});
 
+/// How hinge_embedding_loss counts.
 struct HingeEmbeddingLossOptions {
   double margin = 1;
   Reduction reduction = Reduction::Mean;
@@ -117,6 +125,7 @@ struct HingeEmbeddingLossOptions {
 /// input where the target is 1, max(0, margin - input) where it is -1; the sum of both elsewhere.
 GRADUS_API Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, const HingeEmbeddingLossOptions& options = {});
 
+/// How margin_ranking_loss and cosine_embedding_loss count.
 struct MarginLossOptions {
   double margin = 0;
   Reduction reduction = Reduction::Mean;
@@ -132,6 +141,7 @@ GRADUS_API Tensor cosine_embedding_loss(const Tensor& input1, const Tensor& inpu
 /// ln(1 + e^(-target * input)) for targets of 1 and -1, which broadcast to the input's shape and are converted to its dtype.
 GRADUS_API Tensor soft_margin_loss(const Tensor& input, const Tensor& target, const LossOptions& options = {});
 
+/// How multi_margin_loss counts.
 struct MultiMarginLossOptions {
   int64_t p = 1;  ///< 1 or 2
   double margin = 1;
@@ -147,6 +157,7 @@ GRADUS_API Tensor multilabel_margin_loss(const Tensor& input, const Tensor& targ
 /// -1 / C * sum over classes of weight * (t ln s + (1 - t) ln(1 - s)) with s = sigmoid(input): scores (…, C) and targets to (…).
 GRADUS_API Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const WeightedLossOptions& options = {});
 
+/// How triplet_margin_loss counts.
 struct TripletMarginLossOptions {
   double margin = 1;
   double p = 2;  ///< of pairwise_distance, as eps
@@ -161,6 +172,7 @@ GRADUS_API Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positi
 
 /// A distance between two batches of vectors.
 using Distance = std::function<Tensor(const Tensor&, const Tensor&)>;
+/// How triplet_margin_with_distance_loss counts.
 struct TripletMarginWithDistanceLossOptions {
   Distance distance_function = {};  ///< pairwise_distance where it is not given
   double margin = 1;

@@ -11,6 +11,7 @@ struct OneCycleOptions {
   std::optional<int64_t> epochs = {};           ///< how often the data is gone through
   std::optional<int64_t> steps_per_epoch = {};  ///< how many steps that takes
   double pct_start = 0.3;                       ///< the part of the steps in which the rate grows
+  /// The way from one rate to the next: half a cosine, or a line.
   enum class Anneal { Cos, Linear } anneal_strategy = Anneal::Cos;
   bool cycle_momentum = true;     ///< lead the momentum (β1) too
   PerGroup base_momentum = 0.85;  ///< the momentum at max_lr
@@ -57,6 +58,7 @@ struct CyclicOptions {
   double gamma = 1;  ///< of ExpRange
   /// In place of a mode: the height's factor for the number of the cycle, from 1, or of the step, from 0.
   std::function<double(double)> scale_fn = {};
+  /// What scale_fn is given.
   enum class ScaleMode { Cycle, Iterations } scale_mode = ScaleMode::Cycle;
   bool cycle_momentum = true;    ///< lead the momentum too, against the rate
   PerGroup base_momentum = 0.8;  ///< the momentum at max_lr
@@ -84,10 +86,11 @@ class GRADUS_API CyclicLR final : public EpochScheduler {
 
 /// Options of ReduceLROnPlateau.
 struct PlateauOptions {
-  enum class Mode { Min, Max } mode = Mode::Min;  ///< whether a smaller or a larger measure is better
-  double factor = 0.1;                            ///< what the rate is multiplied by, below 1
-  int64_t patience = 10;                          ///< how many epochs in a row may pass without progress
-  double threshold = 1e-4;                        ///< how much better counts as progress
+  /// Whether a smaller or a larger measure is better.
+  enum class Mode { Min, Max } mode = Mode::Min;
+  double factor = 0.1;      ///< what the rate is multiplied by, below 1
+  int64_t patience = 10;    ///< how many epochs in a row may pass without progress
+  double threshold = 1e-4;  ///< how much better counts as progress
   /// Rel: the difference that counts is threshold times |best|, best being the best measure so far; Abs: it is threshold.
   /// (PyTorch has best in place of |best|, so that there a negative measure counts as progress while it grows a little worse.)
   enum class ThresholdMode { Rel, Abs } threshold_mode = ThresholdMode::Rel;

@@ -87,6 +87,7 @@ class GRADUS_API Optimizer {
 
   /// What an optimizer does with a row-sparse gradient: makes it dense; updates its rows alone, the numbers being the same; takes no other.
   enum class RowSparseGradients { Densified, ByRows, Required };
+  /// What this one does with those of a group.
   virtual RowSparseGradients row_sparse_gradients(size_t) const noexcept { return RowSparseGradients::Densified; }
 
   /// Appends a group. Throws ValueError when it is empty, a parameter is there twice, shares elements with another or is not a leaf,
@@ -97,9 +98,11 @@ class GRADUS_API Optimizer {
   virtual const char* name() const noexcept = 0;
   /// The buffers of each parameter of the group; those of the momentum stand last.
   virtual std::vector<Buffer> buffers(size_t group) const = 0;
-  /// Where the group keeps its learning rate; its momentum and its betas, or null.
+  /// Where the group keeps its learning rate.
   virtual double& lr_of(size_t group) = 0;
+  /// Where it keeps its momentum; null when it has none.
   virtual double* momentum_of(size_t group) = 0;
+  /// Where it keeps its betas; null when it has none.
   virtual std::array<double, 2>* betas_of(size_t group) = 0;
   /// Carries out one update. What can be known to fail has been refused before, so that a step is made whole or not at all.
   virtual void update(size_t group, const Update& u) const = 0;

@@ -63,6 +63,7 @@ class GRADUS_API Scheduler {
   /// The class, as errors name it.
   virtual const char* name() const noexcept = 0;
   size_t num_groups() const noexcept { return optimizer_->num_groups(); }
+  /// The present rate of a group, and of all.
   double lr(size_t group) const { return optimizer_->lr_of(group); }
   std::vector<double> lrs() const;
   /// Where the group keeps its initial rate, once it has one.
@@ -77,6 +78,7 @@ class GRADUS_API Scheduler {
   void check_count(const char* option, const PerGroup& values) const;
   /// The entry of the rates in a state.
   void write_lrs(State& state, const std::string& prefix) const;
+  /// Reads it; what it returns takes the rates over.
   std::function<void()> read_lrs(StateReader& reader, const std::string& prefix);
 
  private:

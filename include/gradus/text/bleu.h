@@ -19,22 +19,23 @@ GRADUS_API double bleu(std::string_view prediction, std::string_view target, int
 
 /// How sacreBLEU splits a sentence into tokens before it counts. Post, "A Call for Clarity in Reporting BLEU Scores", 2018.
 enum class BleuTokenizer {
-  V13a,  // "13a": as WMT's mteval-v13a.pl, for languages with Latin letters
-  Char,  // "char": each code point that is no white space
-  Zh,    // "zh": each Chinese character, and the rest as 13a does
-  Intl,  // "intl": as mteval-v14.pl --international-tokenization, by Unicode's punctuation and symbols
-  None,  // "none": at white space alone, for text that is tokenized already
+  V13a,  ///< "13a": as WMT's mteval-v13a.pl, for languages with Latin letters
+  Char,  ///< "char": each code point that is no white space
+  Zh,    ///< "zh": each Chinese character, and the rest as 13a does
+  Intl,  ///< "intl": as mteval-v14.pl --international-tokenization, by Unicode's punctuation and symbols
+  None,  ///< "none": at white space alone, for text that is tokenized already
 };
 
 /// What stands in for the precision of an order without matches. Chen and Cherry, "A Systematic Comparison of Smoothing Techniques for
 /// Sentence-Level BLEU", 2014.
 enum class BleuSmoothing {
-  Exp,    // half the smallest count, then half of that for the next such order
-  Floor,  // smooth_value matches, 0.1 where it is not given
-  AddK,   // smooth_value more matches and n-grams for each order above 1, 1 where it is not given
-  None,   // nothing: the score is 0
+  Exp,    ///< half the smallest count, then half of that for the next such order
+  Floor,  ///< smooth_value matches, 0.1 where it is not given
+  AddK,   ///< smooth_value more matches and n-grams for each order above 1, 1 where it is not given
+  None,   ///< nothing: the score is 0
 };
 
+/// How BLEU is computed; the defaults are sacreBLEU's.
 struct BleuOptions {
   /// Whether case does not matter, by lower().
   bool lowercase = false;
@@ -50,13 +51,13 @@ struct BleuOptions {
 
 /// BLEU in percent and what it is made of.
 struct GRADUS_API BleuScore {
-  double score = 0;                // 0 to 100
-  std::vector<int64_t> counts;     // n-grams of the hypotheses that a reference has too, by order, before smoothing
-  std::vector<int64_t> totals;     // n-grams of the hypotheses
-  std::vector<double> precisions;  // in percent, after smoothing
-  double bp = 0;                   // the brevity penalty, 0 to 1
-  int64_t sys_len = 0;             // tokens of the hypotheses
-  int64_t ref_len = 0;             // tokens of the references that are closest in length
+  double score = 0;                ///< 0 to 100
+  std::vector<int64_t> counts;     ///< n-grams of the hypotheses that a reference has too, by order, before smoothing
+  std::vector<int64_t> totals;     ///< n-grams of the hypotheses
+  std::vector<double> precisions;  ///< in percent, after smoothing
+  double bp = 0;                   ///< the brevity penalty, 0 to 1
+  int64_t sys_len = 0;             ///< tokens of the hypotheses
+  int64_t ref_len = 0;             ///< tokens of the references that are closest in length
   /// How it was computed, to be reported with it: `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:gradus-0.1.0`.
   std::string signature;
 

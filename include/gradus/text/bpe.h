@@ -15,28 +15,29 @@ namespace gradus::text {
 
 /// How a text is cut into words, within which BPE merges. The names and rules are those of Hugging Face's tokenizers.
 enum class PreTokenizer {
-  None,             // the text is one word
-  Whitespace,       // runs of word characters, and runs of what is neither that nor white space (`\w+|[^\w\s]+`); white space is lost
-  WhitespaceSplit,  // what stands between white space, which is lost
-  ByteLevel,        // GPT-2's pattern, which keeps white space; characters are bytes, each under a printable name (a space is `Ġ`)
-  Metaspace,        // at spaces, each kept as a `▁` that begins the next word
+  None,             ///< the text is one word
+  Whitespace,       ///< runs of word characters, and runs of what is neither that nor white space (`\w+|[^\w\s]+`); white space is lost
+  WhitespaceSplit,  ///< what stands between white space, which is lost
+  ByteLevel,        ///< GPT-2's pattern, which keeps white space; characters are bytes, each under a printable name (a space is `Ġ`)
+  Metaspace,        ///< at spaces, each kept as a `▁` that begins the next word
 };
 
 /// How the tokens become a text again.
 enum class Decoder {
-  None,        // joined by spaces
-  ByteLevel,   // the bytes that they name; what is no UTF-8 becomes U+FFFD
-  BPEDecoder,  // the end of each word, end_of_word_suffix or `</w>`, becomes a space
-  Metaspace,   // `▁` becomes a space
+  None,        ///< joined by spaces
+  ByteLevel,   ///< the bytes that they name; what is no UTF-8 becomes U+FFFD
+  BPEDecoder,  ///< the end of each word, end_of_word_suffix or `</w>`, becomes a space
+  Metaspace,   ///< `▁` becomes a space
 };
 
 /// When PreTokenizer::Metaspace puts a `▁` before a text that does not begin with one, or ByteLevel a space.
 enum class PrependScheme {
-  Always,  // also behind each special token
-  First,   // at the beginning of the text only; Metaspace alone knows it
+  Always,  ///< also behind each special token
+  First,   ///< at the beginning of the text only; Metaspace alone knows it
   Never,
 };
 
+/// How BPE::train learns, and what the tokenizer that it gives does with text.
 struct BPETrainOptions {
   /// The size at which training ends. Special tokens and single characters are there whatever it is.
   int64_t vocab_size = 30000;

@@ -9,6 +9,7 @@
 
 namespace gradus::text {
 
+/// How chrF is computed; the defaults are sacreBLEU's.
 struct ChrfOptions {
   /// The longest n-grams of characters.
   int64_t char_order = 6;
@@ -26,8 +27,8 @@ struct ChrfOptions {
 
 /// chrF in percent.
 struct GRADUS_API ChrfScore {
-  double score = 0;  // 0 to 100
-  std::string name;  // chrF2, or chrF2++ with words
+  double score = 0;  ///< 0 to 100
+  std::string name;  ///< chrF2, or chrF2++ with words
   /// How it was computed, to be reported with it: `nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:gradus-0.1.0`.
   std::string signature;
 

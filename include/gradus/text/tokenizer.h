@@ -24,6 +24,7 @@ GRADUS_API std::vector<std::string> tokenize(std::string_view text);
 /// valid UTF-8.
 GRADUS_API std::vector<std::string> tokenize_characters(std::string_view text);
 
+/// How tokenize_words cuts.
 struct WordOptions {
   /// Whether each Chinese character (of the script Han) is a token. Without, as many as follow each other are one.
   bool split_han = true;

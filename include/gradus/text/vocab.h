@@ -14,6 +14,7 @@
 
 namespace gradus::text {
 
+/// What a Vocab takes in.
 struct VocabOptions {
   /// Tokens that occur less often are left out; 0 and 1 keep all.
   int64_t min_freq = 1;
@@ -51,6 +52,7 @@ class GRADUS_API Vocab {
   static Vocab load(const std::string& path);
 
   int64_t size() const noexcept { return static_cast<int64_t>(tokens_.size()); }
+  /// Whether the token has an index of its own.
   bool contains(std::string_view token) const { return indices_.find(token) != indices_.end(); }
 
   /// The token's index; 0, the index of `<unk>`, when it is not in the vocabulary.

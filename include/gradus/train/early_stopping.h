@@ -12,9 +12,10 @@ namespace gradus::train {
 
 /// When a training is to end.
 struct EarlyStoppingOptions {
-  int64_t patience = 10;                          ///< that many measures in a row without a better one, at least 1
-  double min_delta = 0;                           ///< by more than that a measure must be better than the best, at least 0
-  enum class Mode { Min, Max } mode = Mode::Min;  ///< whether a smaller or a larger measure is better
+  int64_t patience = 10;  ///< that many measures in a row without a better one, at least 1
+  double min_delta = 0;   ///< by more than that a measure must be better than the best, at least 0
+  /// Whether a smaller or a larger measure is better.
+  enum class Mode { Min, Max } mode = Mode::Min;
 };
 
 /// Says when the measures of a validation get no better any more, and keeps the weights of the best:
