@@ -12,6 +12,7 @@ FENCE = re.compile(r"^( *)(`{3,})(.*)$")
 MARKER = re.compile(r"^([-*+]|\d+\.)( +)(?=\S)")
 LANGUAGES = {".cpp": "cpp", ".h": "cpp", ".py": "python", ".build": "meson", ".sh": "sh", ".json": "json", ".in": "cpp", ".yml": "yaml"}
 LANGUAGES_BY_NAME = {"meson.build": "meson", "run": "python"}
+BETWEEN_CHARACTERS = re.compile("(?<=[\u3400-\u9fff])(?=[\u3400-\u9fff])")
 TITLE = re.compile(r"^# (.+)$", re.M)
 
 
@@ -85,12 +86,10 @@ class Pages:
                 return self.place(file / "README.md")
             else:
                 place = path / "index.md"
-        elif file.suffix in (".md", ".svg", ".png"):
-            place = path
-        elif file.is_file():
-            place = path.with_name(path.name + ".md")
-        else:
+        elif not file.is_file():
             return None
+        else:
+            place = path if file.suffix in (".md", ".svg", ".png") else path.with_name(path.name + ".md")
         self.done[file] = place
         self.waiting.append(file)
         return place
@@ -217,9 +216,20 @@ def write(stage, described, configuration):
 
 
 def finish(site):
-    """Takes the pages with the text of a source file out of the search: the reference has what is in them."""
+    """Makes the search better.
+
+    The pages with the text of a source file go out of it: the reference has what is in them. Chinese characters are words of their own, with a
+    space of no width between them (site.js does so with what is looked for), and stay in the index, from which the theme's "trimmer" takes all that
+    is no Latin letter; what it is there for, punctuation, separates words in mkdocs.yml.
+    """
     index = site / "search" / "search_index.json"
     found = json.loads(index.read_text())
     kept = ("index.html", "docs/", "reference/", "CONTRIBUTING.html", "CHANGELOG.html")
     found["docs"] = [part for part in found["docs"] if part["location"] == "" or part["location"].startswith(kept)]
+    for part in found["docs"]:
+        for field in ("title", "text"):
+            part[field] = BETWEEN_CHARACTERS.sub("\u200b", part[field])
+    for page in site.rglob("*.html"):
+        text = page.read_text()
+        page.write_text(text.replace('"search.config.pipeline": "trimmer, stopWordFilter"', '"search.config.pipeline": "stopWordFilter"'))
     index.write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")))

@@ -24,7 +24,9 @@ class Entry:
         location = node.find("location")
         self.node, self.owner = node, owner
         self.kind, self.id, self.protected = node.get("kind"), node.get("id"), node.get("prot") == "protected"
-        self.name = (node.findtext("name") or node.findtext("compoundname")).split("::")[-1]
+        path = (node.findtext("name") or node.findtext("compoundname")).split("::")
+        self.name = path[-1]
+        self.title = "::".join(part for part in path if not part.islower())  # with the class that it is in; namespaces are small letters
         self.file, self.line = pathlib.Path(location.get("file")), int(location.get("line"))
         self.members = []
         self.bases = [base.text.split("::")[-1] for base in node.findall("basecompoundref")]
@@ -368,7 +370,7 @@ class Reference:
                  f'<a href="{self.link(self.by_id[base.get("refid")], page)}">{html.escape(base.text.split("::")[-1])}</a>'
                  for base in entry.node.findall("basecompoundref")]
         line = f'<p class="declared">{"derives from " + ", ".join(bases) if bases else ""}{self.source(entry, page)}</p>'
-        parts = [f"## {entry.kind} {entry.name} {{ #{entry.anchor} }}", line, *self.comment(entry, page), *self.fields(entry, header, page)]
+        parts = [f"## {entry.kind} {entry.title} {{ #{entry.anchor} }}", line, *self.comment(entry, page), *self.fields(entry, header, page)]
         since = entry.line
         for group, declarations in self.member_groups(entry, header):
             part, since = header.part_before(group[0], since), group[-1].line
