@@ -63,7 +63,7 @@ const std::vector<recipe::Preset<Settings>> presets = {
     {"cmudict", "CMUdict: 113 438 pronunciations",
      [](Settings& s) {
        s.model = {.embed = 128, .hidden = 512, .layers = 1, .dropout = 0.3};
-       s.training = {.epochs = 15, .max_tokens = 1024, .lr = 1e-3, .warmup = 1000};
+       s.training = {.epochs = 12, .max_tokens = 1024, .lr = 1e-3, .warmup = 1000};
      }},
     {"quick", "a short try, for any of them",
      [](Settings& s) {
