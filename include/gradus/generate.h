@@ -33,7 +33,9 @@
 ///     auto n_best = generate::beam_search(step, start, generate::Batched<1>(h0), {.num_beams = 5, .max_length = 50, .end = eos});
 ///
 /// A prompt of several tokens goes through the model first: what it leaves is the state, and its last token the start. Nothing is recorded
-/// for a backward pass; call eval() on the model first. Results have the same bits for every number of threads.
+/// for a backward pass; call eval() on the model first. Results have the same bits for every number of threads. Keep what a search gives in
+/// a variable before you loop over a part of it: in C++20 the list in `for (auto& one : generate::beam_search(…)[0])` is gone before the
+/// loop begins.
 namespace gradus::generate {
 
 /// What was written for one row.

@@ -30,13 +30,14 @@ GRADUS_API Tensor norm(const Tensor& x, double p = 2, const Dims& dims = {}, boo
 /// ln(sum(e^x)), from x - max(x).
 GRADUS_API Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim = false);
 
-/// The largest element. NaN wins. Throws ValueError on an empty tensor. The gradient is shared evenly among equal elements.
+/// The largest element, or the smallest. NaN wins. Throws ValueError on an empty tensor. The gradient is shared evenly among equal
+/// elements.
 GRADUS_API Tensor max(const Tensor& x);
 GRADUS_API Tensor min(const Tensor& x);
-/// The largest element along a dimension and its first place; the gradient goes to that place.
+/// The largest element along a dimension, or the smallest, and its first place; the gradient goes to that place.
 GRADUS_API ValuesIndices max(const Tensor& x, int64_t dim, bool keepdim = false);
 GRADUS_API ValuesIndices min(const Tensor& x, int64_t dim, bool keepdim = false);
-/// The place of the first largest element: along a dimension, or in the flattened tensor.
+/// The place of the first largest element, or of the first smallest: along a dimension, or in the flattened tensor.
 GRADUS_API Tensor argmax(const Tensor& x, std::optional<int64_t> dim = {}, bool keepdim = false);
 GRADUS_API Tensor argmin(const Tensor& x, std::optional<int64_t> dim = {}, bool keepdim = false);
 /// The largest, or smallest, elements along several dimensions; equal ones share the gradient evenly.
