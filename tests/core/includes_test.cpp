@@ -171,8 +171,8 @@ std::string from_root(const fs::path& path) { return fs::relative(path, kRoot).g
 /// The build directory of this program.
 fs::path build_root() { return fs::read_symlink("/proc/self/exe").parent_path().parent_path(); }
 
-/// What a full build compiles into an object each, with the files that it includes: sources, and groups of sources that the build has made. What
-/// is built only when it is asked for is left out.
+/// What a full build compiles into an object each, with the files that it includes: sources, and groups of sources that the build has made.
+/// What is built only when it is asked for is left out.
 const std::map<fs::path, std::set<fs::path>>& objects() {
   static const auto all = [] {
     std::ifstream file(build_root() / "compile_commands.json");
