@@ -42,15 +42,17 @@ void train(const gradus::distributed::Session& session, const std::string& fault
 }  // namespace
 
 int main(int argc, char** argv) {
+  int rank = -1;
   try {
     const std::string fault = argc > 1 ? argv[1] : "";
     // A stopped rank, and one that cannot be reached, are known by the time alone; a killed one and one that throws must be known long
     // before.
     const gradus::distributed::Session session({.timeout = std::chrono::seconds(fault == "stopped" || fault == "endless" ? 3 : 30)});
+    rank = session.rank();
     if (argc > 2) train(session, fault);
     else reduce(session, fault);
   } catch (const gradus::distributed::RankError& error) {
-    std::printf("RankError of rank %d: %s\n", error.rank(), error.what());
+    std::printf("rank %d: RankError of rank %d: %s\n", rank, error.rank(), error.what());
     return 1;
   } catch (const std::exception& error) {
     std::printf("error: %s\n", error.what());
