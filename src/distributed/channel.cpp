@@ -278,6 +278,7 @@ void Channel::linger() noexcept {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  if (broken_->missing != rank_) std::this_thread::sleep_for(std::chrono::milliseconds(500));
 }
 
 void Channel::finish() {

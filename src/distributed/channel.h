@@ -55,7 +55,8 @@ class Channel {
   /// Tells the other ranks that this one leaves, or has found another one missing. From then on every call throws.
   void leave(const std::string& text, int missing) noexcept;
   bool is_broken() const noexcept { return broken_.has_value(); }
-  /// Gives the others, who have been told, a moment to find that out before mpirun ends them.
+  /// Gives the others, who have been told, a moment to find that out before mpirun ends them; and where the error is another rank's, that
+  /// one a moment to say what it was.
   void linger() noexcept;
   /// Waits for all ranks, however long, and ends MPI.
   void finish();
