@@ -243,15 +243,15 @@ int train_and_report(const Flags& f) {
     return fresh;
   }();
   const Arrays data = encode(t.corpus, pairs, t.steps), unseen = encode(t.corpus, held_out, t.steps);
-  std::fprintf(stderr, "%lld pairs to train on, %lld held out; %lld source and %lld target words\n", static_cast<long long>(data.size()),
-               static_cast<long long>(unseen.size()), static_cast<long long>(t.corpus.source.size()),
-               static_cast<long long>(t.corpus.target.size()));
 
   std::optional<gradus::Profiler> profiler;
   if (!f.profile.empty()) profiler.emplace();
   Report report;
   {
-    const recipe::Interruptible guard;
+    const recipe::Interruptible until_saved;
+    std::fprintf(stderr, "%lld pairs to train on, %lld held out; %lld source and %lld target words\n", static_cast<long long>(data.size()),
+                 static_cast<long long>(unseen.size()), static_cast<long long>(t.corpus.source.size()),
+                 static_cast<long long>(t.corpus.target.size()));
     report = train(t, data, f);
     if (profiler) profiler->stop();
     if (!f.save.empty()) save(t, report, f.save);
@@ -260,7 +260,7 @@ int train_and_report(const Flags& f) {
     if (recipe::Ranks::all().is_first()) profiler->write_chrome_trace(f.profile);
     std::fprintf(stderr, "%strace in %s\n", profiler->table().c_str(), f.profile.c_str());
   }
-  if (report.steps == 0) return 128 + interrupted();
+  if (report.steps == 0) return recipe::Interruptible::status();
   const Quality seen = evaluate(t, data), fresh = evaluate(t, unseen);
   const double speed = report.seconds > 0 ? static_cast<double>(report.tokens) / report.seconds : 0;
   std::printf("loss %.4f (%.3f nats a token), %.0f tokens/s, %.1f s of training\n", report.loss, report.nats_per_token, speed,
@@ -295,7 +295,7 @@ int train_and_report(const Flags& f) {
     std::printf("%s\n", line.dump().c_str());
   }
   recipe::flush_output(program);
-  return interrupted() ? 128 + interrupted() : 0;
+  return recipe::Interruptible::status();
 }
 
 int translate_only(const Flags& f) {

@@ -255,7 +255,6 @@ Report train(Model& model, const Examples& examples, const Settings& s) {
   recipe::Checkpoints checkpoints(
       program, s,
       backward.with_state({{"model", model.net}, {"optimizer", adam}, {"scheduler", scheduler}, {"loader", loader}, {"counts", counts}}));
-  const recipe::Interruptible interruptible;
   gradus::train::Progress progress(std::max(steps, counts.steps), {.unit = "texts", .done = counts.steps});
   model.net.train();
   while (counts.epochs < s.epochs && !recipe::Interruptible::signal()) {
@@ -325,11 +324,14 @@ int train_and_report(const Settings& s) {
   std::fprintf(stderr, "%lld texts to train on, %lld held out; %zu labels\n", static_cast<long long>(to_train.size()),
                static_cast<long long>(to_test.size()), labels.size());
 
-  const Report report = train(model, to_train, s);
-  const int signal = recipe::Interruptible::signal();
-  if (signal) std::fprintf(stderr, "interrupted by signal %d\n", signal);
-  if (report.steps == 0) return 128 + signal;
-  if (!s.save.empty()) model.save(s.save);
+  Report report;
+  {
+    const recipe::Interruptible until_saved;
+    report = train(model, to_train, s);
+    if (report.steps > 0 && !s.save.empty()) model.save(s.save);
+  }
+  if (const int signal = recipe::Interruptible::signal()) std::fprintf(stderr, "interrupted by signal %d\n", signal);
+  if (report.steps == 0) return recipe::Interruptible::status();
   const Tensor counts = confusion(model, to_test);
   std::printf("loss %.4f, %.1f s of training\n", report.loss, report.seconds);
   if (to_test.size() == 0) std::printf("nothing is held out\n");
@@ -338,7 +340,7 @@ int train_and_report(const Settings& s) {
   if (s.json)
     recipe::print_json({{"loss", report.loss}, {"accuracy", accuracy(counts)}, {"steps", report.steps}, {"seconds", report.seconds}});
   recipe::flush_output(program);
-  return signal ? 128 + signal : 0;
+  return recipe::Interruptible::status();
 }
 
 int run(int argc, char** argv) {

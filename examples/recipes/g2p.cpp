@@ -178,10 +178,14 @@ int train_and_report(Settings s) {
   std::fprintf(stderr, "%zu words to train on, %zu to choose by; %lld letters and %lld sounds\n", words.size(), dev.size(),
                static_cast<long long>(model.source.size() - 4), static_cast<long long>(model.target.size() - 4));
 
-  const recipe::TrainingReport report = recipe::train(model.model, encode(words, model.source, model.target), s.training, program, s,
-                                                      [&] { return evaluate(models, dev, s.beam).sequence_rate(); });
-  if (report.steps == 0) return 128 + report.signal;
-  if (!s.save.empty()) model.save(program, s.save);
+  recipe::TrainingReport report;
+  {
+    const recipe::Interruptible until_saved;
+    report = recipe::train(model.model, encode(words, model.source, model.target), s.training, program, s,
+                           [&] { return evaluate(models, dev, s.beam).sequence_rate(); });
+    if (report.steps > 0 && !s.save.empty()) model.save(program, s.save);
+  }
+  if (report.steps == 0) return recipe::Interruptible::status();
   std::printf("loss %.4f, %.0f sounds/s, %.1f s of training\n", report.loss, report.tokens_per_s, report.seconds);
   const text::ErrorRate on_dev = evaluate_and_print("dev: ", models, dev, s.beam), none;
   const text::ErrorRate on_test = test.empty() ? none : evaluate_and_print("test:", models, test, s.beam);
@@ -197,7 +201,7 @@ int train_and_report(Settings s) {
                         {"seconds", report.seconds},
                         {"tokens_per_s", report.tokens_per_s}});
   recipe::flush_output(program);
-  return report.signal ? 128 + report.signal : 0;
+  return recipe::Interruptible::status();
 }
 
 int pronounce_only(const Settings& s) {

@@ -326,7 +326,6 @@ Report train(Model& model, const Tensor& tokens, const Tensor& held_out, const S
                                                        {"best", best},
                                                        {"progress", progressed}}));
   const std::vector<Tensor> parameters = model.module().parameters();
-  const recipe::Interruptible interruptible;
   gradus::train::Progress progress(std::max(s.steps, progressed.steps), {.unit = "tokens", .done = progressed.steps});
   gradus::train::Mean loss;
   const gradus::Shape shape{s.model.layers, s.batch, s.model.width};
@@ -442,11 +441,14 @@ int train_and_report(const Settings& s) {
   std::fprintf(stderr, "%zu tokens to train on, %zu held out; %lld in the vocabulary; %lld parameters\n", seen.size(), rest.size(),
                static_cast<long long>(model.vocab.size()), static_cast<long long>(parameters));
 
-  const Report report = train(model, tensor(seen), tensor(rest), s);
-  const int signal = recipe::Interruptible::signal();
-  if (signal) std::fprintf(stderr, "interrupted by signal %d\n", signal);
-  if (report.steps == 0) return 128 + signal;
-  if (!s.save.empty()) model.save(s.save);
+  Report report;
+  {
+    const recipe::Interruptible until_saved;
+    report = train(model, tensor(seen), tensor(rest), s);
+    if (report.steps > 0 && !s.save.empty()) model.save(s.save);
+  }
+  if (const int signal = recipe::Interruptible::signal()) std::fprintf(stderr, "interrupted by signal %d\n", signal);
+  if (report.steps == 0) return recipe::Interruptible::status();
   // A word stands for as many characters as it has, and the space or line end after it.
   const double nats = report.loss * static_cast<double>(rest.size());
   const double bits = text::bits_per_character(nats, static_cast<double>(text::tokenize_characters(spelled(rest, s.unit)).size()));
@@ -462,7 +464,7 @@ int train_and_report(const Settings& s) {
                         {"seconds", report.seconds},
                         {"tokens_per_s", report.tokens_per_s}});
   recipe::flush_output(program);
-  return signal ? 128 + signal : 0;
+  return recipe::Interruptible::status();
 }
 
 int run(int argc, char** argv) {

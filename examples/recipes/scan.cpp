@@ -17,6 +17,7 @@
 #include "gradus/error.h"
 #include "gradus/random.h"
 #include "sequences.h"
+#include "training.h"
 
 namespace {
 
@@ -172,9 +173,13 @@ int train_and_report(Settings s) {
   std::fprintf(stderr, "%zu commands to train on, %zu to test on\n", parts.train.size(), parts.test.size());
 
   // The test part chooses nothing: the last weights are taken.
-  const recipe::TrainingReport report = recipe::train(model.model, encode(model, parts.train), s.training, program, s, {});
-  if (report.steps == 0) return 128 + report.signal;  // interrupted at once
-  if (!s.save.empty()) model.save(program, s.save);
+  recipe::TrainingReport report;
+  {
+    const recipe::Interruptible until_saved;
+    report = recipe::train(model.model, encode(model, parts.train), s.training, program, s, {});
+    if (report.steps > 0 && !s.save.empty()) model.save(program, s.save);
+  }
+  if (report.steps == 0) return recipe::Interruptible::status();  // interrupted at once
   const double right = accuracy(model, parts.test);
   std::printf("loss %.4f, %.0f actions/s, %.1f s of training\n", report.loss, report.tokens_per_s, report.seconds);
   std::printf("%s split: %.2f %% of %zu commands right\n", s.split.c_str(), 100 * right, parts.test.size());
@@ -187,7 +192,7 @@ int train_and_report(Settings s) {
                         {"seconds", report.seconds},
                         {"tokens_per_s", report.tokens_per_s}});
   recipe::flush_output(program);
-  return report.signal ? 128 + report.signal : 0;
+  return recipe::Interruptible::status();
 }
 
 int run(int argc, char** argv) {

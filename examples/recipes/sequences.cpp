@@ -128,7 +128,6 @@ TrainingReport train(EncoderDecoder& model, const Sequences& all, const Training
                                                {"counts", counts}}));
   TrainingReport report;
   int64_t tokens = 0;
-  const Interruptible interruptible;
   train_kit::Progress progress(std::max(steps, counts.steps), {.unit = "tokens", .done = counts.steps});
   model.module().train();
   while (counts.epochs < o.epochs && !best.should_stop() && !Interruptible::signal()) {
@@ -165,10 +164,9 @@ TrainingReport train(EncoderDecoder& model, const Sequences& all, const Training
   progress.finish();
   model.module().eval();
   if (best.updates() > 0) best.restore();
-  report.loss = counts.last_loss(), report.best = best.best(), report.epochs = counts.epochs, report.steps = counts.steps,
-  report.signal = Interruptible::signal();
+  report.loss = counts.last_loss(), report.best = best.best(), report.epochs = counts.epochs, report.steps = counts.steps;
   report.tokens_per_s = report.seconds > 0 ? static_cast<double>(tokens) / report.seconds : 0;
-  if (report.signal) std::fprintf(stderr, "interrupted by signal %d\n", report.signal);
+  if (const int signal = Interruptible::signal()) std::fprintf(stderr, "interrupted by signal %d\n", signal);
   return report;
 }
 

@@ -59,7 +59,6 @@ struct TrainingReport {
   double best = 0;  // measure; NaN without
   int64_t epochs = 0, steps = 0;
   double seconds = 0, tokens_per_s = 0;  // of this run
-  int signal = 0;                        // that ended it
 };
 
 /// Trains by Adam. Throws ValueError without data. `measure` is called after each epoch and says how far the model is from good (an error

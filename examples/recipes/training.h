@@ -18,7 +18,8 @@
 /// What the recipes share inside a training: signals and checkpoints.
 namespace recipe {
 
-/// While one lives, SIGINT, SIGTERM and SIGHUP only ask the training to end; a second one of the kind ends the program.
+/// While one lives, until the model is saved, SIGINT, SIGTERM and SIGHUP only ask the training to end; a second one of the kind ends the
+/// program.
 class Interruptible {
  public:
   Interruptible();
@@ -27,6 +28,8 @@ class Interruptible {
   Interruptible& operator=(const Interruptible&) = delete;
   /// The signal that came, or 0; on several ranks, the one that all know of.
   static int signal() noexcept;
+  /// What the program ends with: 0, or 128 + signal() as shells do.
+  static int status() noexcept { return signal() ? 128 + signal() : 0; }
   /// The same once a step, in which all ranks hear of a signal that came to one of them.
   static int asked();
 

@@ -248,9 +248,13 @@ int train_and_report(Settings s) {
 
   std::function<double()> measure;
   if (to_test.size() > 0) measure = [&] { return loss_of(t, to_test); };
-  const TrainingReport report = train(t.saved.model, to_train, s.training, program, s, measure);
-  if (report.steps == 0) return 128 + report.signal;
-  if (!s.save.empty()) t.saved.save(program, s.save);
+  TrainingReport report;
+  {
+    const Interruptible until_saved;
+    report = train(t.saved.model, to_train, s.training, program, s, measure);
+    if (report.steps > 0 && !s.save.empty()) t.saved.save(program, s.save);
+  }
+  if (report.steps == 0) return Interruptible::status();
   std::printf("loss %.4f, %.0f tokens/s, %.1f s of training\n", report.loss, report.tokens_per_s, report.seconds);
   double bleu = std::numeric_limits<double>::quiet_NaN(), exact = bleu;
   if (!held_out.empty()) {
@@ -269,7 +273,7 @@ int train_and_report(Settings s) {
                 {"seconds", report.seconds},
                 {"tokens_per_s", report.tokens_per_s}});
   flush_output(program);
-  return report.signal ? 128 + report.signal : 0;
+  return Interruptible::status();
 }
 
 }  // namespace
