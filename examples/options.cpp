@@ -39,6 +39,7 @@ void add_options(CLI::App& app, Flags& f) {
   recipe::option(app, "--held-out", s.held_out, "share of the pairs kept apart to test on", share);
   recipe::option(app, "--seed", s.seed, "of weights, order and dropout", recipe::not_negative());
   app.add_option("--threads", f.threads, "threads to use (default: all processors)")->check(recipe::whole(1, 256));
+  recipe::option(app, "--precision", f.precision, recipe::kPrecisionHelp, CLI::IsMember(recipe::kPrecisions));
   app.add_option("--model", "gru, attention or transformer: other models than this one, with options of their own; see --model gru --help");
   app.add_option("--save", f.save, "write the trained model here (safetensors); also when SIGINT, SIGTERM or SIGHUP ends the training");
   app.add_option("--load", f.load, "start from this model; trains further only with --epochs")->check(CLI::ExistingFile);

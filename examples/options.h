@@ -25,6 +25,7 @@ struct Flags {
   bool resume = false;
   std::vector<std::string> translate;
   int threads = 0;
+  std::string precision = "highest";
   std::string profile;
   bool json = false;
   bool train = true;  // false: the loaded model only translates

@@ -319,6 +319,7 @@ int run(int argc, char** argv) {
   const std::optional<Flags> flags = parse(argc, argv);
   if (!flags) return recipe::flush_output(program), 0;
   if (flags->threads > 0) gradus::set_num_threads(flags->threads);
+  gradus::set_float32_matmul_precision(flags->precision);
   return flags->train ? train_and_report(*flags) : translate_only(*flags);
 }
 

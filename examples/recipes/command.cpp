@@ -21,6 +21,7 @@
 #include "gradus/error.h"
 #include "gradus/parallel.h"
 #include "gradus/plot.h"
+#include "gradus/precision.h"
 #include "ranks.h"
 #include "validators.h"
 
@@ -45,6 +46,7 @@ void add_common(Options& options, CLI::App& app, Common& c, const detail::Preset
   options.training(false);
   option(app, "--seed", c.seed, "of weights, order and dropout", not_negative());
   app.add_option("--threads", c.threads, "threads to use (default: all processors)")->check(whole(1, 256));
+  option(app, "--precision", c.precision, kPrecisionHelp, CLI::IsMember(kPrecisions));
   options.file("--load", c.load, "take the model of this file, and do not train");
   const auto json = [&] { options.flag("--json", c.json, "end with one line of JSON"); };
   if (options.tests_loaded()) json();
@@ -85,7 +87,7 @@ void refuse_contradictions(const Program& program, const CLI::App& app, const Op
 
 /// What a training depends on: its options but those of files, which differ from one run to the next, and of how long it goes.
 std::string settings_of(const CLI::App& app, const Options& options, const Common& c) {
-  std::string settings = "--seed " + std::to_string(c.seed) + "\n";
+  std::string settings = "--seed " + std::to_string(c.seed) + "\n--precision " + c.precision + "\n";
   for (const CLI::Option* one : app.get_options()) {
     const std::string name = one->get_name();
     const auto is = [&](const std::vector<std::string>& names) { return std::ranges::find(names, name) != names.end(); };
@@ -203,12 +205,17 @@ bool detail::read(const Program& program, int argc, char** argv, Common& common,
   refuse_contradictions(program, app, options, common);
   common.settings = settings_of(app, options, common);
   if (common.threads > 0) gradus::set_num_threads(static_cast<int>(common.threads));
+  gradus::set_float32_matmul_precision(common.precision);
   return true;
 }
 
 const char* const kShardsHelp =
     "cut each batch into so many parts: runs with the same number give the same bits on any number of ranks (0: one rank has the batch "
     "whole)";
+
+const char* const kPrecisionHelp =
+    "of float32 products; medium rounds their operands to bfloat16 where the processor multiplies such numbers";
+const std::vector<std::string> kPrecisions{"highest", "high", "medium"};
 
 int main_of(const Program& program, const std::function<int()>& run) {
   const std::string name = std::string(program.name) + ": ";

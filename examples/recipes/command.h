@@ -22,7 +22,8 @@ struct Common {
   int64_t checkpoint_every = 0;  // steps; 0: after each epoch
   bool resume = false, json = false;
   int64_t threads = 0;  // 0: all processors
-  int64_t shards = 0;   // 0: as Backward has it
+  std::string precision = "highest";
+  int64_t shards = 0;  // 0: as Backward has it
   uint64_t seed = 0;
   std::string settings;  // what the training depends on, as lines of option and value
 };
@@ -77,7 +78,7 @@ namespace detail {
 
 using PresetHelp = std::vector<std::pair<std::string, std::string>>;
 
-/// Sets the number of threads, too. False when help was asked for, and printed.
+/// Sets the number of threads and the precision, too. False when help was asked for, and printed.
 bool read(const Program& program, int argc, char** argv, Common& common, const PresetHelp& presets,
           const std::function<void(Options&)>& add_options);
 
@@ -102,8 +103,9 @@ std::optional<Settings> parse(const Program& program, int argc, char** argv, voi
   return settings;
 }
 
-/// What --help says of --shards.
-extern const char* const kShardsHelp;
+/// What --help says of --shards, and of --precision; what the latter may be.
+extern const char *const kShardsHelp, *const kPrecisionHelp;
+extern const std::vector<std::string> kPrecisions;
 
 /// The exit status of a recipe's `run`. An error becomes one line on standard error, which begins with the program's name.
 int main_of(const Program& program, const std::function<int()>& run);

@@ -13,6 +13,7 @@
 #include "gradus/ops.h"
 #include "gradus/optim.h"
 #include "gradus/parallel.h"
+#include "gradus/precision.h"
 #include "gradus/plot.h"
 #include "gradus/profiler.h"
 #include "gradus/random.h"

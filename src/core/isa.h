@@ -23,7 +23,7 @@ namespace gradus::isa {
 enum class Level { Baseline, Avx2, Avx512 };
 
 /// The widest set that the machine has, or the one that the environment variable GRADUS_ISA names
-/// (`baseline`, `avx2` or `avx512`) if the machine has it.
+/// (`baseline`, `avx2`, `avx512`, `avx512_bf16` or `amx_bf16`) if the machine has it.
 Level chosen_level() noexcept;
 
 /// The same, chosen once.
@@ -34,6 +34,16 @@ inline Level level() noexcept {
 
 /// "baseline", "avx2" or "avx512".
 const char* name(Level level) noexcept;
+
+/// What multiplies numbers of bfloat16 and sums their products in float32: nothing, AVX-512's vdpbf16ps, or AMX's tiles.
+enum class Bfloat16 { None, Avx512, Amx };
+
+/// The best that the machine has and the system allows, or what belongs to the set in GRADUS_ISA, where `avx512_bf16` and `amx_bf16` are
+/// `avx512` with more. AMX is asked of the system at the first call: from then on it is used by this process.
+Bfloat16 bfloat16() noexcept;
+
+/// "none", "avx512_bf16" or "amx_bf16".
+const char* name(Bfloat16 kind) noexcept;
 
 #if defined(__x86_64__)
 #  if defined(__clang__)

@@ -16,6 +16,7 @@
 #include "core/isa.h"
 #include "core/span.h"
 #include "core/thread_pool.h"
+#include "kernels/bfloat16_gemm.h"
 #include "kernels/blas_call.h"
 #include "kernels/blocked_gemm.h"
 #include "kernels/naive_product.h"
@@ -173,7 +174,7 @@ void gemm(const std::type_identity_t<MatrixView<const T>>& a, const std::type_id
   }
   check_sizes(a, b, c);
   if constexpr (std::is_same_v<T, float>)
-    if (blocked_gemm(a, b, c, output, nullptr)) return;
+    if (bfloat16_gemm(a, b, c, output, nullptr) || blocked_gemm(a, b, c, output, nullptr)) return;
   tiled_gemm(a, b, c, output);
 }
 template void gemm(const MatrixView<const float>&, const MatrixView<const float>&, const MatrixView<float>&, Output);
@@ -185,7 +186,7 @@ void gemm_and_row(const std::type_identity_t<MatrixView<const T>>& a, const std:
   check_sizes(a, b, c);
   if constexpr (std::is_same_v<T, float>) {
     const profiling::Span span(profiling::Kind::Kernel, "gemm");
-    if (blocked_gemm(a, b, c, Output::Overwrite, row)) return;
+    if (bfloat16_gemm(a, b, c, Output::Overwrite, row) || blocked_gemm(a, b, c, Output::Overwrite, row)) return;
   }
   for (int64_t i = 0; i < c.rows; ++i) std::copy_n(row, c.cols, c.at(i, 0));
   gemm(a, b, c, Output::Accumulate);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/bfloat16.h"
 #include "kernels/recurrent.h"
 
 /// What kernels/recurrent.cpp computes, row by row and number by number as the equations have it: the reference for its test. Of what
@@ -14,13 +15,17 @@ namespace naive {
 template <class T>
 using Vector = std::vector<T>;
 
+/// A term of a product, of operands rounded as those of the kernels are.
+inline double term(double a, double b) { return a * b; }
+inline float term(float a, float b) { return rounds_to_bfloat16() ? nearest_bfloat16(a) * nearest_bfloat16(b) : a * b; }
+
 /// w v + bias: w (rows, v's size).
 template <class T>
 Vector<T> affine(int64_t rows, const T* w, const Vector<T>& v, const T* bias) {
   Vector<T> y(static_cast<size_t>(rows));
   for (size_t i = 0; i < y.size(); ++i) {
     y[i] = bias ? bias[i] : T(0);
-    for (size_t k = 0; k < v.size(); ++k) y[i] += w[i * v.size() + k] * v[k];
+    for (size_t k = 0; k < v.size(); ++k) y[i] += term(w[i * v.size() + k], v[k]);
   }
   return y;
 }
@@ -31,8 +36,8 @@ void affine_backward(const Vector<T>& dy, const T* w, const Vector<T>& v, T* dw,
   for (size_t i = 0; i < dy.size(); ++i) {
     if (dbias) dbias[i] += dy[i];
     for (size_t k = 0; k < v.size(); ++k) {
-      if (dw) dw[i * v.size() + k] += dy[i] * v[k];
-      if (dv) dv[k] += dy[i] * w[i * v.size() + k];
+      if (dw) dw[i * v.size() + k] += term(dy[i], v[k]);
+      if (dv) dv[k] += term(dy[i], w[i * v.size() + k]);
     }
   }
 }

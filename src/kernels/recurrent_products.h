@@ -8,6 +8,7 @@
 #include "core/allocator.h"
 #include "core/function_ref.h"
 #include "core/thread_pool.h"
+#include "kernels/bfloat16.h"
 #include "kernels/blas.h"
 #include "kernels/recurrent.h"
 #include "kernels/small_kernels.h"
@@ -88,7 +89,8 @@ void copy_rows_or_zeros(const RecurrentSizes& s, const T* from, int64_t begin, i
 // ---- products of the steps
 
 /// y (rows, N) = x (rows, K) W^T, or y += it, for a W (N, K) that all steps share. Float weights are packed once, in blocks for libxsmm's
-/// kernels, unless they lie right already; without them OpenBLAS makes the products, packing anew each time.
+/// kernels, unless they lie right already, or rounded to bfloat16 where that was asked for; without either, OpenBLAS makes the products,
+/// packing anew each time.
 template <class T>
 class PackedProduct {
  public:
@@ -99,10 +101,13 @@ class PackedProduct {
         n_stride_(n_stride),
         k_stride_(k_stride),
         w_(w),
+        rounds_(std::is_same_v<T, float> && std::min(N, K) >= fewest_rounded && rounds_to_bfloat16()),
         lies_right_(n_stride == 1 && k_stride >= N && k_stride <= narrow),
-        packed_(packs() && !lies_right_ ? N * K : 0) {
+        packed_(packs() && !lies_right_ && !rounds_ ? N * K : 0),
+        rounded_(rounds_ ? bf16_size(N, K) : 0) {
     if constexpr (std::is_same_v<T, float>) {
-      if (!packs() || lies_right_) return;
+      if (rounds_) pack_bf16_right(weights(), rounded_.data());
+      if (rounds_ || !packs() || lies_right_) return;
       for (int64_t first = 0; first < N; first += kernel_width)
         pack_block(K, std::min(kernel_width, N - first), w + first * n_stride, n_stride, k_stride, packed_.data() + first * K);
     }
@@ -113,13 +118,29 @@ class PackedProduct {
 
   /// The rows of x lie ldx apart, those of y ldy.
   void run(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
-    if (rows == 0 || (packs() && run_packed(rows, x, ldx, add, y, ldy))) return;
-    const bool stored = k_stride_ == 1;
-    const MatrixView<const T> w(w_, K_, N_, stored ? std::max(n_stride_, K_) : std::max(k_stride_, N_), stored ? Trans::Yes : Trans::No);
-    gemm({x, rows, K_, ldx}, w, MatrixView(y, rows, N_, ldy), accumulate_if(add));
+    if (rows == 0) return;
+    if constexpr (std::is_same_v<T, float>)
+      if (rounds_) return run_rounded({x, rows, K_, ldx}, add, MatrixView(y, rows, N_, ldy));
+    if (packs() && run_packed(rows, x, ldx, add, y, ldy)) return;
+    gemm({x, rows, K_, ldx}, weights(), MatrixView(y, rows, N_, ldy), accumulate_if(add));
   }
 
  private:
+  /// Outputs and terms below which tiles would be mostly empty.
+  static constexpr int64_t fewest_rounded = 16;
+
+  /// W^T (K, N).
+  MatrixView<const T> weights() const {
+    const bool stored = k_stride_ == 1;
+    return {w_, K_, N_, stored ? std::max(n_stride_, K_) : std::max(k_stride_, N_), stored ? Trans::Yes : Trans::No};
+  }
+
+  void run_rounded(const MatrixView<const float>& x, bool add, const MatrixView<float>& y) const {
+    const Scratch<Bfloat16> rounded_x(bf16_size(x.rows, K_));
+    pack_bf16_left(x, rounded_x.data());
+    multiply_bf16(rounded_x.data(), rounded_.data(), K_, y, {.adds = add});
+  }
+
   bool run_packed(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
     if constexpr (std::is_same_v<T, float>) {
       const Passage use = use_small_kernels();
@@ -138,8 +159,10 @@ class PackedProduct {
 
   int64_t N_, K_, n_stride_, k_stride_;
   const T* w_;
-  bool lies_right_;    // W^T (K, N) is stored, in short rows
-  Scratch<T> packed_;  // else blocks of W, (K, kernel_width) each, the last one narrower
+  bool rounds_;                // to bfloat16
+  bool lies_right_;            // W^T (K, N) is stored, in short rows
+  Scratch<T> packed_;          // else blocks of W, (K, kernel_width) each, the last one narrower
+  Scratch<Bfloat16> rounded_;  // else W rounded, as pack_bf16_right packs it
 };
 
 /// Whether a product with W_ih is made for a tile's rows at each step, while they are in the nearest caches, and not for all steps at once.

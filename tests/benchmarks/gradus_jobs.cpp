@@ -3,10 +3,12 @@
 #include <gradus/gradus.h>
 #include <gradus/memory.h>
 #include <gradus/parallel.h>
+#include <gradus/precision.h>
 
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "job.h"
 
@@ -200,7 +202,11 @@ std::optional<Task> op_task(const std::string& kind, const std::vector<int64_t>&
 
 }  // namespace
 
-Task make_task(const Job& job) {
+Task make_task(const Job& given) {
+  constexpr std::string_view medium = "medium ";
+  const bool is_medium = given.kind.starts_with(medium);
+  gradus::set_float32_matmul_precision(is_medium ? "medium" : "highest");
+  const Job job{given.kind.substr(is_medium ? medium.size() : 0), given.threads, given.sizes};
   gradus::set_num_threads(job.threads);
   gradus::manual_seed(1);
   const auto& s = job.sizes;

@@ -10,7 +10,8 @@
 
 // A GRU by oneDNN's lbr_gru (reset gate after the recurrent product, as in PyTorch), trained: the weights lie in PyTorch's layout, are
 // reordered to oneDNN's own at every step, because the optimizer has changed them, and their gradients are reordered back. The inputs,
-// the workspace and the gradients keep their memory from step to step. Layers whose weights have one shape share a primitive.
+// the workspace and the gradients keep their memory from step to step. Layers whose weights have one shape share a primitive. At medium
+// precision inputs, states and packed weights are of bfloat16, as oneDNN has it, and gradients of float32.
 
 namespace bench {
 namespace {
@@ -25,8 +26,9 @@ const dnnl::engine& engine() {
   return cpu;
 }
 
-memory::desc plain(const Dims& dims, Tag tag) { return {dims, memory::data_type::f32, tag}; }
-memory::desc any(const Dims& dims) { return {dims, memory::data_type::f32, Tag::any}; }
+using Type = memory::data_type;
+
+memory::desc plain(const Dims& dims, Tag tag) { return {dims, Type::f32, tag}; }
 
 memory zeros(const memory::desc& desc) {
   memory m(desc, engine());
@@ -42,34 +44,46 @@ double total(const memory& m) {
   return sum;
 }
 
+void convert(const memory& from, const memory& to) {
+  dnnl::stream stream(engine());
+  memory source = from, target = to;
+  dnnl::reorder(source, target).execute(stream, source, target);
+  stream.wait();
+}
+
 /// oneDNN's gates are z, r, n where PyTorch's are r, z, n.
 int64_t gate_of(int64_t torch_gate) { return torch_gate == 2 ? 2 : 1 - torch_gate; }
 
 /// L layers of I = H inputs, or one layer. T steps, B rows.
 class Layers {
  public:
-  Layers(int64_t L, int64_t I, int64_t H, int64_t B, int64_t T, uint32_t salt)
+  Layers(int64_t L, int64_t I, int64_t H, int64_t B, int64_t T, uint32_t salt, Type type)
       : L_(L),
         I_(I),
         H_(H),
         weights_{zeros(plain({L, 1, I, 3, H}, Tag::ldgoi)), zeros(plain({L, 1, H, 3, H}, Tag::ldgoi))},
         weight_gradients_{zeros(weights_[0].get_desc()), zeros(weights_[1].get_desc())} {
-    const auto x = plain({T, B, I}, Tag::tnc), h = plain({L, 1, B, H}, Tag::ldnc), y = plain({T, B, H}, Tag::tnc),
-               bias = plain({L, 1, 4, H}, Tag::ldgo);
+    const auto of = [](const Dims& dims, Tag tag, Type of_type) { return memory::desc(dims, of_type, tag); };
+    const memory::desc dx = plain({T, B, I}, Tag::tnc), dh = plain({L, 1, B, H}, Tag::ldnc), dy = plain({T, B, H}, Tag::tnc),
+                       bias = plain({L, 1, 4, H}, Tag::ldgo);
+    const memory::desc x = of({T, B, I}, Tag::tnc, type), h = of({L, 1, B, H}, Tag::ldnc, type), y = of({T, B, H}, Tag::tnc, type);
     const Dims wx = {L, 1, I, 3, H}, wh = {L, 1, H, 3, H};
     const auto direction = dnnl::rnn_direction::unidirectional_left2right;
-    const dnnl::lbr_gru_forward::primitive_desc forward({dnnl::prop_kind::forward_training, direction, x, h, any(wx), any(wh), bias, y, h},
+    const memory::desc any_wx = of(wx, Tag::any, type), any_wh = of(wh, Tag::any, type), any_dwx = of(wx, Tag::any, Type::f32),
+                       any_dwh = of(wh, Tag::any, Type::f32);
+    const dnnl::lbr_gru_forward::primitive_desc forward({dnnl::prop_kind::forward_training, direction, x, h, any_wx, any_wh, bias, y, h},
                                                         engine());
     const dnnl::lbr_gru_backward::primitive_desc backward(
-        {dnnl::prop_kind::backward, direction, x, h, any(wx), any(wh), bias, y, h, x, h, any(wx), any(wh), bias, y, h}, engine(), forward);
+        {dnnl::prop_kind::backward, direction, x, h, any_wx, any_wh, bias, y, h, dx, dh, any_dwx, any_dwh, bias, dy, dh}, engine(),
+        forward);
     forward_ = dnnl::lbr_gru_forward(forward);
     backward_ = dnnl::lbr_gru_backward(backward);
-    input = zeros(x), output = zeros(y), input_gradient = zeros(x), output_gradient = zeros(y);
+    input = zeros(x), output = zeros(y), input_gradient = zeros(dx), output_gradient = zeros(dy);
     packed_ = {zeros(forward.weights_layer_desc()), zeros(forward.weights_iter_desc()), zeros(backward.weights_layer_desc()),
                zeros(backward.weights_iter_desc())};
     packed_gradients_ = {zeros(backward.diff_weights_layer_desc()), zeros(backward.diff_weights_iter_desc())};
     bias_ = zeros(bias), bias_gradient_ = zeros(bias);
-    const memory start = zeros(h), start_gradient = zeros(h), end = zeros(h), end_gradient = zeros(h),
+    const memory start = zeros(h), start_gradient = zeros(dh), end = zeros(h), end_gradient = zeros(dh),
                  workspace = zeros(forward.workspace_desc());
     fill_weights(salt);
     forward_arguments_ = {{DNNL_ARG_SRC_LAYER, input},
@@ -149,15 +163,18 @@ struct Gru {
   dnnl::stream stream{engine()};
   std::vector<std::unique_ptr<Layers>> stack;
 
-  explicit Gru(const std::vector<int64_t>& s) {
+  Gru(const std::vector<int64_t>& s, Type type) {
     const int64_t I = s[0], H = s[1], L = s[2], B = s[3], T = s[4];
-    if (I == H || L == 1) stack.push_back(std::make_unique<Layers>(L, I, H, B, T, 10));
+    if (I == H || L == 1) stack.push_back(std::make_unique<Layers>(L, I, H, B, T, 10, type));
     else {
-      stack.push_back(std::make_unique<Layers>(1, I, H, B, T, 10));
-      stack.push_back(std::make_unique<Layers>(L - 1, H, H, B, T, 14));
+      stack.push_back(std::make_unique<Layers>(1, I, H, B, T, 10, type));
+      stack.push_back(std::make_unique<Layers>(L - 1, H, H, B, T, 14, type));
       replace(*stack[1], *stack[0]);
     }
-    fill(floats(stack.front()->input), T * B * I, 1, 1);
+    const memory x = zeros(plain({T, B, I}, Tag::tnc));
+    fill(floats(x), T * B * I, 1, 1);
+    convert(x, stack.front()->input);
+    y_ = zeros(plain({T, B, H}, Tag::tnc));
     fill(floats(stack.back()->output_gradient), T * B * H, 1, 2);
   }
   /// The upper layers read and write the lower one's memory.
@@ -171,18 +188,23 @@ struct Gru {
     stream.wait();
   }
   double checksum() const {
-    double sum = total(stack.back()->output) + total(stack.front()->input_gradient);
+    convert(stack.back()->output, y_);
+    double sum = total(y_) + total(stack.front()->input_gradient);
     for (const auto& layers : stack) sum += layers->checksum();
     return sum;
   }
+
+ private:
+  memory y_;  // the output as float32
 };
 
 }  // namespace
 
 Task make_task(const Job& job) {
-  if (job.kind != "gru") throw NoSuchJob("oneDNN has no " + job.kind);
+  const bool is_medium = job.kind == "medium gru";
+  if (job.kind != "gru" && !is_medium) throw NoSuchJob("oneDNN has no " + job.kind);
   omp_set_num_threads(job.threads);
-  auto gru = std::make_shared<Gru>(job.sizes);
+  auto gru = std::make_shared<Gru>(job.sizes, is_medium ? Type::bf16 : Type::f32);
   return {[gru] { gru->run(); }, {}, [gru] { return gru->checksum(); }};
 }
 

@@ -14,10 +14,12 @@ namespace {
 struct Size {
   const char* name;
   int64_t vocabulary, embed, hidden, layers, batch, steps;
-  double gru_torch;   ///< row 1, LibTorch's time over ours
-  double step_torch;  ///< row 2, the same
-  double gru_onednn;  ///< row 1, oneDNN's time over ours
-  double share;       ///< row 3, of the peak
+  double gru_torch;    ///< row 1, LibTorch's time over ours
+  double step_torch;   ///< row 2, the same
+  double gru_onednn;   ///< row 1, oneDNN's time over ours
+  double share;        ///< row 3, of the peak
+  double gru_medium;   ///< row 8, our time at highest over ours at medium, of the layers alone
+  double step_medium;  ///< row 8, the same of the step
 
   int64_t classes() const { return std::min<int64_t>(vocabulary, 1000); }
   std::vector<int64_t> layers_alone() const { return {embed, hidden, layers, batch, steps}; }
@@ -31,12 +33,12 @@ struct Size {
 };
 
 constexpr std::array<Size, 6> sizes = {{
-    {"d2l", 200, 32, 32, 2, 64, 10, 5, 6, 1.3, 0.60},
-    {"small", 1000, 64, 128, 2, 64, 20, 0, 2.6, 1.05, 0},
-    {"medium", 10000, 256, 256, 2, 64, 30, 2.2, 2.1, 1.05, 0.80},
-    {"large", 10000, 256, 512, 2, 64, 40, 2.2, 2.0, 1.05, 0.85},
-    {"xl", 10000, 512, 1024, 2, 64, 40, 2.2, 2.0, 1.05, 0.85},
-    {"stream", 1000, 64, 128, 1, 1, 50, 0, 8, 1.7, 0},
+    {"d2l", 200, 32, 32, 2, 64, 10, 5, 6, 1.3, 0.60, 1, 1},
+    {"small", 1000, 64, 128, 2, 64, 20, 0, 2.6, 1.05, 0, 1, 1},
+    {"medium", 10000, 256, 256, 2, 64, 30, 2.2, 2.1, 1.05, 0.80, 1.5, 1.5},
+    {"large", 10000, 256, 512, 2, 64, 40, 2.2, 2.0, 1.05, 0.85, 1.65, 1.6},
+    {"xl", 10000, 512, 1024, 2, 64, 40, 2.2, 2.0, 1.05, 0.85, 1.7, 1.65},
+    {"stream", 1000, 64, 128, 1, 1, 50, 0, 8, 1.7, 0, 1, 1},
 }};
 
 constexpr double ms = 1e3, us = 1e6;
@@ -167,6 +169,28 @@ Results op_rows(Workers& workers, const Effort& effort) {
   row("gelu, 1920 x 1024", {"gelu", 1, {1920, 1024}});
   row("dropout, 1920 x 1024", {"dropout", 1, {1920, 1024}});
   for (const Size& size : {sizes[0], sizes[2]}) row(fmt::format("Adam step, {}", size.name), {"adam", 1, size.step()});
+  return results;
+}
+
+Results precision_rows(Workers& workers, const Effort& effort) {
+  Results results;
+  if (workers.ours.about().find("no bfloat16") != std::string::npos) return results;
+  Worker medium("gradus");
+  const auto row = [&](const Size& size, const std::string& kind, const std::vector<int64_t>& sizes_of_it, double target) {
+    for (const int threads : {1, 2}) {
+      workers.ours.make({kind, threads, sizes_of_it});
+      medium.make({"medium " + kind, threads, sizes_of_it});
+      std::vector<Measure> measures{running(medium, effort), running(workers.ours, effort)};
+      const bool with_onednn = kind == "gru" && workers.onednn.make({"medium gru", threads, sizes_of_it});
+      if (with_onednn) measures.push_back(running(workers.onednn, effort));
+      const Medians m = in_turn(measures, effort);
+      const std::string what = fmt::format("{}, {}", kind, size.name);
+      results.push_back({8, what, threads, "ms", m.values[0] * ms, "ours, highest", m.values[1] * ms, m.ratios[1], target});
+      if (with_onednn) results.push_back({8, what, threads, "ms", m.values[0] * ms, "oneDNN, bfloat16", m.values[2] * ms, m.ratios[2], 1});
+    }
+  };
+  for (const Size& size : sizes) row(size, "gru", size.layers_alone(), size.gru_medium);
+  for (const Size& size : sizes) row(size, "step", size.step(), size.step_medium);
   return results;
 }
 

@@ -16,6 +16,8 @@ Results overhead_rows(Workers& workers, const Effort& effort);
 Results op_rows(Workers& workers, const Effort& effort);
 /// What using the library costs besides its speed: compiling, starting, memory, size.
 Results use_rows(const Effort& effort);
+/// Precision medium against highest, and against oneDNN's bfloat16; nothing where the machine has no products of bfloat16.
+Results precision_rows(Workers& workers, const Effort& effort);
 /// Time and memory a token against steps, batch and vocabulary.
 Results growth_rows(const Effort& effort);
 

@@ -10,6 +10,7 @@
 #include "gradus/parallel.h"
 #include "kernels/naive_recurrent.h"
 #include "kernels/recurrent.h"
+#include "medium_precision.h"
 
 using namespace gradus::kernels;
 
@@ -164,6 +165,19 @@ TEST_CASE("the recurrent kernels of float32 give what plain loops give, forward 
 
 TEST_CASE("the recurrent kernels of float64 give what plain loops give, forward and backward, with the same bits for 1 to 3 threads") {
   for_all_problems([](const Problem& p) { compare_on_threads<double>(p, 1e-12); });
+}
+
+TEST_CASE(
+    "at medium precision the recurrent kernels give what plain loops give of rounded operands, with the same bits for 1 to 3 threads") {
+  const testing::MediumPrecision medium;
+  if (!testing::MediumPrecision::is_there()) return;
+  // A state that differs in its last bit may be rounded to the next number of bfloat16: 2^-8 of one term.
+  for (const RecurrentKind kind : kinds)
+    for (const bool has_lengths : {false, true}) {
+      CAPTURE(name_of(kind));
+      compare_on_threads<float>({kind, 6, 20, 24, 17, false, true, has_lengths}, 1e-3F);
+      compare_on_threads<float>({kind, 5, 131, 33, 48, true, true, has_lengths}, 1e-3F);
+    }
 }
 
 TEST_CASE("the recurrent kernels take no gradient of the output, and fill only the gradients that are wanted") {
