@@ -33,13 +33,16 @@ def split_fences(text):
 
 
 def for_python_markdown(text):
-    """Lists as Python-Markdown reads them: a blank line before, and four spaces for what belongs to an item, where GitHub takes fewer."""
+    """Lists as Python-Markdown reads them: a blank line before, and four spaces for what belongs to an item, where GitHub takes fewer.
+    The text of details, which it takes for HTML unless told."""
     result, inside, previous = [], [], ""
     for line, code in split_fences(text):
         if not line.strip():
             result.append("")
             previous = line
             continue
+        if not code and line == "<details>":
+            line = '<details markdown="1">'
         indent = len(line) - len(line.lstrip())
         starts = not code and MARKER.match(line.lstrip())
         lazy = not code and previous.strip() and not starts
