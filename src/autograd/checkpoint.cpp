@@ -10,18 +10,6 @@ namespace {
 
 using F = std::function<Tensor(const std::vector<Tensor>&)>;
 
-/// Sets the generator back to a state it had, and afterwards forth again.
-class Replay {
- public:
-  explicit Replay(const Generator& then) : now_(*LockedGenerator()) { *LockedGenerator() = then; }
-  ~Replay() { *LockedGenerator() = now_; }
-  Replay(const Replay&) = delete;
-  Replay& operator=(const Replay&) = delete;
-
- private:
-  Generator now_;
-};
-
 /// Computes f again, recorded this time, and sends dy through it.
 void pull_again(const F& f, const std::vector<Saved>& saved, const Generator& generator, const Tensor& dy, InputGradients dx) {
   check<AutogradError>(!recording_backward(), "checkpoint: its backward pass cannot be recorded; leave out create_graph, or checkpoint");

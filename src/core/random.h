@@ -83,4 +83,16 @@ class LockedGenerator {
   std::unique_lock<std::mutex> lock_;
 };
 
+/// Sets the generator back to a state that it had, and afterwards forth again: what is computed twice draws the same numbers.
+class Replay {
+ public:
+  explicit Replay(const Generator& then) : now_(*LockedGenerator()) { *LockedGenerator() = then; }
+  ~Replay() { *LockedGenerator() = now_; }
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+
+ private:
+  Generator now_;
+};
+
 }  // namespace gradus

@@ -174,10 +174,17 @@ Tensor MultiheadAttention::heads(const Tensor& x) const {
 AttentionOutput MultiheadAttention::mix(const Tensor& q, const Tensor& k, const Tensor& v, const MultiheadAttentionCall& call,
                                         bool batched) const {
   const bool batch_first = batched && options_.batch_first;
-  const Tensor weights = attention_weights(q, with_more_rows(k, bias_k), joined_mask(call), is_training() ? options_.dropout : 0);
-  record_attention(*this, weights);
-  const Tensor mixed = weighted_sum(weights, with_more_rows(v, bias_v)).permute(batch_first ? Dims{0, 2, 1, 3} : Dims{2, 0, 1, 3});
-  const Tensor output = out_proj(mixed.flatten(2));
+  const Tensor keys = with_more_rows(k, bias_k), values = with_more_rows(v, bias_v), mask = joined_mask(call);
+  const double dropout_p = is_training() ? options_.dropout : 0;
+  Tensor weights, mixed;  // the weights only where somebody wants them
+  if (call.need_weights || attention_is_recorded()) {
+    weights = attention_weights(q, keys, mask, dropout_p);
+    record_attention(*this, weights);
+    mixed = weighted_sum(weights, values);
+  } else {
+    mixed = scaled_dot_product_attention(q, keys, values, mask, dropout_p);
+  }
+  const Tensor output = out_proj(mixed.permute(batch_first ? Dims{0, 2, 1, 3} : Dims{2, 0, 1, 3}).flatten(2));
   AttentionOutput result{batched ? output : output.squeeze(1), {}};
   if (!call.need_weights) return result;
   result.weights = call.average_attn_weights ? weights.mean(1) : weights;

@@ -34,6 +34,8 @@ std::vector<Tensor> AttentionRecorder::of(std::string_view name) const {
   return weights;
 }
 
+bool attention_is_recorded() noexcept { return innermost_recorder != nullptr; }
+
 void record_attention(const Module& layer, const Tensor& weights) {
   for (AttentionRecorder* recorder = innermost_recorder; recorder; recorder = recorder->outer_)
     for (const auto& [name, module] : recorder->modules_)

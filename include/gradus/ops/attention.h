@@ -15,7 +15,9 @@ namespace gradus {
 GRADUS_API Tensor attention_weights(const Tensor& query, const Tensor& key, const Tensor& attn_mask = {}, double dropout_p = 0,
                                     bool is_causal = false);
 
-/// attention_weights(query, key, …) value, scaled dot-product attention (Vaswani et al. 2017): value (..., S, V) to (..., L, V).
+/// attention_weights(query, key, …) value, scaled dot-product attention (Vaswani et al. 2017): value (..., S, V) to (..., L, V). From 2^24
+/// weights on, it is made by blocks of queries, and no weights are kept: memory grows with L + S. Dropout then draws other masks than
+/// attention_weights does.
 /// PyTorch 1.13 has it as torch.nn.functional._scaled_dot_product_attention, 2.0 without the underscore.
 GRADUS_API Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask = {},
                                                double dropout_p = 0, bool is_causal = false);

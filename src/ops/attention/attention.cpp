@@ -24,15 +24,19 @@ void check_operand(const char* name_of_it, const Tensor& x, const Tensor& query)
                        name(query.dtype()));
 }
 
-}  // namespace
-
-Tensor attention_weights(const Tensor& query, const Tensor& key, const Tensor& attn_mask, double dropout_p, bool is_causal) {
+void check_call(const Tensor& query, const Tensor& key, const Tensor& attn_mask, double dropout_p, bool is_causal) {
   check_operand("query", query, query);
   check_operand("key", key, query);
   op.check<ShapeError>(query.size(-1) == key.size(-1), "query {} and key {} have {} and {} features", query.shape(), key.shape(),
                        query.size(-1), key.size(-1));
   op.check<ValueError>(!is_causal || !attn_mask.defined(), "is_causal is a mask of its own; leave out attn_mask, or is_causal");
   op.check<ValueError>(dropout_p >= 0 && dropout_p <= 1, "dropout_p {} is not a probability; give 0 to 1", dropout_p);
+}
+
+}  // namespace
+
+Tensor attention_weights(const Tensor& query, const Tensor& key, const Tensor& attn_mask, double dropout_p, bool is_causal) {
+  check_call(query, key, attn_mask, dropout_p, is_causal);
   const double scale = 1 / std::sqrt(static_cast<double>(query.size(-1)));
   const Tensor scores = matmul(query * scale, transpose(key, -2, -1));
   const Tensor mask = is_causal ? tril(ones({query.size(-2), key.size(-2)}, {.dtype = DType::Bool})) : attn_mask;
@@ -47,7 +51,10 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
   check_operand("value", value, query);
   op.check<ShapeError>(key.size(-2) == value.size(-2), "key {} and value {} have {} and {} steps", key.shape(), value.shape(), key.size(-2),
                        value.size(-2));
-  return weighted_sum(attention_weights(query, key, attn_mask, dropout_p, is_causal), value);
+  const int64_t block = attention_block(query, key, value, attn_mask);
+  if (block == 0) return weighted_sum(attention_weights(query, key, attn_mask, dropout_p, is_causal), value);
+  check_call(query, key, attn_mask, dropout_p, is_causal);
+  return blocked_attention(query, key, value, {attn_mask, dropout_p, is_causal}, block);
 }
 
 Tensor weighted_sum(const Tensor& weights, const Tensor& value) { return gated_matmul(weights, value, {true, false}); }
