@@ -86,8 +86,8 @@ std::string version() {
 }
 
 /// The kernels to choose in the place of those that OpenBLAS chose, or null where these are right. On processors newer than itself it falls
-/// back: to its AVX2 kernels, half the speed of those for AVX-512, or to those of 2004 (Prescott), a seventh: 8 and 56 GFLOP/s of float64 on
-/// an Intel Xeon of 2023.
+/// back: to its AVX2 kernels, half the speed of those for AVX-512, or to those of 2004 (Prescott), a seventh: 8 and 56 GFLOP/s of float64
+/// on an Intel Xeon of 2023.
 const char* better_kernels(const std::string& first) {
   const auto is = [&](std::initializer_list<const char*> names) { return std::find(names.begin(), names.end(), first) != names.end(); };
   if (is({"Prescott"}) && isa::level() == isa::Level::Avx2) return "Haswell";
