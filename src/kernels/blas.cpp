@@ -6,7 +6,6 @@
 #include <atomic>
 #include <bit>
 #include <cstdlib>
-#include <initializer_list>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -85,23 +84,15 @@ std::string version() {
   return config.substr(0, config.find(' ', config.find(' ') + 1));
 }
 
-/// The kernels to choose in the place of those that OpenBLAS chose, or null where these are right. On processors newer than itself it falls
-/// back: to its AVX2 kernels, half the speed of those for AVX-512, or to those of 2004 (Prescott), a seventh: 8 and 56 GFLOP/s of float64
-/// on an Intel Xeon of 2023.
-const char* better_kernels(const std::string& first) {
-  const auto is = [&](std::initializer_list<const char*> names) { return std::find(names.begin(), names.end(), first) != names.end(); };
-  if (is({"Prescott"}) && isa::level() == isa::Level::Avx2) return "Haswell";
-  return is({"Prescott", "Haswell", "Zen"}) && isa::level() == isa::Level::Avx512 ? "SkylakeX" : nullptr;
-}
-
+/// OpenBLAS falls back to its AVX2 kernels on processors newer than itself; on one with AVX-512 that is half the speed.
 std::string prepare() {
   openblas_set_num_threads(1);
   const std::string first = openblas_get_corename();
   if (std::getenv("OPENBLAS_CORETYPE")) return version() + ", " + first + " kernels (as OPENBLAS_CORETYPE says)";
-  const char* better = better_kernels(first);
+  const bool outdated = first == "Haswell" || first == "Zen";
   const bool ready = prepare_blas_call();
-  if (better && ready && gotoblas_dynamic_quit && gotoblas_dynamic_init) {
-    choose_kernels(better);
+  if (isa::level() == isa::Level::Avx512 && outdated && ready && gotoblas_dynamic_quit && gotoblas_dynamic_init) {
+    choose_kernels("SkylakeX");
     if (!products_are_right()) choose_kernels(nullptr);
   }
   const std::string second = openblas_get_corename();
