@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "autograd/op.h"
@@ -76,7 +77,8 @@ struct BlockedPullback {
     if (!dys[0].defined()) return;
     const std::array inputs{*query, *key, *value};
     const AttentionCall whole{*mask, call.dropout_p, call.is_causal};
-    const Replay replay(before);
+    std::optional<Replay> replay;  // only for dropout: meanwhile other threads may draw
+    if (call.dropout_p > 0) replay.emplace(before);
     if (recording_backward()) return differentiably(inputs, whole, dys[0], dx);
     std::array<Tensor, 3> sums;
     for (size_t i = 0; i < inputs.size(); ++i)
