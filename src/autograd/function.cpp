@@ -7,6 +7,7 @@
 #include "autograd/op.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
+#include "core/fork.h"
 #include "gradus/autograd.h"
 
 namespace gradus::autograd {
@@ -84,11 +85,14 @@ struct FunctionPullback {
   }
 };
 
+constinit std::mutex names_mutex;
+[[maybe_unused]] const bool names_prepared =
+    at_fork(ForkOrder::Names, {.before = [] { names_mutex.lock(); }, .after = [] { names_mutex.unlock(); }});
+
 /// The same text, kept for ever: nodes and the profiler refer to an operation's name without owning it.
 const char* kept_name(const std::string& name) {
-  static std::mutex mutex;
+  const std::lock_guard lock(names_mutex);
   static auto& names = *new std::set<std::string>;
-  std::lock_guard lock(mutex);
   return names.insert(name).first->c_str();
 }
 

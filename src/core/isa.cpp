@@ -9,6 +9,7 @@
 #endif
 
 #include "core/environment.h"
+#include "core/fork.h"
 
 namespace gradus::isa {
 namespace {
@@ -68,6 +69,12 @@ const Set& chosen() noexcept {
   }();
   return set;
 }
+
+/// What a thread is choosing while another forks would never be chosen in the child.
+[[maybe_unused]] const bool registered = at_fork(ForkOrder::Isa, {.before = [] {
+                                                   level();
+                                                   bfloat16();
+                                                 }});
 
 }  // namespace
 

@@ -3,9 +3,9 @@
 #include <cblas.h>
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cstdlib>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -14,6 +14,7 @@
 #include "core/check.h"
 #include "core/fork.h"
 #include "core/isa.h"
+#include "core/once.h"
 #include "core/span.h"
 #include "core/thread_pool.h"
 #include "kernels/bfloat16_gemm.h"
@@ -84,38 +85,43 @@ std::string version() {
   return config.substr(0, config.find(' ', config.find(' ') + 1));
 }
 
-/// OpenBLAS falls back to its AVX2 kernels on processors newer than itself; on one with AVX-512 that is half the speed.
+/// The kernels to choose in the place of those that OpenBLAS chose, or null where these are right. On processors newer than itself it falls
+/// back: to its AVX2 kernels, half the speed of those for AVX-512, or to those of 2004 (Prescott), a seventh: 8 and 56 GFLOP/s of float64
+/// on an Intel Xeon of 2023.
+const char* better_kernels(const std::string& first) {
+  const auto is = [&](std::initializer_list<const char*> names) { return std::find(names.begin(), names.end(), first) != names.end(); };
+  if (is({"Prescott"}) && isa::level() == isa::Level::Avx2) return "Haswell";
+  return is({"Prescott", "Haswell", "Zen"}) && isa::level() == isa::Level::Avx512 ? "SkylakeX" : nullptr;
+}
+
 std::string prepare() {
   openblas_set_num_threads(1);
   const std::string first = openblas_get_corename();
   if (std::getenv("OPENBLAS_CORETYPE")) return version() + ", " + first + " kernels (as OPENBLAS_CORETYPE says)";
-  const bool outdated = first == "Haswell" || first == "Zen";
+  const char* better = better_kernels(first);
   const bool ready = prepare_blas_call();
-  if (isa::level() == isa::Level::Avx512 && outdated && ready && gotoblas_dynamic_quit && gotoblas_dynamic_init) {
-    choose_kernels("SkylakeX");
+  if (better && ready && gotoblas_dynamic_quit && gotoblas_dynamic_init) {
+    choose_kernels(better);
     if (!products_are_right()) choose_kernels(nullptr);
   }
   const std::string second = openblas_get_corename();
   return version() + ", " + second + " kernels" + (second == first ? "" : " (chosen over " + first + ")");
 }
 
-constinit std::atomic<bool> preparing{false};
+constinit Once<std::string> description;
 
-/// The description is never destroyed: a thread may ask for it until the program has ended.
-const std::string& prepared() {
-  static const std::string& description = []() -> const std::string& {
-    preparing.store(true);
-    return *new std::string(prepare());
-  }();
-  return description;
-}
+const std::string& prepared() { return description.get(prepare); }
 
 [[maybe_unused]] const bool registered = at_fork(ForkOrder::Blas, {.before =
                                                                        [] {
-                                                                         if (preparing) prepared();
+                                                                         description.close();
                                                                          close_blas();
                                                                        },
-                                                                   .after = open_blas});
+                                                                   .after =
+                                                                       [] {
+                                                                         open_blas();
+                                                                         description.open();
+                                                                       }});
 
 // How OpenBLAS's products are cut into tiles, one thread each; timed on the machine of docs/performance.md, two cores of a Zen 4.
 constexpr int64_t tile_work = 1 << 19;  // multiplications that are worth a thread

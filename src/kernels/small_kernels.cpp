@@ -8,7 +8,6 @@
 #  include <sys/mman.h>
 
 #  include <array>
-#  include <atomic>
 #  include <cinttypes>
 #  include <cstdio>
 #  include <cstdlib>
@@ -19,6 +18,7 @@
 
 #  include "core/fork.h"
 #  include "core/isa.h"
+#  include "core/once.h"
 #endif
 
 namespace gradus::kernels {
@@ -172,22 +172,20 @@ State prepare() {
   return product_is_right(kernel) ? State::Usable : State::Wrong;
 }
 
-constinit std::atomic<bool> preparing{false};
+constinit Once<State> once;
 
-State state() noexcept {
-  static const State state = [] {
-    preparing.store(true);
-    return prepare();
-  }();
-  return state;
-}
+State state() noexcept { return once.get(prepare); }
 
 [[maybe_unused]] const bool prepared = at_fork(ForkOrder::SmallKernels, {.before =
                                                                              [] {
-                                                                               if (preparing) state();
+                                                                               once.close();
                                                                                all_kernels().mutex.lock();
                                                                              },
-                                                                         .after = [] { all_kernels().mutex.unlock(); },
+                                                                         .after =
+                                                                             [] {
+                                                                               all_kernels().mutex.unlock();
+                                                                               once.open();
+                                                                             },
                                                                          .in_child = [] { gate.empty(); }});
 
 }  // namespace

@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <mutex>
+#include <type_traits>
 #include <utility>
 
 #include "core/error_context.h"
+#include "core/fork.h"
 #include "gradus/autograd.h"
 #include "nn/module_state.h"
 #include "nn/output_watch.h"
@@ -51,10 +54,10 @@ Handle parent_of(const ModuleState& module, const std::vector<const ModuleState*
 
 namespace detail {
 
-std::mutex& tree_mutex() {
-  static std::mutex& mutex = *new std::mutex;
-  return mutex;
-}
+static_assert(std::is_trivially_destructible_v<std::mutex>);  // modules may be in static storage
+constinit std::mutex tree_mutex;
+[[maybe_unused]] static const bool tree_prepared =
+    at_fork(ForkOrder::Modules, {.before = [] { tree_mutex.lock(); }, .after = [] { tree_mutex.unlock(); }});
 
 void add_parent(ModuleState& child, const std::shared_ptr<ModuleState>& parent) {
   auto& parents = child.parents;
@@ -85,7 +88,7 @@ std::string current_path() {
   if (!innermost) return "";
   const std::vector<const ModuleState*> active = ForwardScope::active();
   if (active.empty()) return "";
-  std::lock_guard lock(detail::tree_mutex());
+  std::lock_guard lock(detail::tree_mutex);
   return detail::path_of(*active[0], {active.begin() + 1, active.end()});
 }
 

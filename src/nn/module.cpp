@@ -130,7 +130,7 @@ void Module::add_child(const std::string& name, const Module& child, const std::
   state().registered_as = &typeid(*this);
   child.name_after(type);
   check_child(name, child, state().children);
-  std::lock_guard lock(detail::tree_mutex());
+  std::lock_guard lock(detail::tree_mutex);
   state_->children.emplace_back(name, child);
   detail::add_parent(*child.state_, state_.pointer());
 }
@@ -141,7 +141,7 @@ void Module::set_children(std::vector<std::pair<std::string, Module>> children) 
     check_child(name, child, checked);
     checked.emplace_back(name, std::move(child));
   }
-  std::lock_guard lock(detail::tree_mutex());
+  std::lock_guard lock(detail::tree_mutex);
   for (const auto& [name, child] : checked) detail::add_parent(*child.state_, state_.pointer());
   std::swap(state_->children, checked);  // those of before go when the lock is gone: what they hold may do anything
 }

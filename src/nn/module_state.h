@@ -49,7 +49,7 @@ struct ModuleState : std::enable_shared_from_this<ModuleState> {
   std::any contents;
   Hooks hooks;
 
-  // The tree upwards. Modules of several threads may share a child, so these, and changes of children, are guarded by tree_mutex().
+  // The tree upwards. Modules of several threads may share a child, so these, and changes of children, are guarded by tree_mutex.
   std::vector<std::weak_ptr<ModuleState>> parents;
 
   std::atomic<bool> is_noted{false};  // note_call was told
@@ -63,11 +63,11 @@ struct ModuleState : std::enable_shared_from_this<ModuleState> {
 std::string readable(const std::type_info& type);
 
 /// Guards the tree upwards.
-std::mutex& tree_mutex();
-/// Makes `parent` one of the parents of `child`. The caller holds tree_mutex().
+extern constinit std::mutex tree_mutex;
+/// Makes `parent` one of the parents of `child`. The caller holds tree_mutex.
 void add_parent(ModuleState& child, const std::shared_ptr<ModuleState>& parent);
 /// "decoder.out": how the modules around `module` name it, those among `active` first; empty for a module without parents. The caller
-/// holds tree_mutex().
+/// holds tree_mutex.
 std::string path_of(const ModuleState& module, const std::vector<const ModuleState*>& active);
 
 /// Remembers that a module was called, so that the first step of an optimizer can see whether somebody trains it.

@@ -149,7 +149,7 @@ struct CloneScope::Map {
     copies(state->buffers, fresh->buffers);
     for (const auto& [name, child] : state->children) {
       Module copied = child;  // asks this map again
-      std::lock_guard lock(tree_mutex());
+      std::lock_guard lock(tree_mutex);
       fresh->children.emplace_back(name, std::move(copied));
       add_parent(*ModuleState::of(fresh->children.back().second), fresh);
     }

@@ -48,7 +48,7 @@ class Called {
 thread_local bool Called::is_gone = false;
 thread_local Called called;
 
-/// The module around all. The caller holds tree_mutex().
+/// The module around all. The caller holds tree_mutex.
 Handle root_of(const Handle& module) {
   Handle root = module;
   for (bool climbs = true; std::exchange(climbs, false);)
@@ -88,7 +88,7 @@ void report(const char* optimizer, const std::vector<Tensor>& trained) {
   const auto is_optimized = [](const TensorImpl& p) { return p.is_optimized; };
   const auto has_gradient = [&](const TensorImpl& p) { return p.sink && passes.contains(p.sink->last_pass()); };
   std::set<const ModuleState*> told;
-  std::lock_guard lock(detail::tree_mutex());
+  std::lock_guard lock(detail::tree_mutex);
   called.keep_if([&](ModuleState& module) {
     const Handle root = root_of(module.shared_from_this());
     if (told.contains(root.get()) || any_parameter(*root, true, is_optimized)) return false;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <iterator>
 #include <type_traits>
 #include <vector>
@@ -23,15 +24,14 @@ std::vector<T> naive_sum_rows(const kernels::RowTerms<T>& terms, const T* x, int
     for (int64_t i = 0; i < terms.n; ++i)
       if (terms.to[i] == row) mine.push_back(i);
     const bool many = std::is_same_v<T, float> && std::ssize(mine) > kernels::most_terms_in_own_type;
-    for (int64_t j = 0; j < width; ++j) {
-      T& to = y[static_cast<size_t>(row * width + j)];
-      double wide = static_cast<double>(to);
-      for (const int64_t i : mine) {
-        to += x[i * width + j];
-        wide += static_cast<double>(x[i * width + j]);
+    T* to = y.data() + row * width;
+    std::vector<double> wide(to, to + width);
+    for (const int64_t i : mine)
+      for (int64_t j = 0; j < width; ++j) {
+        to[j] += x[i * width + j];
+        wide[static_cast<size_t>(j)] += static_cast<double>(x[i * width + j]);
       }
-      if (many) to = static_cast<T>(wide);
-    }
+    if (many) std::transform(wide.begin(), wide.end(), to, [](double sum) { return static_cast<T>(sum); });
   }
   return y;
 }
