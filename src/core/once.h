@@ -5,9 +5,9 @@
 
 namespace gradus {
 
-/// A value that is made when it is first asked for, by one thread while others wait. A function's static is the same, but a fork() that falls
-/// into its making leaves the child one that is never ready: this one has a lock that ForkSteps can take. Never destroyed: threads may ask
-/// for it until the program has ended.
+/// A value that is made when it is first asked for, by one thread while others wait. A function's static is the same, but a fork() that
+/// falls into its making leaves the child one that is never ready: this one has a lock that ForkSteps can take. Never destroyed: threads
+/// may ask for it until the program has ended.
 template <class T>
 class Once {
  public:

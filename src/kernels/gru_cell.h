@@ -152,7 +152,12 @@ class GruForward {
   static constexpr bool two_phases = !reset_after, has_cells = false;
 
   GruForward(const RecurrentSizes& s, const RecurrentArrays<const T>& in, const RecurrentSaved<T>& saved)
-      : s_(s), H_(s.H), saved_(saved), rz_(2 * H_, H_, in.weight_hh, H_, 1), n_(H_, H_, in.weight_hh + 2 * H_ * H_, H_, 1), bias_(4 * H_) {
+      : s_(s),
+        H_(s.H),
+        saved_(saved),
+        rz_(2 * H_, H_, in.weight_hh, H_, 1, meets_few_rows(s)),
+        n_(H_, H_, in.weight_hh + 2 * H_ * H_, H_, 1, meets_few_rows(s)),
+        bias_(4 * H_) {
     T* bias = bias_.data();
     for (int64_t j = 0; j < 3 * H_; ++j) {
       const bool apart = reset_after && j >= 2 * H_;

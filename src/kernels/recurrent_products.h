@@ -10,12 +10,14 @@
 #include "core/thread_pool.h"
 #include "kernels/bfloat16.h"
 #include "kernels/blas.h"
+#include "kernels/few_rows.h"
 #include "kernels/recurrent.h"
 #include "kernels/small_kernels.h"
 
 /// The parts of a recurrent layer's kernels that all kinds share: how the batch is cut, and the products.
 ///
-/// W_hh, and W_ih where its products are made step by step, are packed once for the products of the steps. Each thread then carries its
+/// W_hh, and W_ih where its products are made step by step, are packed once for the products of the steps; for very few rows in all they
+/// are read as they lie. Each thread then carries its
 /// rows of the batch through the whole sequence. Backward does the same from the last step to the first, and leaves `d` (T, B, width), the
 /// gradients of all gates before their nonlinearities; the weights' gradients are products over all steps.
 namespace gradus::kernels {
@@ -41,6 +43,9 @@ inline constexpr int64_t fewest_by_step = 16;
 /// B = 64, by step and for all steps at once: I = 128, H = 256 6.3 and 6.3 ms; 256, 256 8.6 and 8.2; 256, 512 31 and 27; 512, 512 42
 /// and 35.
 inline constexpr int64_t most_by_step = 1 << 18;
+
+/// Rows of all steps together up to which weights are read as they lie.
+inline constexpr int64_t most_unpacked = 4;
 
 /// Multiplications of a product from which on it is worth waking a thread, and from which on it is worth all threads.
 inline constexpr int64_t worth_a_thread = multiplications_a_piece, worth_all_threads = 1 << 22;
@@ -88,21 +93,25 @@ void copy_rows_or_zeros(const RecurrentSizes& s, const T* from, int64_t begin, i
 
 // ---- products of the steps
 
+/// Whether weights are met by so few rows that packing them does not pay.
+inline bool meets_few_rows(const RecurrentSizes& s) noexcept { return s.T * s.B <= tuning::most_unpacked; }
+
 /// y (rows, N) = x (rows, K) W^T, or y += it, for a W (N, K) that all steps share. Float weights are packed once, in blocks for libxsmm's
 /// kernels, unless they lie right already, or rounded to bfloat16 where that was asked for; without either, OpenBLAS makes the products,
 /// packing anew each time.
 template <class T>
 class PackedProduct {
  public:
-  /// W[n, k] lies at w[n * n_stride + k * k_stride]; one of the strides is 1.
-  PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stride, int64_t k_stride)
+  /// W[n, k] lies at w[n * n_stride + k * k_stride]; one of the strides is 1. With `few_rows` it is not packed where k_stride is.
+  PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stride, int64_t k_stride, bool few_rows = false)
       : N_(N),
         K_(K),
         n_stride_(n_stride),
         k_stride_(k_stride),
         w_(w),
-        rounds_(std::is_same_v<T, float> && std::min(N, K) >= fewest_rounded && rounds_to_bfloat16()),
-        lies_right_(n_stride == 1 && k_stride >= N && k_stride <= narrow),
+        stays_(few_rows && k_stride == 1),
+        rounds_(std::is_same_v<T, float> && !stays_ && std::min(N, K) >= fewest_rounded && rounds_to_bfloat16()),
+        lies_right_(stays_ || (n_stride == 1 && k_stride >= N && k_stride <= narrow)),
         packed_(packs() && !lies_right_ && !rounds_ ? N * K : 0),
         rounded_(rounds_ ? bf16_size(N, K) : 0) {
     if constexpr (std::is_same_v<T, float>) {
@@ -119,6 +128,7 @@ class PackedProduct {
   /// The rows of x lie ldx apart, those of y ldy.
   void run(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
     if (rows == 0) return;
+    if (stays_) return few_rows_product(rows, N_, K_, x, ldx, w_, n_stride_, add, y, ldy);
     if constexpr (std::is_same_v<T, float>)
       if (rounds_) return run_rounded({x, rows, K_, ldx}, add, MatrixView(y, rows, N_, ldy));
     if (packs() && run_packed(rows, x, ldx, add, y, ldy)) return;
@@ -159,8 +169,9 @@ class PackedProduct {
 
   int64_t N_, K_, n_stride_, k_stride_;
   const T* w_;
+  bool stays_;                 // as it lies, for few rows
   bool rounds_;                // to bfloat16
-  bool lies_right_;            // W^T (K, N) is stored, in short rows
+  bool lies_right_;            // W^T (K, N) is stored, in short rows, or not packed at all
   Scratch<T> packed_;          // else blocks of W, (K, kernel_width) each, the last one narrower
   Scratch<Bfloat16> rounded_;  // else W rounded, as pack_bf16_right packs it
 };
@@ -184,7 +195,10 @@ class InputProducts {
         x_(x),
         result_(result),
         product_(by_step_ ? width_ : 0, s.I, weight_ih, s.I, 1) {
-    if (!by_step_) gemm({x, s.T * s.B, s.I}, {weight_ih, s.I, width_, s.I, Trans::Yes}, MatrixView(result, s.T * s.B, width_));
+    if (by_step_) return;
+    const int64_t rows = s.T * s.B;
+    if (meets_few_rows(s)) few_rows_product(rows, width_, s.I, x, s.I, weight_ih, s.I, false, result, width_);
+    else gemm({x, rows, s.I}, {weight_ih, s.I, width_, s.I, Trans::Yes}, MatrixView(result, rows, width_));
   }
 
   /// To be called before the rows are read.

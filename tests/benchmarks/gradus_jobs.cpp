@@ -92,6 +92,37 @@ struct Step {
   }
 };
 
+/// A training step of a Transformer, or, without layers of a decoder, of a causal stack. Sizes: features, heads, layers of the encoder and
+/// of the decoder, feed-forward, batch, steps.
+struct TransformerStep {
+  bool is_stack;
+  nn::Transformer both;
+  nn::TransformerEncoder stack;
+  gradus::optim::Adam adam;
+  Tensor x, y, mask, dy;
+
+  explicit TransformerStep(const std::vector<int64_t>& s)
+      : is_stack(s[3] == 0),
+        both({.d_model = s[0],
+              .nhead = s[1],
+              .num_encoder_layers = is_stack ? 1 : s[2],
+              .num_decoder_layers = is_stack ? 1 : s[3],
+              .dim_feedforward = s[4]}),
+        stack(nn::TransformerEncoderLayer(s[0], s[1], {.dim_feedforward = s[4]}), s[2]),
+        adam(is_stack ? stack.parameters() : both.parameters()),
+        x(values({s[6], s[5], s[0]}, 1, 1)),
+        y(values({s[6], s[5], s[0]}, 1, 2)),
+        mask(nn::Transformer::generate_square_subsequent_mask(s[6])),
+        dy(values({s[6], s[5], s[0]}, 1, 3)) {}
+
+  void run() {
+    adam.zero_grad();
+    const Tensor output = is_stack ? stack(x, mask) : both(x, y, {.tgt_mask = mask});
+    output.backward(dy);
+    adam.step();
+  }
+};
+
 template <class State, class... Arguments>
 Task stateful(const Arguments&... arguments) {
   auto state = std::make_shared<State>(arguments...);
@@ -108,15 +139,38 @@ Task forward(F f) {
   }};
 }
 
-/// f(x), and its pullback of the same dy every time.
+/// f(x), and its pullback of the same dy every time, to x and to the weights.
 template <class F>
-Task both(const Tensor& x, F f) {
-  x.requires_grad_();
+Task both(const Tensor& x, F f, std::vector<Tensor> weights = {}) {
+  weights.push_back(x);
+  for (const Tensor& w : weights) w.requires_grad_();
   const Tensor y = f(x);
   const Tensor dy = y.dim() == 0 ? Tensor() : values(y.shape(), 1, 3);
   return {[=] {
-    x.set_grad({});
+    for (const Tensor& w : weights) w.set_grad({});
     f(x).backward(dy);
+  }};
+}
+
+/// Steps of nn::GRU as a decoder takes them. Sizes: input, hidden, layers, batch, steps.
+Task gru_inference(const std::vector<int64_t>& s) {
+  return forward([layers = nn::GRU(s[0], s[1], {.num_layers = s[2]}), x = values({s[4], s[3], s[0]}, 1, 1),
+                  h = values({s[2], s[3], s[1]}, 1, 2)] { return layers(x, h).h_n; });
+}
+
+/// One step of a cell. Sizes: input, hidden, batch.
+Task cell_inference(const std::vector<int64_t>& s, bool is_lstm) {
+  const Tensor x = values({s[2], s[0]}, 1, 1), h = values({s[2], s[1]}, 1, 2), c = values({s[2], s[1]}, 1, 3);
+  if (is_lstm) return forward([=, cell = nn::LSTMCell(s[0], s[1])] { return cell(x, {h, c}).h; });
+  return forward([=, cell = nn::GRUCell(s[0], s[1])] { return cell(x, h); });
+}
+
+/// Reads n numbers, as fast as the machine can.
+Task plain_read(int64_t n) {
+  return {[x = values({n}, 1, 1)] {
+    const auto size = static_cast<blasint>(x.numel());
+    volatile float sum = cblas_sdot(size, x.data<float>(), 1, x.data<float>(), 1);
+    (void)sum;
   }};
 }
 
@@ -172,6 +226,48 @@ Task sgemm(int64_t n) {
   }};
 }
 
+std::optional<Task> indexing_task(const std::string& kind, const std::vector<int64_t>& s) {
+  if (kind == "cumsum forward") return forward([x = values({s[0], s[1]}, 1, 1), d = s[2]] { return gradus::cumsum(x, d); });
+  if (kind == "cumsum") return both(values({s[0], s[1]}, 1, 1), [d = s[2]](const Tensor& x) { return gradus::cumsum(x, d); });
+  if (kind == "sort") return forward([x = values({s[0], s[1]}, 1, 1)] { return gradus::sort(x).values; });
+  if (kind == "topk") return forward([x = values({s[0], s[1]}, 1, 1), k = s[2]] { return gradus::topk(x, k).values; });
+  if (kind == "gather")
+    return both(values({s[0], s[1]}, 1, 1), [i = indices({s[0], s[2]}, s[1], 2)](const Tensor& x) { return gradus::gather(x, 1, i); });
+  if (kind == "index_put")
+    return both(values({s[0], s[1]}, 1, 1),
+                [i = indices({s[2]}, s[0], 2), v = values({s[2], s[1]}, 1, 4)](const Tensor& x) { return gradus::index_put(x, {i}, v); });
+  if (kind == "index_put accumulate")
+    return both(values({s[0], s[1]}, 1, 1), [i = indices({s[2]}, s[0], 2), v = values({s[2], s[1]}, 1, 4)](const Tensor& x) {
+      return gradus::index_put(x, {i}, v, true);
+    });
+  if (kind == "where")
+    return both(values({s[0], s[1]}, 1, 1),
+                [c = values({s[0], s[1]}, 1, 2) > 0, y = values({s[0], s[1]}, 1, 4)](const Tensor& x) { return gradus::where(c, x, y); });
+  if (kind == "embedding_bag")
+    return both(values({s[0], s[1]}, 1, 1), [i = indices({s[2], s[3]}, s[0], 2)](const Tensor& w) { return gradus::embedding_bag(i, w); });
+  return {};
+}
+
+std::optional<Task> layer_task(const std::string& kind, const std::vector<int64_t>& s) {
+  if (kind == "gru inference") return gru_inference(s);
+  if (kind == "gru cell" || kind == "lstm cell") return cell_inference(s, kind == "lstm cell");
+  if (kind == "read") return plain_read(s[0]);
+  if (kind == "conv1d") {
+    const Tensor w = values({s[2], s[1], s[4]}, 0.1f, 2), b = values({s[2]}, 0.1f, 4);
+    return both(values({s[0], s[1], s[3]}, 1, 1), [=, p = s[4] / 2](const Tensor& x) { return gradus::conv1d(x, w, b, 1, p); }, {w, b});
+  }
+  if (kind == "conv2d") {
+    const Tensor w = values({s[2], s[1], s[4], s[4]}, 0.1f, 2), b = values({s[2]}, 0.1f, 4);
+    return both(values({s[0], s[1], s[3], s[3]}, 1, 1), [=, p = s[4] / 2](const Tensor& x) { return gradus::conv2d(x, w, b, 1, p); },
+                {w, b});
+  }
+  if (kind == "batch_norm") {
+    const Tensor w = values({s[1]}, 1, 2), b = values({s[1]}, 1, 4);
+    return both(values({s[0], s[1], s[2]}, 1, 1), [=](const Tensor& x) { return gradus::batch_norm(x, {}, {}, w, b, true); }, {w, b});
+  }
+  return {};
+}
+
 std::optional<Task> op_task(const std::string& kind, const std::vector<int64_t>& s) {
   if (kind == "softmax forward") return forward([x = values({s[0], s[1]}, 4, 1)] { return gradus::softmax(x, 1); });
   if (kind == "softmax") return both(values({s[0], s[1]}, 4, 1), [](const Tensor& x) { return gradus::softmax(x, 1); });
@@ -214,6 +310,7 @@ Task make_task(const Job& given) {
   if (job.kind == "lstm") return stateful<Recurrent<nn::LSTM>>(s);
   if (job.kind == "rnn") return stateful<Recurrent<nn::RNN>>(s);
   if (job.kind == "step") return stateful<Step>(s);
+  if (job.kind == "transformer") return stateful<TransformerStep>(s);
   if (job.kind == "sgemm") return sgemm(s[0]);
   if (job.kind == "output layer" || job.kind == "linear_cross_entropy") return output_layer(s, job.kind != "output layer");
   for (const bool backward : {false, true}) {
@@ -222,7 +319,8 @@ Task make_task(const Job& given) {
     if (job.kind == "mul chain" + pass)
       return chain(s[0], backward, [c = values({1}, 1, 2)](const Tensor& y) { return gradus::mul(y, c); });
   }
-  if (auto task = op_task(job.kind, s)) return *task;
+  for (const auto& find : {op_task, indexing_task, layer_task})
+    if (auto task = find(job.kind, s)) return *task;
   throw NoSuchJob("gradus has no " + job.kind);
 }
 

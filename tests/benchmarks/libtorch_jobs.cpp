@@ -92,6 +92,31 @@ struct Step {
   }
 };
 
+struct TransformerStep {
+  bool is_stack;
+  nn::Transformer both;
+  nn::TransformerEncoder stack;
+  std::unique_ptr<torch::optim::Adam> adam;
+  Tensor x, y, mask, dy;
+
+  explicit TransformerStep(const std::vector<int64_t>& s)
+      : is_stack(s[3] == 0),
+        both(nn::TransformerOptions(s[0], s[1], is_stack ? 1 : s[2], is_stack ? 1 : s[3]).dim_feedforward(s[4])),
+        stack(nn::TransformerEncoderOptions(nn::TransformerEncoderLayerOptions(s[0], s[1]).dim_feedforward(s[4]), s[2])),
+        adam(std::make_unique<torch::optim::Adam>(is_stack ? stack->parameters() : both->parameters())),
+        x(values({s[6], s[5], s[0]}, 1, 1)),
+        y(values({s[6], s[5], s[0]}, 1, 2)),
+        mask(nn::TransformerImpl::generate_square_subsequent_mask(s[6])),
+        dy(values({s[6], s[5], s[0]}, 1, 3)) {}
+
+  void run() {
+    adam->zero_grad();
+    const Tensor output = is_stack ? stack(x, mask) : both(x, y, /*src_mask=*/Tensor(), mask);
+    output.backward(dy);
+    adam->step();
+  }
+};
+
 template <class State>
 Task stateful(const std::vector<int64_t>& sizes) {
   auto state = std::make_shared<State>(sizes);
@@ -113,14 +138,28 @@ Task forward(F f) {
 }
 
 template <class F>
-Task both(const Tensor& x, F f) {
-  x.requires_grad_();
+Task both(const Tensor& x, F f, std::vector<Tensor> weights = {}) {
+  weights.push_back(x);
+  for (const Tensor& w : weights) w.requires_grad_();
   const Tensor y = f(x);
   const Tensor dy = y.dim() == 0 ? Tensor() : values(y.sizes(), 1, 3);
   return {[=] {
-    x.mutable_grad() = Tensor();
+    for (const Tensor& w : weights) w.mutable_grad() = Tensor();
     f(x).backward(dy);
   }};
+}
+
+Task gru_inference(const std::vector<int64_t>& s) {
+  nn::GRU layers(nn::GRUOptions(s[0], s[1]).num_layers(s[2]));
+  return forward([=, x = values({s[4], s[3], s[0]}, 1, 1), h = values({s[2], s[3], s[1]}, 1, 2)] {
+    return std::get<1>(nn::GRU(layers)->forward(x, h));
+  });
+}
+
+Task cell_inference(const std::vector<int64_t>& s, bool is_lstm) {
+  const Tensor x = values({s[2], s[0]}, 1, 1), h = values({s[2], s[1]}, 1, 2), c = values({s[2], s[1]}, 1, 3);
+  if (is_lstm) return forward([=, cell = nn::LSTMCell(s[0], s[1])] { return std::get<0>(nn::LSTMCell(cell)->forward(x, {{h, c}})); });
+  return forward([=, cell = nn::GRUCell(s[0], s[1])] { return nn::GRUCell(cell)->forward(x, h); });
 }
 
 template <class F>
@@ -157,6 +196,46 @@ Task embedding_backward(const std::vector<int64_t>& s) {
 Task sgemm(int64_t n) {
   const Tensor a = values({n, n}, 1, 1), b = values({n, n}, 1, 2);
   return {[=] { const Tensor c = torch::mm(a, b); }};
+}
+
+std::optional<Task> indexing_task(const std::string& kind, const std::vector<int64_t>& s) {
+  if (kind == "cumsum forward") return forward([x = values({s[0], s[1]}, 1, 1), d = s[2]] { return torch::cumsum(x, d); });
+  if (kind == "cumsum") return both(values({s[0], s[1]}, 1, 1), [d = s[2]](const Tensor& x) { return torch::cumsum(x, d); });
+  if (kind == "sort") return forward([x = values({s[0], s[1]}, 1, 1)] { return std::get<0>(torch::sort(x)); });
+  if (kind == "topk") return forward([x = values({s[0], s[1]}, 1, 1), k = s[2]] { return std::get<0>(torch::topk(x, k)); });
+  if (kind == "gather")
+    return both(values({s[0], s[1]}, 1, 1), [i = indices({s[0], s[2]}, s[1], 2)](const Tensor& x) { return torch::gather(x, 1, i); });
+  if (kind == "index_put" || kind == "index_put accumulate")
+    return both(values({s[0], s[1]}, 1, 1), [i = indices({s[2]}, s[0], 2), v = values({s[2], s[1]}, 1, 4),
+                                             adds = kind != "index_put"](const Tensor& x) { return torch::index_put(x, {i}, v, adds); });
+  if (kind == "where")
+    return both(values({s[0], s[1]}, 1, 1),
+                [c = values({s[0], s[1]}, 1, 2) > 0, y = values({s[0], s[1]}, 1, 4)](const Tensor& x) { return torch::where(c, x, y); });
+  if (kind == "embedding_bag") {
+    const Tensor i = indices({s[2], s[3]}, s[0], 2).reshape({-1}), offsets = torch::arange(0, s[2] * s[3], s[3]);
+    return both(values({s[0], s[1]}, 1, 1), [=](const Tensor& w) { return std::get<0>(torch::embedding_bag(w, i, offsets, false, 1)); });
+  }
+  return {};
+}
+
+std::optional<Task> layer_task(const std::string& kind, const std::vector<int64_t>& s) {
+  if (kind == "gru inference") return gru_inference(s);
+  if (kind == "gru cell" || kind == "lstm cell") return cell_inference(s, kind == "lstm cell");
+  if (kind == "conv1d") {
+    const Tensor w = values({s[2], s[1], s[4]}, 0.1f, 2), b = values({s[2]}, 0.1f, 4);
+    return both(values({s[0], s[1], s[3]}, 1, 1), [=, p = s[4] / 2](const Tensor& x) { return torch::conv1d(x, w, b, 1, p); }, {w, b});
+  }
+  if (kind == "conv2d") {
+    const Tensor w = values({s[2], s[1], s[4], s[4]}, 0.1f, 2), b = values({s[2]}, 0.1f, 4);
+    return both(values({s[0], s[1], s[3], s[3]}, 1, 1), [=, p = s[4] / 2](const Tensor& x) { return torch::conv2d(x, w, b, 1, p); },
+                {w, b});
+  }
+  if (kind == "batch_norm") {
+    const Tensor w = values({s[1]}, 1, 2), b = values({s[1]}, 1, 4);
+    return both(values({s[0], s[1], s[2]}, 1, 1),
+                [=](const Tensor& x) { return torch::batch_norm(x, w, b, {}, {}, true, 0.1, 1e-5, false); }, {w, b});
+  }
+  return {};
 }
 
 std::optional<Task> op_task(const std::string& kind, const std::vector<int64_t>& s) {
@@ -197,13 +276,15 @@ Task make_task(const Job& job) {
   if (job.kind == "lstm") return with_checksum<Recurrent<nn::LSTM, nn::LSTMOptions>>(s);
   if (job.kind == "rnn") return with_checksum<Recurrent<nn::RNN, nn::RNNOptions>>(s);
   if (job.kind == "step") return stateful<Step>(s);
+  if (job.kind == "transformer") return stateful<TransformerStep>(s);
   if (job.kind == "sgemm") return sgemm(s[0]);
   for (const bool backward : {false, true}) {
     const std::string pass = backward ? " backward" : " forward";
     if (job.kind == "tanh chain" + pass) return chain(s[0], backward, [](const Tensor& y) { return torch::tanh(y); });
     if (job.kind == "mul chain" + pass) return chain(s[0], backward, [c = values({1}, 1, 2)](const Tensor& y) { return torch::mul(y, c); });
   }
-  if (auto task = op_task(job.kind, s)) return *task;
+  for (const auto& find : {op_task, indexing_task, layer_task})
+    if (auto task = find(job.kind, s)) return *task;
   throw NoSuchJob("LibTorch has no " + job.kind);
 }
 

@@ -168,6 +168,22 @@ Results op_rows(Workers& workers, const Effort& effort) {
   row("gelu forward, 1920 x 1024", {"gelu forward", 1, {1920, 1024}});
   row("gelu, 1920 x 1024", {"gelu", 1, {1920, 1024}});
   row("dropout, 1920 x 1024", {"dropout", 1, {1920, 1024}});
+  row("conv1d, 64 x 128 x 100, 128 of 3", {"conv1d", 1, {64, 128, 128, 100, 3}});
+  row("conv2d, 16 x 32 x 28 x 28, 64 of 3 x 3", {"conv2d", 1, {16, 32, 64, 28, 3}});
+  row("batch_norm, 64 x 256 x 30", {"batch_norm", 1, {64, 256, 30}});
+  row("embedding_bag, 64 bags of 30 of 10000 x 256", {"embedding_bag", 1, {10000, 256, 64, 30}});
+  for (const int64_t dim : {0, 1}) {
+    row(fmt::format("cumsum forward over dim {}, 1920 x 1000", dim), {"cumsum forward", 1, {1920, 1000, dim}});
+    row(fmt::format("cumsum over dim {}, 1920 x 1000", dim), {"cumsum", 1, {1920, 1000, dim}});
+  }
+  row("sort, 256 x 1000", {"sort", 1, {256, 1000}});
+  row("topk of 10, 256 x 10000", {"topk", 1, {256, 10000, 10}});
+  row("gather, 1920 x 500 of 1000", {"gather", 1, {1920, 1000, 500}});
+  row("index_put, 1000 rows of 1920 x 256", {"index_put", 1, {1920, 256, 1000}});
+  row("index_put that adds, 1000 rows of 1920 x 256", {"index_put accumulate", 1, {1920, 256, 1000}});
+  row("where, 1920 x 1000", {"where", 1, {1920, 1000}});
+  row("GRU cell, 128 to 256, batch 64, no gradient", {"gru cell", 1, {128, 256, 64}});
+  row("LSTM cell, 128 to 256, batch 64, no gradient", {"lstm cell", 1, {128, 256, 64}});
   for (const Size& size : {sizes[0], sizes[2]}) row(fmt::format("Adam step, {}", size.name), {"adam", 1, size.step()});
   return results;
 }
@@ -191,6 +207,69 @@ Results precision_rows(Workers& workers, const Effort& effort) {
   };
   for (const Size& size : sizes) row(size, "gru", size.layers_alone(), size.gru_medium);
   for (const Size& size : sizes) row(size, "step", size.step(), size.step_medium);
+  return results;
+}
+
+Results inference_rows(Workers& workers, const Effort& effort) {
+  Results results;
+  const auto row = [&](const std::string& what, const Job& job, double target) {
+    compare(results, workers, effort, 9, what, job, "us", us, target);
+  };
+  row("GRU of 2 layers, 128 to 256, one step", {"gru inference", 1, {128, 256, 2, 1, 1}}, 1);
+  row("GRU of 2 layers, 32 to 32, one step", {"gru inference", 1, {32, 32, 2, 1, 1}}, 5);
+  row("GRU cell, 128 to 256", {"gru cell", 1, {128, 256, 1}}, 1);
+  row("LSTM cell, 128 to 256", {"lstm cell", 1, {128, 256, 1}}, 1);
+  // How near it is to a plain read of the weights.
+  Worker reads("gradus");
+  constexpr int64_t weights = 3 * 256 * (128 + 3 * 256);
+  workers.ours.make({"gru inference", 1, {128, 256, 2, 1, 1}});
+  reads.make({"read", 1, {weights}});
+  const Medians m = in_turn({running(workers.ours, effort), running(reads, effort)}, effort);
+  results.push_back({9, "GRU of 2 layers, 128 to 256, one step", 1, "us", m.values[0] * us, "a read of its weights", m.values[1] * us,
+                     m.ratios[1], 1 / 1.4});
+  return results;
+}
+
+Results transformer_rows(Workers& workers, const Effort& effort) {
+  struct Model {
+    const char* name;
+    int64_t features, heads, encoder, decoder, feedforward, batch, steps;
+
+    /// Multiplications and additions of the products, forward and twice as many backward.
+    double operations() const {
+      const auto E = static_cast<double>(features), T = static_cast<double>(steps), feed = 2 * E * static_cast<double>(feedforward);
+      const double layers =
+          static_cast<double>(encoder) * (4 * E * E + 2 * T * E + feed) + static_cast<double>(decoder) * (8 * E * E + 4 * T * E + feed);
+      return 3 * 2 * layers * T * static_cast<double>(batch);
+    }
+    std::vector<int64_t> sizes() const { return {features, heads, encoder, decoder, feedforward, batch, steps}; }
+  };
+  constexpr std::array<Model, 2> models = {{{"4 + 4 layers, 256 wide, 32 x 32 steps", 256, 4, 4, 4, 1024, 32, 32},
+                                            {"6 layers, causal, 384 wide, 16 x 256 steps", 384, 6, 6, 0, 1536, 16, 256}}};
+  constexpr int64_t n = 2048;
+  Results results;
+  Worker sgemm("gradus"), medium("gradus");
+  sgemm.make({"sgemm", 1, {n}});
+  const bool with_medium = workers.ours.about().find("no bfloat16") == std::string::npos;
+  for (const Model& model : models)
+    for (const int threads : {1, 2}) {
+      workers.ours.make({"transformer", threads, model.sizes()});
+      workers.torch.make({"transformer", threads, model.sizes()});
+      std::vector<Measure> measures{running(workers.ours, effort), running(workers.torch, effort), running(sgemm, effort)};
+      if (with_medium) {
+        medium.make({"medium transformer", threads, model.sizes()});
+        measures.push_back(running(medium, effort));
+      }
+      const Medians m = in_turn(measures, effort);
+      const double time = m.values[0] * ms;
+      results.push_back({10, model.name, threads, "ms", time, "LibTorch", m.values[1] * ms, m.ratios[1], 1});
+      if (threads == 1)
+        results.push_back({10, model.name, 1, "GFLOP/s", model.operations() / m.values[0] / 1e9, "sgemm 2048^3",
+                           2.0 * n * n * n / m.values[2] / 1e9, model.operations() / (2.0 * n * n * n) * m.ratios[2], 0.92});
+      if (with_medium)
+        results.push_back(
+            {10, fmt::format("{}, medium", model.name), threads, "ms", m.values[3] * ms, "ours, highest", time, 1 / m.ratios[3], 1.5});
+    }
   return results;
 }
 

@@ -18,6 +18,10 @@ Results op_rows(Workers& workers, const Effort& effort);
 Results use_rows(const Effort& effort);
 /// Precision medium against highest, and against oneDNN's bfloat16; nothing where the machine has no products of bfloat16.
 Results precision_rows(Workers& workers, const Effort& effort);
+/// Steps of decoding, without gradient.
+Results inference_rows(Workers& workers, const Effort& effort);
+/// A Transformer's training step: against LibTorch, as a share of the sgemm peak, and at precision medium.
+Results transformer_rows(Workers& workers, const Effort& effort);
 /// Time and memory a token against steps, batch and vocabulary.
 Results growth_rows(const Effort& effort);
 

@@ -15,15 +15,17 @@
 namespace bench {
 namespace {
 
-constexpr std::array<const char*, 9> titles = {"",
-                                               "GRU (and LSTM, RNN) alone, forward and backward",
-                                               "Training step: embedding, GRU, linear, cross-entropy, clipping, Adam",
-                                               "Share of the sgemm peak that the training step reaches",
-                                               "One recorded operation on one element (a chain of 20 000)",
-                                               "Operations; forward and backward where not said otherwise",
-                                               "Cost of use",
-                                               "Growth of the training step, and of output layer with cross-entropy",
-                                               "Precision medium (products of bfloat16) against highest"};
+constexpr std::array<const char*, 11> titles = {"",
+                                                "GRU (and LSTM, RNN) alone, forward and backward",
+                                                "Training step: embedding, GRU, linear, cross-entropy, clipping, Adam",
+                                                "Share of the sgemm peak that the training step reaches",
+                                                "One recorded operation on one element (a chain of 20 000)",
+                                                "Operations; forward and backward where not said otherwise",
+                                                "Cost of use",
+                                                "Growth of the training step, and of output layer with cross-entropy",
+                                                "Precision medium (products of bfloat16) against highest",
+                                                "Steps of decoding at batch 1, without gradient",
+                                                "Training step of a Transformer, with Adam"};
 
 std::string number(double x) { return x >= 1000 ? fmt::format("{:.0f}", x) : fmt::format("{:.3g}", x); }
 
@@ -90,6 +92,8 @@ Results measure(const std::set<int>& rows, const std::string& torch_kernels, con
   if (wants(6)) add(use_rows(effort));
   if (wants(7)) add(growth_rows(effort));
   if (wants(8)) add(precision_rows(workers, effort));
+  if (wants(9)) add(inference_rows(workers, effort));
+  if (wants(10)) add(transformer_rows(workers, effort));
   return all;
 }
 
@@ -105,7 +109,7 @@ int main(int argc, char** argv) {
   app.add_option("--json", json, "Write the results to this file too");
   app.add_option("--torch-kernels", torch_kernels,
                  "OpenBLAS kernels for LibTorch alone, as on a processor for which it would choose those: Haswell");
-  app.add_option("--rows", rows, "Only these rows of the list, 1 to 8: --rows 1,4")->delimiter(',')->check(CLI::Range(1, 8));
+  app.add_option("--rows", rows, "Only these rows of the list, 1 to 10: --rows 1,4")->delimiter(',')->check(CLI::Range(1, 10));
   CLI11_PARSE(app, argc, argv);
   try {
     const auto results = bench::measure({rows.begin(), rows.end()}, torch_kernels, quick ? bench::quick_effort : bench::Effort{});
