@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <numeric>
 
 #include "core/array.h"
+#include "core/isa.h"
+#include "core/thread_pool.h"
 #include "kernels/reduce.h"
 
 /// Walks along the middle of a dense array (outer, length, inner): running totals, products, searches and sorting.
@@ -19,15 +22,50 @@ void for_each_run(int64_t outer, int64_t length, int64_t inner, F f) {
     for (int64_t i = 0; i < inner; ++i) f(o * length * inner + i);
 }
 
-/// y_k = f(y_(k-1), x_k) from y_(-1) = start, kept in an accumulator.
+/// Which end of a run is the first.
+enum class Order { Forward, Backward };
+
+namespace detail {
+
+/// Runs beside each other that are walked together, so that memory is read in its order: their totals stay in the nearest cache.
+inline constexpr int64_t runs_together = 256;
+
+/// `count` runs, at most `runs_together`, whose k-th elements lie beside each other at k * step.
 template <class T, class F>
-void scan(int64_t outer, int64_t length, int64_t inner, const T* x, T* y, double start, F f) {
-  for_each_run(outer, length, inner, [=](int64_t first) {
-    auto total = static_cast<Accumulator<T>>(start);
-    for (int64_t k = 0; k < length; ++k) {
-      const int64_t at = first + k * inner;
-      total = f(total, static_cast<Accumulator<T>>(x[at]));
-      y[at] = static_cast<T>(total);
+void scan_together(int64_t count, int64_t length, int64_t step, const T* x, T* y, double start, F f) {
+  isa::run<T>([=] {
+    Accumulator<T> total[runs_together];
+    for (int64_t i = 0; i < count; ++i) total[i] = static_cast<Accumulator<T>>(start);
+    for (int64_t k = 0; k < length; ++k)
+      for (int64_t i = 0; i < count; ++i) {
+        total[i] = f(total[i], static_cast<Accumulator<T>>(x[k * step + i]));
+        y[k * step + i] = static_cast<T>(total[i]);
+      }
+  });
+}
+
+template <class T, class F>
+void scan_one(int64_t length, int64_t step, const T* x, T* y, double start, F f) {
+  auto total = static_cast<Accumulator<T>>(start);
+  for (int64_t k = 0; k < length; ++k) {
+    total = f(total, static_cast<Accumulator<T>>(x[k * step]));
+    y[k * step] = static_cast<T>(total);
+  }
+}
+
+}  // namespace detail
+
+/// y_k = f(y_(k-1), x_k) from y_(-1) = start, kept in an accumulator; or from the last element to the first.
+template <class T, class F>
+void scan(int64_t outer, int64_t length, int64_t inner, const T* x, T* y, double start, F f, Order order = Order::Forward) {
+  const int64_t width = std::min(inner, detail::runs_together), strips = inner == 0 ? 0 : (inner + width - 1) / width;
+  const int64_t step = order == Order::Forward ? inner : -inner, from = order == Order::Forward ? 0 : (length - 1) * inner;
+  const int64_t grain = std::max<int64_t>(elements_a_piece / std::max<int64_t>(length * width, 1), 1);
+  parallel_for(outer * strips, grain, [=](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const int64_t column = piece % strips * width, at = piece / strips * length * inner + column + from;
+      if (inner == 1) detail::scan_one(length, step, x + at, y + at, start, f);
+      else detail::scan_together(std::min(width, inner - column), length, step, x + at, y + at, start, f);
     }
   });
 }
@@ -130,23 +168,41 @@ inline void holds_true(int64_t outer, int64_t length, int64_t inner, const bool*
   });
 }
 
+namespace detail {
+
+/// Shares of a run below which its first elements are found by a heap of them and one look at every other element.
+inline constexpr int64_t worth_a_heap = 8;
+
+/// run = 0, 1, 2, … such that the first k are in the order of `before`; equal ones keep theirs.
+template <class Before>
+void put_in_order(Array<int64_t>& run, int64_t k, Before before) {
+  std::iota(run.begin(), run.end(), 0);
+  if (k < std::ssize(run) / worth_a_heap)
+    std::partial_sort(run.begin(), run.begin() + k, run.end(),
+                      [=](int64_t p, int64_t q) { return before(p, q) || (p < q && !before(q, p)); });
+  else std::stable_sort(run.begin(), run.end(), before);
+}
+
+}  // namespace detail
+
 /// places (outer, k, inner) = where the first k elements of each run in order stand. Equal ones keep their order; NaN counts as the
 /// largest.
 template <class T>
 void order(int64_t outer, int64_t length, int64_t inner, const T* x, int64_t k, bool descending, int64_t* places) {
-  Array<int64_t> run(static_cast<size_t>(length));
-  for (int64_t o = 0; o < outer; ++o)
-    for (int64_t i = 0; i < inner; ++i) {
-      const int64_t first = o * length * inner + i;
+  const int64_t grain = std::max<int64_t>(elements_a_piece / std::max<int64_t>(length, 1), 1);
+  parallel_for(outer * inner, grain, [=](int64_t begin, int64_t end) {
+    Array<int64_t> run(static_cast<size_t>(length));
+    for (int64_t at = begin; at < end; ++at) {
+      const int64_t o = at / inner, i = at % inner, first = o * length * inner + i;
       const auto less = [=](int64_t p, int64_t q) {
         const T u = x[first + p * inner], v = x[first + q * inner];
         return (u < v) | ((v != v) & (u == u));
       };
-      std::iota(run.begin(), run.end(), 0);
-      if (descending) std::stable_sort(run.begin(), run.end(), [&](int64_t p, int64_t q) { return less(q, p); });
-      else std::stable_sort(run.begin(), run.end(), less);
+      if (descending) detail::put_in_order(run, k, [=](int64_t p, int64_t q) { return less(q, p); });
+      else detail::put_in_order(run, k, less);
       for (int64_t j = 0; j < k; ++j) places[(o * k + j) * inner + i] = run[static_cast<size_t>(j)];
     }
+  });
 }
 
 }  // namespace gradus::kernels

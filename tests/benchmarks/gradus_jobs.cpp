@@ -161,7 +161,7 @@ Task gru_inference(const std::vector<int64_t>& s) {
 /// One step of a cell. Sizes: input, hidden, batch.
 Task cell_inference(const std::vector<int64_t>& s, bool is_lstm) {
   const Tensor x = values({s[2], s[0]}, 1, 1), h = values({s[2], s[1]}, 1, 2), c = values({s[2], s[1]}, 1, 3);
-  if (is_lstm) return forward([=, cell = nn::LSTMCell(s[0], s[1])] { return cell(x, {h, c}).h; });
+  if (is_lstm) return forward([=, cell = nn::LSTMCell(s[0], s[1])] { return cell(x, h, c).h; });
   return forward([=, cell = nn::GRUCell(s[0], s[1])] { return cell(x, h); });
 }
 

@@ -76,6 +76,58 @@ TEST_CASE("running totals, products and orders are those of plain loops") {
   }
 }
 
+TEST_CASE("running totals from the end are those of the runs turned round, with the same bits for 1 to 3 threads") {
+  const int before = get_num_threads();
+  const auto add = [](double a, double b) { return a + b; };
+  for (const Sizes& s : {Sizes{3, 7, 5}, Sizes{200, 1000, 1}, Sizes{4, 33, 3000}}) {
+    CAPTURE(s.length);
+    const std::vector<float> x = floats(static_cast<size_t>(s.outer * s.length * s.inner));
+    std::vector<float> turned(x.size()), expected(x.size()), sums(x.size());
+    const auto turn = [&](const std::vector<float>& from, std::vector<float>& to) {
+      for (size_t i = 0; i < from.size(); ++i) {
+        const auto at = static_cast<int64_t>(i), o = at / (s.length * s.inner), k = at / s.inner % s.length, column = at % s.inner;
+        to[static_cast<size_t>((o * s.length + s.length - 1 - k) * s.inner + column)] = from[i];
+      }
+    };
+    turn(x, turned);
+    kernels::scan(s.outer, s.length, s.inner, turned.data(), sums.data(), 0, add);
+    turn(sums, expected);
+    for (const int threads : {1, 2, 3}) {
+      set_num_threads(threads);
+      std::vector<float> y(x.size());
+      kernels::scan(s.outer, s.length, s.inner, x.data(), y.data(), 0, add, kernels::Order::Backward);
+      CHECK(y == expected);
+    }
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("the first few of a long run are those of the whole in order, equal ones and NaN in their places") {
+  const int before = get_num_threads();
+  constexpr int64_t outer = 40, length = 500, inner = 3;
+  std::vector<float> x = floats(static_cast<size_t>(outer * length * inner));
+  for (float& v : x) v = std::round(v * 4);  // many are equal
+  for (size_t i = 0; i < x.size(); i += 97) x[i] = std::numeric_limits<float>::quiet_NaN();
+  for (const bool descending : {false, true})
+    for (const int64_t k : {int64_t{1}, int64_t{9}, length / 8 + 1}) {
+      CAPTURE(descending);
+      CAPTURE(k);
+      std::vector<int64_t> all(x.size());
+      kernels::order(outer, length, inner, x.data(), length, descending, all.data());
+      for (const int threads : {1, 3}) {
+        set_num_threads(threads);
+        std::vector<int64_t> first(static_cast<size_t>(outer * k * inner), -1);
+        kernels::order(outer, length, inner, x.data(), k, descending, first.data());
+        int64_t off = 0;
+        for (int64_t o = 0; o < outer; ++o)
+          for (int64_t at = 0; at < k * inner; ++at)
+            off += first[static_cast<size_t>(o * k * inner + at)] != all[static_cast<size_t>(o * length * inner + at)];
+        CHECK(off == 0);
+      }
+    }
+  set_num_threads(before);
+}
+
 TEST_CASE("running log sums, means weighted by exponentials and their adjoints are those of plain loops") {
   for (const Sizes& s : all_sizes) {
     if (s.length > 300) continue;

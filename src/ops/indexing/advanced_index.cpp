@@ -177,11 +177,21 @@ void for_each_picked(const Tensor& x, const Pick& p, T* rows, F f) {
   }
 }
 
+/// Whether whole rows of a dense tensor are picked, by indices into its first dimension.
+bool picks_rows(const Tensor& x, const Pick& p) { return p.dims.size() == 1 && p.dims[0] == 0 && x.is_contiguous(); }
+
 /// Writes `values`, in the order of the result, to the places of x, or adds them there. Nothing is recorded.
 void write_picked(Op op, const Tensor& x, const Pick& p, const Tensor& values, bool accumulate) {
   NoGradGuard no_grad;
   const Tensor rows = values.detach().permute(p.inverse_order()).contiguous();
   op.check<DTypeError>(!accumulate || x.dtype() != DType::Bool, "bool holds no sums; convert with .to(gradus::int64)");
+  if (accumulate && is_floating_point(x.dtype()) && picks_rows(x, p)) {
+    dispatch_floating(op, x.dtype(), [&]<class T>() {
+      const kernels::RowTerms<T> terms{p.joint.numel(), p.places.data(), nullptr, nullptr};
+      kernels::sum_rows(terms, rows.data<T>(), p.whole[0], p.rest.numel(), x.data<T>(), kernels::Onto::Old);
+    });
+    return;
+  }
   if (accumulate && x.dtype() == DType::Float32 && p.joint.numel() > kernels::most_terms_in_own_type) {
     const Tensor wide = x.to(DType::Float64);  // many may meet in one place
     write_picked(op, wide, p, values.to(DType::Float64), true);
@@ -296,7 +306,11 @@ Tensor index_put(const Tensor& x, const std::vector<Index>& indices, const Tenso
   constexpr Op op("index_put");
   op.check<DTypeError>(impl_of(op, values).dtype == impl_of(op, x).dtype, "values are {}, x is {}; convert one of them with .to()",
                        name(values.dtype()), name(x.dtype()));
-  return x.clone().index_put_(indices, values, accumulate);
+  const Plan plan = make_plan(op, x, indices);
+  if (!plan.any() || plan.view.shape() != x.shape() || plan.view.strides() != x.strides())
+    return x.clone().index_put_(indices, values, accumulate);
+  const Pick p = make_pick(op, plan);
+  return with_picked(x, p, fitted(x, values, p.result()), accumulate);
 }
 
 const Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value, bool accumulate) const {

@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "autograd/op.h"
+#include "core/array.h"
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "core/layout.h"
+#include "core/thread_pool.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
 #include "kernels/embedding.h"
@@ -32,19 +34,43 @@ Tensor dense_index(Op op, const Tensor& index) {
   return index.contiguous();
 }
 
-/// Calls f(place in x, place in index) for every element of index; both dense, of the same rank.
+/// Whether rows of an index may name the same place of x.
+enum class Rows { Apart, MayMeet };
+
+/// Calls f(where its part of x begins, where it begins) for every row, along the last dimension, of an index into dimension dim of x; both
+/// dense, of the same rank. On several threads where rows stay apart.
 template <class F>
-void for_each_gathered(const Shape& x, const Tensor& index, int64_t dim, F f) {
+void for_each_row(const Shape& x, const Shape& index, int64_t dim, Rows meeting, F f) {
+  const int64_t last = index.size() - 1, length = index.empty() ? 1 : index[last], rows = length == 0 ? 0 : index.numel() / length;
   const Strides strides = contiguous_strides(x);
-  const int64_t* at = index.data<int64_t>();
-  Shape place = Shape::filled(index.dim(), 0);
-  for (int64_t i = 0; i < index.numel(); ++i) {
-    int64_t in_x = 0;
-    for (int64_t d = 0; d < place.size(); ++d) in_x += (d == dim ? at[i] : place[d]) * strides[d];
-    f(in_x, i);
-    for (int64_t d = place.size() - 1; d >= 0 && ++place[d] == index.shape()[d]; --d) place[d] = 0;
-  }
+  const int64_t grain = meeting == Rows::Apart ? std::max<int64_t>(elements_a_piece / std::max<int64_t>(length, 1), 1) : rows;
+  parallel_for(rows, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t in_x = 0, rest = row;
+      for (int64_t d = last - 1; d >= 0; rest /= index[d--])
+        if (d != dim) in_x += rest % index[d] * strides[d];
+      f(in_x, row * length);
+    }
+  });
 }
+
+/// Calls f(place in x, place in index) for every element of index.
+template <class F>
+void for_each_gathered(const Shape& x, const Tensor& index, int64_t dim, Rows meeting, F f) {
+  const int64_t* at = index.data<int64_t>();
+  if (x.empty()) return f(0, 0);
+  const int64_t length = index.shape()[index.dim() - 1], step = contiguous_strides(x)[dim];
+  const bool along_rows = dim == index.dim() - 1;
+  for_each_row(x, index.shape(), dim, meeting, [=](int64_t in_x, int64_t first) {
+    if (along_rows)
+      for (int64_t j = 0; j < length; ++j) f(in_x + at[first + j], first + j);
+    else
+      for (int64_t j = 0; j < length; ++j) f(in_x + at[first + j] * step + j, first + j);
+  });
+}
+
+/// What is scattered along the rows stays in its row.
+Rows scattered_rows(const Tensor& index, int64_t dim) { return dim == index.dim() - 1 ? Rows::Apart : Rows::MayMeet; }
 
 /// Index has as many dimensions as x and, outside dim, is nowhere larger; what it holds lies along dim.
 void check_scatter(Op op, const Shape& x, const Tensor& index, int64_t dim) {
@@ -142,7 +168,8 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   const Tensor dense = x.detach().contiguous();
   Tensor y = op.empty(at.shape(), x.dtype());
   dispatch(op, x.dtype(), [&]<class T>() {
-    for_each_gathered(shape, at, dim, [from = dense.data<T>(), to = y.data<T>()](int64_t in_x, int64_t i) { to[i] = from[in_x]; });
+    for_each_gathered(shape, at, dim, Rows::Apart,
+                      [from = dense.data<T>(), to = y.data<T>()](int64_t in_x, int64_t i) { to[i] = from[in_x]; });
   });
   return op.record(y, wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) {
                      return scatter_add(zeros(before, {.dtype = dy.dtype()}), dim, *at, dy);
@@ -170,7 +197,7 @@ Tensor scattered(Op op, const Tensor& x, int64_t dim, const Tensor& at, const Te
   const Tensor from = source.detach().contiguous();
   Tensor y = x.detach().clone();
   dispatch(op, x.dtype(), [&]<class T>() {
-    for_each_gathered(x.shape(), at, dim,
+    for_each_gathered(x.shape(), at, dim, scattered_rows(at, dim),
                       [values = from.data<T>(), to = y.data<T>(), f](int64_t in_x, int64_t i) { to[in_x] = f(to[in_x], values[i]); });
   });
   return y;
@@ -196,11 +223,26 @@ constexpr auto sum_of = []<class T>(T a, T b) {
   else return static_cast<T>(a + b);
 };
 
+/// x with the source added in along the last dimension, each row in double.
+Tensor summed_along_rows(const Tensor& x, const Tensor& at, const Tensor& source) {
+  const Tensor y = x.detach().clone(), from = source.detach().contiguous();
+  const int64_t dim = x.dim() - 1, width = x.size(dim), length = at.size(dim);
+  for_each_row(x.shape(), at.shape(), dim, Rows::Apart,
+               [&, index = at.data<int64_t>(), values = from.data<float>(), to = y.data<float>()](int64_t in_x, int64_t first) {
+                 Array<double> totals(static_cast<size_t>(width));
+                 std::copy_n(to + in_x, width, totals.begin());
+                 for (int64_t j = first; j < first + length; ++j) totals[static_cast<size_t>(index[j])] += static_cast<double>(values[j]);
+                 std::transform(totals.begin(), totals.end(), to + in_x, [](double total) { return static_cast<float>(total); });
+               });
+  return y;
+}
+
 /// x with the source added in. At most so many elements meet in one place as index has along dim; where these are many, they are added in
 /// double.
 Tensor summed(Op op, const Tensor& x, int64_t dim, const Tensor& at, const Tensor& source) {
   if (x.dtype() != DType::Float32 || source.dtype() != DType::Float32 || at.dim() == 0 || at.size(dim) <= kernels::most_terms_in_own_type)
     return scattered(op, x, dim, at, source, sum_of);
+  if (dim == x.dim() - 1) return summed_along_rows(x, at, source);
   NoGradGuard no_grad;
   return scattered(op, x.to(DType::Float64), dim, at, source.to(DType::Float64), sum_of).to(DType::Float32);
 }

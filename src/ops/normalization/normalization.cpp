@@ -1,11 +1,13 @@
 #include "gradus/ops/normalization.h"
 
+#include <algorithm>
 #include <array>
 
 #include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
+#include "kernels/batch_norm.h"
 #include "kernels/layer_norm.h"
 #include "ops/finite.h"
 
@@ -179,34 +181,109 @@ struct Standardized {
   Tensor gradient(const Tensor& dh) const { return mul(scale, dh); }
 };
 
-/// h * weight + bias by channel, recorded as op; `normalize(x)` gives h, and x's gradient for h's.
+/// h * weight + bias by channel, out of public operations; `normalize(x)` gives h, and x's gradient for h's.
+template <class F>
+struct ScaledByChannel {
+  F normalize;
+
+  Tensor operator()(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
+    Tensor y = normalize(x.detach()).h;
+    if (weight.defined()) y = mul(y, by_channel(weight, x.dim()));
+    return bias.defined() ? add(y, by_channel(bias, x.dim())) : y;
+  }
+  void gradients(const Tensor& x, const Tensor& weight, const Tensor& dy, InputGradients dx) const {
+    const auto n = normalize(x);
+    if (dx.needs(0)) dx[0] = n.gradient(weight.defined() ? mul(dy, by_channel(weight, x.dim())) : dy);
+    const Dims dims = all_but_channels(x.dim());
+    if (dx.needs(1)) dx[1] = sum(share_of(dy, n.h), dims);
+    if (dx.needs(2)) dx[2] = sum(dy, dims);
+  }
+};
+
+/// The same, recorded as op.
 template <class F>
 Tensor scaled_by_channel(Op op, const Tensor& x, const Tensor& weight, const Tensor& bias, F normalize) {
-  const int64_t rank = x.dim();
+  const ScaledByChannel<F> layer{normalize};
   Tensor y;
   {
     NoGradGuard no_grad;
-    y = normalize(x.detach()).h;
-    if (weight.defined()) y = mul(y, by_channel(weight, rank));
-    if (bias.defined()) y = add(y, by_channel(bias, rank));
+    y = layer(x, weight, bias);
   }
-  op.record_joint(std::span(&y, 1), std::array{x, weight, bias},
-                  [x = Saved(x), weight = Saved(weight), normalize, rank](std::span<Tensor> dy, InputGradients dx) {
-                    const auto n = normalize(*x);
-                    if (dx.needs(0)) dx[0] = n.gradient(weight->defined() ? mul(dy[0], by_channel(*weight, rank)) : dy[0]);
-                    const Dims dims = all_but_channels(rank);
-                    if (dx.needs(1)) dx[1] = sum(share_of(dy[0], n.h), dims);
-                    if (dx.needs(2)) dx[2] = sum(dy[0], dims);
-                  });
+  op.record_joint(
+      std::span(&y, 1), std::array{x, weight, bias},
+      [x = Saved(x), weight = Saved(weight), layer](std::span<Tensor> dy, InputGradients dx) { layer.gradients(*x, *weight, dy[0], dx); });
   return y;
 }
 
-/// running = (1 - momentum) * running + momentum * current, for the mean and the variance with n - 1.
-void update_running(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, double momentum) {
+/// batch_norm over the numbers of the batch, by its kernel. What the kernel cannot do, where something is not finite or backward is
+/// recorded, public operations do.
+struct BatchNorm {
+  Tensor y, mean, variance, rstd;
+
+  static kernels::ChannelSizes sizes(const Tensor& x) {
+    return {x.size(0), x.size(1), x.numel() / std::max<int64_t>(x.size(0) * x.size(1), 1)};
+  }
+  /// Whether a channel's numbers lie in rows long enough for the kernel.
+  static bool takes(const Tensor& x) { return x.numel() > 0 && sizes(x).inner >= 8; }
+
+  BatchNorm(const Tensor& given, const Tensor& weight, const Tensor& bias, double eps) {
+    const Tensor x = given.detach().contiguous(), w = dense(weight), b = dense(bias);
+    const Shape channels{x.size(1)};
+    y = batch_norm_op.empty(x.shape(), x.dtype());
+    for (Tensor* numbers : {&mean, &variance, &rstd}) *numbers = batch_norm_op.empty(channels, x.dtype());
+    dispatch_floating(batch_norm_op, x.dtype(), [&]<class T>() {
+      kernels::batch_norm<T>(sizes(x), x.data<T>(), data_or_null<T>(w), data_or_null<T>(b), eps, y.data<T>(), mean.data<T>(),
+                             variance.data<T>(), rstd.data<T>());
+    });
+  }
+  bool is_finite() const { return all_finite(mean) && all_finite(variance); }
+};
+
+/// The gradients of it by the kernel.
+void batch_norm_gradients(const Tensor& given, const Tensor& weight, const Tensor& mean, const Tensor& rstd, const Tensor& dy,
+                          InputGradients dx) {
   NoGradGuard no_grad;
+  const Tensor x = given.contiguous(), w = dense(weight), d = dy.contiguous();
+  for (size_t i = 0; i < 3; ++i)
+    if (dx.needs(i)) dx[i] = batch_norm_op.empty(i == 0 ? x.shape() : mean.shape(), x.dtype());
+  dispatch_floating(batch_norm_op, x.dtype(), [&]<class T>() {
+    kernels::batch_norm_backward<T>(BatchNorm::sizes(x), x.data<T>(), data_or_null<T>(w), mean.data<T>(), rstd.data<T>(), d.data<T>(),
+                                    data_or_null<T>(dx[0]), data_or_null<T>(dx[1]), data_or_null<T>(dx[2]));
+  });
+}
+
+/// running = (1 - momentum) * running + momentum * current, where there are running numbers; `current()` gives those of now.
+template <class F>
+void update_running(const Tensor& running, double momentum, F current) {
+  NoGradGuard no_grad;
+  if (running.defined()) running.copy_(running * (1 - momentum) + current() * momentum);
+}
+
+/// batch_norm in training; the running variance is that with n - 1.
+Tensor trained_batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias,
+                          double momentum, double eps) {
   const Dims dims = all_but_channels(x.dim());
-  if (running_mean.defined()) running_mean.copy_(running_mean * (1 - momentum) + mean(x.detach(), dims) * momentum);
-  if (running_var.defined()) running_var.copy_(running_var * (1 - momentum) + var(x.detach(), dims) * momentum);
+  const auto normalize = [dims, eps](const Tensor& v) { return Normalized(v, dims, eps); };
+  if (BatchNorm::takes(x))
+    if (const BatchNorm by_kernel(x, weight, bias, eps); by_kernel.is_finite()) {
+      Tensor y = by_kernel.y;
+      batch_norm_op.record_joint(std::span(&y, 1), std::array{x, weight, bias},
+                                 [x = Saved(x), weight = Saved(weight), mean = Saved(by_kernel.mean), rstd = Saved(by_kernel.rstd),
+                                  layer = ScaledByChannel<decltype(normalize)>{normalize}](std::span<Tensor> dy, InputGradients dx) {
+                                   if (recording_backward()) layer.gradients(*x, *weight, dy[0], dx);
+                                   else batch_norm_gradients(*x, *weight, *mean, *rstd, dy[0], dx);
+                                 });
+      const double count = static_cast<double>(x.numel() / x.size(1));
+      update_running(running_mean, momentum, [&] { return by_kernel.mean; });
+      update_running(running_var, momentum, [&] { return by_kernel.variance * (count / (count - 1)); });
+      return y;
+    }
+  const Tensor y = scaled_by_channel(batch_norm_op, x, weight, bias, normalize);
+  if (x.numel() > 0) {
+    update_running(running_mean, momentum, [&] { return mean(x.detach(), dims); });
+    update_running(running_var, momentum, [&] { return var(x.detach(), dims); });
+  }
+  return y;
 }
 
 }  // namespace
@@ -233,10 +310,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
                              });
   batch_norm_op.check<ValueError>(x.numel() != channels || x.numel() == 0, "x of shape {} has one value a channel, which has no variance",
                                   shape);
-  const Dims dims = all_but_channels(shape.size());
-  const Tensor y = scaled_by_channel(batch_norm_op, x, weight, bias, [dims, eps](const Tensor& v) { return Normalized(v, dims, eps); });
-  if (x.numel() > 0) update_running(x, running_mean, running_var, momentum);
-  return y;
+  return trained_batch_norm(x, running_mean, running_var, weight, bias, momentum, eps);
 }
 
 Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {

@@ -10,13 +10,24 @@
 namespace gradus {
 namespace {
 
-/// y_i = f(y_{i-1}, x_i) along dim, from `start`, in an accumulator.
+using kernels::Order;
+
+/// y_i = f(y_{i-1}, x_i) along dim, from `start`, in an accumulator; or from the other end.
 template <class F>
-Tensor scanned(Op op, const Tensor& x, int64_t dim, double start, F f) {
+Tensor scanned(Op op, const Tensor& x, int64_t dim, double start, F f, Order order = Order::Forward) {
   Tensor y = op.empty(x.shape(), x.dtype());
   const Folded a = folded_along(op, x, dim);
-  dispatch(op, x.dtype(), [&]<class T>() { kernels::scan(a.outer, a.length, a.inner, a.dense.data<T>(), y.data<T>(), start, f); });
+  dispatch(op, x.dtype(), [&]<class T>() { kernels::scan(a.outer, a.length, a.inner, a.dense.data<T>(), y.data<T>(), start, f, order); });
   return y;
+}
+
+/// Running sums from either end; each is the other's adjoint.
+Tensor running_sums(Op op, const Tensor& x, int64_t dim, Order order) {
+  Tensor y = scanned(
+      op, x, dim, 0, [](auto a, auto b) { return a + b; }, order);
+  return op.record(y, wrt(x, [op, dim, order](const Tensor& dy) {
+                     return running_sums(op, dy, dim, order == Order::Forward ? Order::Backward : Order::Forward);
+                   }));
 }
 
 }  // namespace
@@ -26,11 +37,7 @@ Tensor cumsum(const Tensor& x, int64_t dim, std::optional<DType> dtype) {
   wrap_dim(op, dim, impl_of(op, x).layout.rank());
   const Tensor v = to(x, total_dtype(x, dtype));
   op.check<DTypeError>(v.dtype() != DType::Bool, "bool holds no sums; give dtype int64");
-  Tensor y = scanned(op, v, dim, 0, [](auto a, auto b) { return a + b; });
-  return op.record(y, wrt(v, [dim](const Tensor& dy) {
-                     if (dy.dim() == 0) return dy;
-                     return flip(cumsum(flip(dy, dim), dim), dim);
-                   }));
+  return running_sums(op, v, dim, Order::Forward);
 }
 
 namespace {

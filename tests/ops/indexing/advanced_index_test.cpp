@@ -1,5 +1,6 @@
 #include "gradus/creation.h"
 #include "gradus/ops/indexing.h"
+#include "gradus/ops/reduction.h"
 #include "ops/op_test.h"
 
 using namespace op_test;
@@ -105,6 +106,22 @@ TEST_CASE("index_put_ writes, broadcasts and adds, through views too") {
   const Tensor mask = gradus::zeros({3}, {.dtype = gradus::boolean});
   mask.index_put_({tensor({1})}, true);
   CHECK(mask.to_vector<bool>() == std::vector<bool>{false, true, false});
+}
+
+TEST_CASE("rows that index_put adds are those of a loop in double, where few meet and where many do, and x stays") {
+  const Tensor x = gradus::randn({7, 3, 5}), rows = gradus::randint(7, {4, 50}) - 7, values = gradus::randn({4, 50, 3, 5});
+  const Tensor before = x.clone(), y = gradus::index_put(x, {rows}, values, true);
+  Tensor expected = x.to(gradus::float64);
+  for (int64_t i = 0; i < 4; ++i)
+    for (int64_t j = 0; j < 50; ++j) expected[rows[i][j].item<int64_t>()].add_(values[i][j].to(gradus::float64));
+  CHECK(gradus::allclose(y, expected.to(gradus::float32), 1e-6, 1e-6));
+  CHECK(gradus::allclose(x, before, 0, 0));
+  const Tensor once = gradus::index_put(x, {tensor({-1, 2})}, values[0].slice(0, 0, 2), true);
+  CHECK(gradus::allclose(once[6], x[6] + values[0][0], 0, 0));
+  CHECK(gradus::allclose(once[2], x[2] + values[0][1], 0, 0));
+  CHECK(gradus::allclose(once[1], x[1], 0, 0));
+  const Tensor turned = x.transpose(0, 1), more = gradus::randn({1, 7, 5});  // not dense
+  CHECK(gradus::allclose(gradus::index_put(turned, {tensor({1})}, more, true)[1], turned[1] + more[0], 0, 0));
 }
 
 TEST_CASE("where a place is named twice the last value stays") {

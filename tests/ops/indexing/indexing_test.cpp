@@ -81,6 +81,18 @@ TEST_CASE("gather and scatter_add agree with plain loops along every dimension, 
   CHECK(gradus::gather(gradus::tensor(3.0), 0, gradus::tensor(0)).item() == 3);
 }
 
+TEST_CASE("many float32 terms that scatter_add adds along rows are added in double, with the same bits for 1 to 3 threads") {
+  const int before = gradus::get_num_threads();
+  const Tensor x = gradus::randn({300, 50}), source = gradus::randn({290, 400}), index = gradus::randint(50, {290, 400});
+  const Tensor expected = gradus::scatter_add(x.to(gradus::float64), 1, index, source.to(gradus::float64)).to(gradus::float32);
+  for (const int threads : {1, 2, 3}) {
+    gradus::set_num_threads(threads);
+    CHECK(gradus::allclose(gradus::scatter_add(x, 1, index, source), expected, 0, 0));
+    CHECK(gradus::allclose(gradus::gather(gradus::scatter_add(x, 1, index, source), 1, index), gradus::gather(expected, 1, index), 0, 0));
+  }
+  gradus::set_num_threads(before);
+}
+
 TEST_CASE("derivatives of index_select, index_add, gather and scatter_add") {
   gradus::manual_seed(3);
   const Tensor x = input({3, 4, 2});

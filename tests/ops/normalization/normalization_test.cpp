@@ -7,6 +7,7 @@
 #include "gradus/ops/activation.h"
 #include "gradus/ops/elementwise.h"
 #include "gradus/ops/reduction.h"
+#include "gradus/ops/shape.h"
 #include "gradus/parallel.h"
 #include "ops/op_test.h"
 
@@ -105,6 +106,37 @@ TEST_CASE("batch_norm brings every channel to mean 0 and variance 1, and moves t
   CHECK(values(gradus::batch_norm(x, gradus::tensor({1.0, 2.0}), gradus::tensor({1.0, 4.0}), gradus::tensor({10.0, 1.0}),
                                   gradus::tensor({0.0, 3.0}), false, 0.1, 0)) == Values{0, 2, 20, 4});
   CHECK(gradus::batch_norm(x.detach().requires_grad_(), mean, var).grad_fn() == "NativeBatchNormBackward0");
+}
+
+TEST_CASE(
+    "batch_norm of long rows gives what its definition gives in double, forward and backward, with the same bits for 1 to 3 threads") {
+  const int before = gradus::get_num_threads();
+  gradus::manual_seed(8);
+  const Tensor x = gradus::randn({9, 40, 33}) * 3 + 50, weight = gradus::randn(40), bias = gradus::randn(40), dy = gradus::randn(x.shape());
+  const auto leaf = [](const Tensor& t, gradus::DType dtype) { return t.to(dtype).detach().clone().requires_grad_(); };
+  const Tensor xd = leaf(x, gradus::float64), wd = leaf(weight, gradus::float64), bd = leaf(bias, gradus::float64);
+  const Tensor centred = xd - gradus::mean(xd, {0, 2}, true), variance = gradus::mean(centred * centred, {0, 2}, true);
+  const Tensor expected = centred / gradus::sqrt(variance + 1e-5) * wd.reshape({40, 1}) + bd.reshape({40, 1});
+  expected.backward(dy.to(gradus::float64));
+  const auto close = [](const Tensor& ours, const Tensor& exact) { return gradus::allclose(ours.to(gradus::float64), exact, 1e-5, 2e-5); };
+  Tensor first;
+  for (const int threads : {1, 2, 3}) {
+    gradus::set_num_threads(threads);
+    const Tensor xf = leaf(x, gradus::float32), wf = leaf(weight, gradus::float32), bf = leaf(bias, gradus::float32);
+    const Tensor mean = gradus::zeros(40), var = gradus::zeros(40);
+    const Tensor y = gradus::batch_norm(xf, mean, var, wf, bf, true, 1);
+    y.backward(dy);
+    CHECK(close(y.detach(), expected.detach()));
+    CHECK(close(xf.grad(), xd.grad()));
+    CHECK(close(wf.grad(), wd.grad()));
+    CHECK(close(bf.grad(), bd.grad()));
+    CHECK(close(mean, gradus::mean(x.to(gradus::float64), {0, 2})));
+    CHECK(close(var, gradus::var(x.to(gradus::float64), {0, 2})));
+    const Tensor all = gradus::cat({y.detach().reshape({-1}), xf.grad().reshape({-1}), wf.grad(), bf.grad(), mean, var}, 0);
+    if (threads == 1) first = all;
+    CHECK(gradus::allclose(all, first, 0, 0));
+  }
+  gradus::set_num_threads(before);
 }
 
 TEST_CASE("batch_norm of an empty batch leaves the running numbers") {
