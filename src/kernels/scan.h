@@ -173,14 +173,26 @@ namespace detail {
 /// Shares of a run below which its first elements are found by a heap of them and one look at every other element.
 inline constexpr int64_t worth_a_heap = 8;
 
-/// run = 0, 1, 2, … such that the first k are in the order of `before`; equal ones keep theirs.
+/// The first k of run = 0, 1, 2, … in the order of `before`; equal ones keep theirs.
 template <class Before>
 void put_in_order(Array<int64_t>& run, int64_t k, Before before) {
-  std::iota(run.begin(), run.end(), 0);
-  if (k < std::ssize(run) / worth_a_heap)
-    std::partial_sort(run.begin(), run.begin() + k, run.end(),
-                      [=](int64_t p, int64_t q) { return before(p, q) || (p < q && !before(q, p)); });
-  else std::stable_sort(run.begin(), run.end(), before);
+  if (k == 0) return;
+  const auto length = std::ssize(run);
+  if (k >= length / worth_a_heap) {
+    std::iota(run.begin(), run.end(), 0);
+    return std::stable_sort(run.begin(), run.end(), before);
+  }
+  const auto last = run.begin() + k;
+  const auto in_order = [=](int64_t p, int64_t q) { return before(p, q) || (p < q && !before(q, p)); };
+  std::iota(run.begin(), last, 0);
+  std::make_heap(run.begin(), last, in_order);
+  for (int64_t i = k; i < length; ++i)
+    if (before(i, run[0])) {
+      std::pop_heap(run.begin(), last, in_order);
+      last[-1] = i;
+      std::push_heap(run.begin(), last, in_order);
+    }
+  std::sort_heap(run.begin(), last, in_order);
 }
 
 }  // namespace detail

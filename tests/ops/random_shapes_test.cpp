@@ -293,7 +293,7 @@ bool check(Random& random, const Row& row, const Call& made) {
   const Outcome by_two = outcome(row, made, spread_anew());
   random.discard(1);
   const auto expect_none = [&](const char* what, const std::string& text) {
-    if (!text.empty()) FAIL_CHECK(what << ": " << text << ": " << described(made, inputs));
+    if (!text.empty()) FAIL_CHECK(std::string(what) << ": " << text << ": " << described(made, inputs));
   };
   constexpr double rounding = 1e-11, rounding32 = 1e-4;
   expect_none("1 and 2 threads", difference(strided, by_two, 0, 0, true));

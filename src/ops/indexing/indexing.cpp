@@ -157,6 +157,13 @@ Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor
                    wrt(source, [at = Saved(at), dim, alpha](const Tensor& dy) { return mul(index_select(dy, dim, *at), alpha); }));
 }
 
+namespace {
+
+/// Zeros of `shape` with dy added in at the places that gather read: its adjoint.
+Tensor spread(const Tensor& dy, int64_t dim, const Tensor& at, const Shape& shape);
+
+}  // namespace
+
 Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   constexpr Op op("gather");
   const Shape& shape = impl_of(op, x).layout.shape;
@@ -171,9 +178,7 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
     for_each_gathered(shape, at, dim, Rows::Apart,
                       [from = dense.data<T>(), to = y.data<T>()](int64_t in_x, int64_t i) { to[i] = from[in_x]; });
   });
-  return op.record(y, wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) {
-                     return scatter_add(zeros(before, {.dtype = dy.dtype()}), dim, *at, dy);
-                   }));
+  return op.record(y, wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) { return spread(dy, dim, *at, before); }));
 }
 
 namespace {
@@ -190,14 +195,13 @@ Tensor corner(Op op, const Tensor& source, const Tensor& index) {
   return part;
 }
 
-/// x with f(element, value of source) at the places of index.
+/// y, a new tensor, with f(element, value of source) at the places of index.
 template <class F>
-Tensor scattered(Op op, const Tensor& x, int64_t dim, const Tensor& at, const Tensor& source, F f) {
-  op.check<DTypeError>(source.dtype() == x.dtype(), "x is {} and source {}; they must agree", name(x.dtype()), name(source.dtype()));
+Tensor scattered(Op op, const Tensor& y, int64_t dim, const Tensor& at, const Tensor& source, F f) {
+  op.check<DTypeError>(source.dtype() == y.dtype(), "x is {} and source {}; they must agree", name(y.dtype()), name(source.dtype()));
   const Tensor from = source.detach().contiguous();
-  Tensor y = x.detach().clone();
-  dispatch(op, x.dtype(), [&]<class T>() {
-    for_each_gathered(x.shape(), at, dim, scattered_rows(at, dim),
+  dispatch(op, y.dtype(), [&]<class T>() {
+    for_each_gathered(y.shape(), at, dim, scattered_rows(at, dim),
                       [values = from.data<T>(), to = y.data<T>(), f](int64_t in_x, int64_t i) { to[in_x] = f(to[in_x], values[i]); });
   });
   return y;
@@ -223,11 +227,11 @@ constexpr auto sum_of = []<class T>(T a, T b) {
   else return static_cast<T>(a + b);
 };
 
-/// x with the source added in along the last dimension, each row in double.
-Tensor summed_along_rows(const Tensor& x, const Tensor& at, const Tensor& source) {
-  const Tensor y = x.detach().clone(), from = source.detach().contiguous();
-  const int64_t dim = x.dim() - 1, width = x.size(dim), length = at.size(dim);
-  for_each_row(x.shape(), at.shape(), dim, Rows::Apart,
+/// y, a new tensor, with the source added in along the last dimension, each row in double.
+Tensor summed_along_rows(const Tensor& y, const Tensor& at, const Tensor& source) {
+  const Tensor from = source.detach().contiguous();
+  const int64_t dim = y.dim() - 1, width = y.size(dim), length = at.size(dim);
+  for_each_row(y.shape(), at.shape(), dim, Rows::Apart,
                [&, index = at.data<int64_t>(), values = from.data<float>(), to = y.data<float>()](int64_t in_x, int64_t first) {
                  Array<double> totals(static_cast<size_t>(width));
                  std::copy_n(to + in_x, width, totals.begin());
@@ -237,14 +241,21 @@ Tensor summed_along_rows(const Tensor& x, const Tensor& at, const Tensor& source
   return y;
 }
 
-/// x with the source added in. At most so many elements meet in one place as index has along dim; where these are many, they are added in
-/// double.
-Tensor summed(Op op, const Tensor& x, int64_t dim, const Tensor& at, const Tensor& source) {
-  if (x.dtype() != DType::Float32 || source.dtype() != DType::Float32 || at.dim() == 0 || at.size(dim) <= kernels::most_terms_in_own_type)
-    return scattered(op, x, dim, at, source, sum_of);
-  if (dim == x.dim() - 1) return summed_along_rows(x, at, source);
+/// y, a new tensor, with the source added in. At most so many elements meet in one place as index has along dim; where these are many, they
+/// are added in double.
+Tensor summed(Op op, const Tensor& y, int64_t dim, const Tensor& at, const Tensor& source) {
+  if (y.dtype() != DType::Float32 || source.dtype() != DType::Float32 || at.dim() == 0 || at.size(dim) <= kernels::most_terms_in_own_type)
+    return scattered(op, y, dim, at, source, sum_of);
+  if (dim == y.dim() - 1) return summed_along_rows(y, at, source);
   NoGradGuard no_grad;
-  return scattered(op, x.to(DType::Float64), dim, at, source.to(DType::Float64), sum_of).to(DType::Float32);
+  return scattered(op, y.to(DType::Float64), dim, at, source.to(DType::Float64), sum_of).to(DType::Float32);
+}
+
+Tensor spread(const Tensor& dy, int64_t dim, const Tensor& at, const Shape& shape) {
+  constexpr Op op("scatter_add");
+  const Tensor y = zeros(shape, {.dtype = dy.dtype()});
+  return op.record(at.numel() == 0 ? y : summed(op, y, dim, at, dy),
+                   wrt(dy, [at = Saved(at), dim](const Tensor& dz) { return gather(dz, dim, *at); }));
 }
 
 }  // namespace
@@ -255,7 +266,7 @@ Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tens
   const Tensor at = scatter_index(op, x, dim, index);
   if (at.numel() == 0) return x.clone();
   const Tensor part = corner(op, source, at);
-  return op.record(summed(op, x, dim, at, part), wrt(x, [](const Tensor& dy) { return dy; }),
+  return op.record(summed(op, x.detach().clone(), dim, at, part), wrt(x, [](const Tensor& dy) { return dy; }),
                    wrt(part, [at = Saved(at), dim](const Tensor& dy) { return gather(dy, dim, *at); }));
 }
 
@@ -265,7 +276,7 @@ Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& 
   const Tensor at = scatter_index(op, x, dim, index);
   if (at.numel() == 0) return x.clone();
   const Tensor part = corner(op, source, at);
-  return op.record(scattered(op, x, dim, at, part, [](auto, auto b) { return b; }),
+  return op.record(scattered(op, x.detach().clone(), dim, at, part, [](auto, auto b) { return b; }),
                    wrt(x, [at = Saved(at), dim](const Tensor& dy) { return scatter(dy, dim, *at, 0); }),
                    wrt(part, [at = Saved(at), dim, shape = x.shape()](const Tensor& dy) {
                      return where(last_writers(*at, dim, shape), gather(dy, dim, *at), 0.0);
@@ -287,7 +298,7 @@ Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& 
   if (at.numel() == 0) return x.clone();
   op.check<AutogradError>(!is_grad_enabled() || (!x.requires_grad() && !source.requires_grad()),
                           "reduce \"multiply\" has no gradient; detach the tensors, or multiply gathered elements");
-  return scattered(op, x, dim, at, corner(op, source, at), [](auto a, auto b) { return static_cast<decltype(a)>(a * b); });
+  return scattered(op, x.detach().clone(), dim, at, corner(op, source, at), [](auto a, auto b) { return static_cast<decltype(a)>(a * b); });
 }
 
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, Scalar value, std::string_view reduce) {
