@@ -325,7 +325,7 @@ int main() {
   gradus::manual_seed(1);
   const Sorter model(32, 4);
   model.to(gradus::float64);  // for the page, as in chapter 4
-  train(model, sorted, 600);
+  train(model, sorted, 400);
   model.eval();
   std::printf("right from the first digit to the last: %.3f\n", right(model, sorted));
   std::cout << write(model, gradus::tensor({{3, 1, 4, 1, 5, 9, 2, 6}}), 8) << "\n";
@@ -392,7 +392,7 @@ int main() {
     gradus::manual_seed(1);
     const Sorter learner(32, 4, positions);
     learner.to(gradus::float64);
-    train(learner, task, 600, false);
+    train(learner, task, 400, false);
     learner.eval();
     return right(learner, task);
   };
