@@ -3,12 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "kernels/select.h"
 
 using gradus::contiguous_strides;
 using gradus::Layout;
@@ -173,4 +178,17 @@ TEST_CASE("map in place reads an element before it writes it") {
   const Layout every_other{{500}, {2}, 0};
   gradus::kernels::map([](float v) { return v + 0.5F; }, 500, Strided(x.data(), every_other), Strided<const float>(x.data(), every_other));
   for (size_t i = 0; i < x.size(); ++i) CHECK(x[i] == static_cast<float>(i) + (i % 2 == 0 ? 0.5F : 0));
+}
+
+TEST_CASE("select is the choice by a condition for every element type, and keeps the bits of NaN and of -0") {
+  using gradus::kernels::select;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK(std::isnan(select(true, nan, 1.0F)));
+  CHECK(select(false, nan, 1.0F) == 1.0F);
+  CHECK(std::signbit(select(true, -0.0, 0.0)));
+  CHECK(!std::signbit(select(false, -0.0, 0.0)));
+  CHECK(select(true, int64_t{-7}, int64_t{1} << 60) == -7);
+  CHECK(select(false, int64_t{-7}, int64_t{1} << 60) == int64_t{1} << 60);
+  CHECK(select(true, true, false));
+  CHECK(!select(false, true, false));
 }

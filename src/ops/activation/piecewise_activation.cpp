@@ -48,7 +48,10 @@ Tensor relu(const Tensor& x) {
   op.takes(x);
   op.check<DTypeError>(x.dtype() != DType::Bool, "not defined for bool; it is never negative");
   return op.record(unary<Takes::Numbers>(op, x, []<class T>(T a) { return a < T(0) ? T(0) : a; }),
-                   wrt(x, [](const Tensor& dy, const Tensor& y) { return masked_fill(dy, y <= 0, 0); }));
+                   wrt(x, [](const Tensor& dy, const Tensor& y) {
+                     if (recording_backward()) return masked_fill(dy, y <= 0, 0);
+                     return binary<Takes::Reals>(Op("relu"), dy, y, []<class T>(T d, T v) { return v <= T(0) ? T(0) : d; });
+                   }));
 }
 
 namespace {

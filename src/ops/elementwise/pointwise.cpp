@@ -6,6 +6,7 @@
 
 #include "gradus/creation.h"
 #include "kernels/math.h"
+#include "kernels/select.h"
 #include "ops/elementwise.h"
 
 namespace gradus {
@@ -250,7 +251,7 @@ Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) {
   const Tensor a = converted(x, dtype), b = converted(y, dtype);
   Tensor z = with_type<Takes::Any>(dtype, [&]<class T>() {
     return map_new<T, bool, T, T>(
-        op, [](bool c, T p, T q) { return c ? p : q; }, condition, a, b);
+        op, [](bool c, T p, T q) { return kernels::select(c, p, q); }, condition, a, b);
   });
   return op.record(z, wrt(x, [c = Saved(condition)](const Tensor& dz) { return where(*c, dz, 0.0); }),
                    wrt(y, [c = Saved(condition)](const Tensor& dz) { return where(*c, 0.0, dz); }));
@@ -274,7 +275,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value) {
                        name(x.dtype()));
   Tensor y = with_type<Takes::Any>(x.dtype(), [&]<class T>() {
     return map_new<T, T, bool>(
-        op, [f = value.to<T>()](T a, bool m) { return m ? f : a; }, x, mask);
+        op, [f = value.to<T>()](T a, bool m) { return kernels::select(m, f, a); }, x, mask);
   });
   return op.record(y, wrt(x, [mask = Saved(mask)](const Tensor& dy) { return masked_fill(dy, *mask, 0); }));
 }
