@@ -273,7 +273,7 @@ Tensor trained_batch_norm(const Tensor& x, const Tensor& running_mean, const Ten
                                    if (recording_backward()) layer.gradients(*x, *weight, dy[0], dx);
                                    else batch_norm_gradients(*x, *weight, *mean, *rstd, dy[0], dx);
                                  });
-      const double count = static_cast<double>(x.numel() / x.size(1));
+      const auto count = static_cast<double>(BatchNorm::sizes(x).count());
       update_running(running_mean, momentum, [&] { return by_kernel.mean; });
       update_running(running_var, momentum, [&] { return by_kernel.variance * (count / (count - 1)); });
       return y;
