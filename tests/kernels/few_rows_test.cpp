@@ -26,7 +26,8 @@ void check_few_rows(int64_t rows, int64_t N, int64_t K) {
   for (const bool add : {false, true}) {
     std::vector<T> y(static_cast<size_t>(rows * ldy), T(9)), expected = y, products(static_cast<size_t>(rows * N));
     kernels::few_rows_product(rows, N, K, x.data(), ldx, w.data(), ldw, add, y.data(), ldy);
-    kernels::naive_product<T>({x.data(), rows, K, ldx}, {w.data(), K, N, ldw, kernels::Trans::Yes}, kernels::MatrixView(products.data(), rows, N));
+    kernels::naive_product<T>({x.data(), rows, K, ldx}, {w.data(), K, N, ldw, kernels::Trans::Yes},
+                              kernels::MatrixView(products.data(), rows, N));
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t n = 0; n < N; ++n) {
         T& to = expected[static_cast<size_t>(i * ldy + n)];

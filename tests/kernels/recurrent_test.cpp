@@ -140,7 +140,8 @@ void compare_on_threads(const Problem& p, T tolerance) {
   gradus::set_num_threads(before);
 }
 
-/// Sizes that meet every way of cutting: one row, so few in all that weights stay as they lie, few, tiles of unequal size, no initial states; W_ih's products by step and all at once.
+/// Sizes that meet every way of cutting: one row, so few in all that weights stay as they lie, few, tiles of unequal size, no initial
+/// states; W_ih's products by step and all at once.
 void for_all_problems(void (*check)(const Problem&)) {
   for (const RecurrentKind kind : kinds)
     for (const bool reverse : {false, true})
