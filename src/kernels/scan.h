@@ -44,13 +44,17 @@ void scan_together(int64_t count, int64_t length, int64_t step, const T* x, T* y
   });
 }
 
-template <class T, class F>
-void scan_one(int64_t length, int64_t step, const T* x, T* y, double start, F f) {
-  auto total = static_cast<Accumulator<T>>(start);
-  for (int64_t k = 0; k < length; ++k) {
-    total = f(total, static_cast<Accumulator<T>>(x[k * step]));
-    y[k * step] = static_cast<T>(total);
-  }
+/// R dense runs, `apart` from one to the next: each addition waits for the one before it, but not for those of other runs.
+template <int64_t R, class T, class F>
+void scan_side_by_side(int64_t apart, int64_t length, int64_t step, const T* x, T* y, double start, F f) {
+  Accumulator<T> total[R];
+  for (int64_t r = 0; r < R; ++r) total[r] = static_cast<Accumulator<T>>(start);
+  for (int64_t k = 0; k < length; ++k)
+    for (int64_t r = 0; r < R; ++r) {
+      const int64_t at = r * apart + k * step;
+      total[r] = f(total[r], static_cast<Accumulator<T>>(x[at]));
+      y[at] = static_cast<T>(total[r]);
+    }
 }
 
 }  // namespace detail
@@ -58,14 +62,24 @@ void scan_one(int64_t length, int64_t step, const T* x, T* y, double start, F f)
 /// y_k = f(y_(k-1), x_k) from y_(-1) = start, kept in an accumulator; or from the last element to the first.
 template <class T, class F>
 void scan(int64_t outer, int64_t length, int64_t inner, const T* x, T* y, double start, F f, Order order = Order::Forward) {
-  const int64_t width = std::min(inner, detail::runs_together), strips = inner == 0 ? 0 : (inner + width - 1) / width;
   const int64_t step = order == Order::Forward ? inner : -inner, from = order == Order::Forward ? 0 : (length - 1) * inner;
+  if (inner == 1) {
+    const int64_t grain = std::max<int64_t>(elements_a_piece / std::max<int64_t>(length, 1), 1);
+    return parallel_for(outer, grain, [=](int64_t begin, int64_t end) {
+      constexpr int64_t together = 4;
+      int64_t run = begin;
+      for (; run + together <= end; run += together)
+        detail::scan_side_by_side<together>(length, length, step, x + run * length + from, y + run * length + from, start, f);
+      for (; run < end; ++run)
+        detail::scan_side_by_side<1>(length, length, step, x + run * length + from, y + run * length + from, start, f);
+    });
+  }
+  const int64_t width = std::min(inner, detail::runs_together), strips = inner == 0 ? 0 : (inner + width - 1) / width;
   const int64_t grain = std::max<int64_t>(elements_a_piece / std::max<int64_t>(length * width, 1), 1);
   parallel_for(outer * strips, grain, [=](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
       const int64_t column = piece % strips * width, at = piece / strips * length * inner + column + from;
-      if (inner == 1) detail::scan_one(length, step, x + at, y + at, start, f);
-      else detail::scan_together(std::min(width, inner - column), length, step, x + at, y + at, start, f);
+      detail::scan_together(std::min(width, inner - column), length, step, x + at, y + at, start, f);
     }
   });
 }
