@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "core/isa.h"
 #include "gradus/precision.h"
-#include "kernels/bfloat16.h"
 
 namespace testing {
 
@@ -18,7 +18,7 @@ class MediumPrecision {
   MediumPrecision(const MediumPrecision&) = delete;
   MediumPrecision& operator=(const MediumPrecision&) = delete;
 
-  static bool is_there() { return gradus::kernels::rounds_to_bfloat16(); }
+  static bool is_there() { return gradus::isa::rounds_to_bfloat16(); }
 };
 
 }  // namespace testing

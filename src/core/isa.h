@@ -1,6 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <type_traits>
+
+#include "core/precision.h"
 
 /// Before a loop: its iterations touch different elements, which a compiler cannot see where there are many pointers.
 #if defined(__clang__)
@@ -44,6 +47,11 @@ Bfloat16 bfloat16() noexcept;
 
 /// "none", "avx512_bf16" or "amx_bf16".
 const char* name(Bfloat16 kind) noexcept;
+
+/// Whether products of float32 round their operands: the user asked for it ("medium") and the machine can.
+inline bool rounds_to_bfloat16() noexcept {
+  return matmul_precision.load(std::memory_order_relaxed) == MatmulPrecision::Medium && bfloat16() != Bfloat16::None;
+}
 
 // With GRADUS_PORTABLE, as on other processors: sanitizers see the same loops, in a third of the code.
 #if defined(__x86_64__) && !defined(GRADUS_PORTABLE)

@@ -5,17 +5,12 @@
 #include <utility>
 
 #include "core/isa.h"
-#include "core/precision.h"
 
 #if defined(__x86_64__)
 #  include <immintrin.h>
 #endif
 
 namespace gradus::kernels {
-
-bool rounds_to_bfloat16() noexcept {
-  return matmul_precision.load(std::memory_order_relaxed) == MatmulPrecision::Medium && isa::bfloat16() != isa::Bfloat16::None;
-}
 
 #if defined(__x86_64__)
 

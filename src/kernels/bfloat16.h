@@ -22,9 +22,6 @@ inline float nearest_bfloat16(float x) noexcept {
   return std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
 }
 
-/// Whether the user asked for it ("medium") and the machine can.
-bool rounds_to_bfloat16() noexcept;
-
 /// An operand is packed in tiles of 16 rows of A, or columns of B, by 32 of k, one KiB each, which lie in the order of k, then of rows;
 /// what is beyond the matrix is 0. In a tile of A row i has its pairs beside each other, (16, 16 pairs, 2); in one of B each pair has its
 /// columns beside each other, (16 pairs, 16, 2). So the matrix of pairs in the one is the transpose of that in the other.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/allocator.h"
+#include "core/isa.h"
 #include "core/thread_pool.h"
 #include "kernels/bfloat16.h"
 
@@ -54,7 +55,7 @@ void multiply_panel(const MatrixView<const float>& a, const Bfloat16* panel, con
 
 bool bfloat16_gemm(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c, Output output,
                    const float* row) {
-  if (std::min({c.rows, c.cols, a.cols}) < least_size || !rounds_to_bfloat16()) return false;
+  if (std::min({c.rows, c.cols, a.cols}) < least_size || !isa::rounds_to_bfloat16()) return false;
   const int64_t K = a.cols, N = c.cols, depth = depth_of(K);
   const Scratch<Bfloat16> panel(bf16_size(std::min(N, panel_width), std::min(K, depth)));
   for (int64_t k0 = 0; k0 < K; k0 += depth)

@@ -13,8 +13,8 @@
 
 #include "core/check.h"
 #include "core/fork.h"
+#include "core/gate.h"
 #include "core/isa.h"
-#include "core/once.h"
 #include "core/span.h"
 #include "core/thread_pool.h"
 #include "kernels/bfloat16_gemm.h"

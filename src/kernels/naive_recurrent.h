@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/isa.h"
 #include "kernels/bfloat16.h"
 #include "kernels/recurrent.h"
 
@@ -17,7 +18,7 @@ using Vector = std::vector<T>;
 
 /// A term of a product, of operands rounded as those of the kernels are.
 inline double term(double a, double b) { return a * b; }
-inline float term(float a, float b) { return rounds_to_bfloat16() ? nearest_bfloat16(a) * nearest_bfloat16(b) : a * b; }
+inline float term(float a, float b) { return isa::rounds_to_bfloat16() ? nearest_bfloat16(a) * nearest_bfloat16(b) : a * b; }
 
 /// w v + bias: w (rows, v's size).
 template <class T>

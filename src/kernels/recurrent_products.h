@@ -7,6 +7,7 @@
 
 #include "core/allocator.h"
 #include "core/function_ref.h"
+#include "core/isa.h"
 #include "core/thread_pool.h"
 #include "kernels/bfloat16.h"
 #include "kernels/blas.h"
@@ -110,7 +111,7 @@ class PackedProduct {
         k_stride_(k_stride),
         w_(w),
         stays_(few_rows && k_stride == 1),
-        rounds_(std::is_same_v<T, float> && !stays_ && std::min(N, K) >= fewest_rounded && rounds_to_bfloat16()),
+        rounds_(std::is_same_v<T, float> && !stays_ && std::min(N, K) >= fewest_rounded && isa::rounds_to_bfloat16()),
         lies_right_(stays_ || (n_stride == 1 && k_stride >= N && k_stride <= narrow)),
         packed_(packs() && !lies_right_ && !rounds_ ? N * K : 0),
         rounded_(rounds_ ? bf16_size(N, K) : 0) {

@@ -18,7 +18,6 @@
 
 #  include "core/fork.h"
 #  include "core/isa.h"
-#  include "core/once.h"
 #endif
 
 namespace gradus::kernels {
