@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include "core/thread_pool.h"
 #include "kernels/rows.h"
 
 /// Channels brought to mean 0 and variance 1 over the batch, and the gradients. x is dense, (N, C, inner); weight and bias (C) may be null.
@@ -19,17 +18,6 @@ struct ChannelSizes {
 };
 
 namespace detail {
-
-/// Calls f(channel) for every channel, on the pool's threads, in the version for this machine.
-template <class T, class F>
-void for_each_channel(const ChannelSizes& s, F f) {
-  const int64_t grain = std::max<int64_t>(elements_a_piece / std::max<int64_t>(s.count(), 1), 1);
-  parallel_for(s.C, grain, [=](int64_t begin, int64_t end) {
-    isa::run<T>([=] {
-      for (int64_t c = begin; c < end; ++c) f(c);
-    });
-  });
-}
 
 /// The sums over a channel of the K numbers f(place).
 template <class T, size_t K, class F>
@@ -47,7 +35,7 @@ std::array<double, K> channel_sums(const ChannelSizes& s, int64_t c, F f) {
 /// y = (x - mean) * rstd * weight + bias with rstd = 1 / sqrt(variance + eps); mean, variance and rstd (C), the variance being that of all.
 template <class T>
 void batch_norm(const ChannelSizes& s, const T* x, const T* weight, const T* bias, double eps, T* y, T* mean, T* variance, T* rstd) {
-  detail::for_each_channel<T>(s, [=](int64_t c) {
+  for_each_row<T>(s.C, s.count(), [=](int64_t c) {
     const auto count = static_cast<double>(s.count());
     const T m = static_cast<T>(detail::channel_sums<T, 1>(s, c, [x](int64_t i) { return std::array{x[i]}; })[0] / count);
     const T v =
@@ -70,7 +58,7 @@ void batch_norm(const ChannelSizes& s, const T* x, const T* weight, const T* bia
 template <class T>
 void batch_norm_backward(const ChannelSizes& s, const T* x, const T* weight, const T* mean, const T* rstd, const T* dy, T* dx, T* dweight,
                          T* dbias) {
-  detail::for_each_channel<T>(s, [=](int64_t c) {
+  for_each_row<T>(s.C, s.count(), [=](int64_t c) {
     const T m = mean[c], r = rstd[c], w = weight ? weight[c] : T(1);
     const auto [sum, along] = detail::channel_sums<T, 2>(s, c, [=](int64_t i) { return std::array{dy[i], dy[i] * (x[i] - m)}; });
     if (dweight) dweight[c] = static_cast<T>(along * static_cast<double>(r));

@@ -45,7 +45,8 @@ inline constexpr int64_t fewest_by_step = 16;
 /// and 35.
 inline constexpr int64_t most_by_step = 1 << 18;
 
-/// Rows of all steps together up to which weights are read as they lie.
+/// Rows of all steps together up to which weights are read as they lie. A GRU of 2 layers, one step: 128 to 256, 4 rows so 172 µs, 5 rows
+/// with packed weights 370; 32 to 32, 12 and 9.
 inline constexpr int64_t most_unpacked = 4;
 
 /// Multiplications of a product from which on it is worth waking a thread, and from which on it is worth all threads.

@@ -11,6 +11,7 @@
 #include "core/isa.h"
 #include "core/thread_pool.h"
 #include "kernels/reduce.h"
+#include "kernels/rows.h"
 
 /// Walks along the middle of a dense array (outer, length, inner): running totals, products, searches and sorting.
 namespace gradus::kernels {
@@ -64,8 +65,7 @@ template <class T, class F>
 void scan(int64_t outer, int64_t length, int64_t inner, const T* x, T* y, double start, F f, Order order = Order::Forward) {
   const int64_t step = order == Order::Forward ? inner : -inner, from = order == Order::Forward ? 0 : (length - 1) * inner;
   if (inner == 1) {
-    const int64_t grain = std::max<int64_t>(elements_a_piece / std::max<int64_t>(length, 1), 1);
-    return parallel_for(outer, grain, [=](int64_t begin, int64_t end) {
+    return parallel_for(outer, row_grain(length), [=](int64_t begin, int64_t end) {
       constexpr int64_t together = 4;
       int64_t run = begin;
       for (; run + together <= end; run += together)
@@ -75,8 +75,7 @@ void scan(int64_t outer, int64_t length, int64_t inner, const T* x, T* y, double
     });
   }
   const int64_t width = std::min(inner, detail::runs_together), strips = inner == 0 ? 0 : (inner + width - 1) / width;
-  const int64_t grain = std::max<int64_t>(elements_a_piece / std::max<int64_t>(length * width, 1), 1);
-  parallel_for(outer * strips, grain, [=](int64_t begin, int64_t end) {
+  parallel_for(outer * strips, row_grain(length * width), [=](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
       const int64_t column = piece % strips * width, at = piece / strips * length * inner + column + from;
       detail::scan_together(std::min(width, inner - column), length, step, x + at, y + at, start, f);
@@ -215,8 +214,7 @@ void put_in_order(Array<int64_t>& run, int64_t k, Before before) {
 /// largest.
 template <class T>
 void order(int64_t outer, int64_t length, int64_t inner, const T* x, int64_t k, bool descending, int64_t* places) {
-  const int64_t grain = std::max<int64_t>(elements_a_piece / std::max<int64_t>(length, 1), 1);
-  parallel_for(outer * inner, grain, [=](int64_t begin, int64_t end) {
+  parallel_for(outer * inner, row_grain(length), [=](int64_t begin, int64_t end) {
     Array<int64_t> run(static_cast<size_t>(length));
     for (int64_t at = begin; at < end; ++at) {
       const int64_t o = at / inner, i = at % inner, first = o * length * inner + i;

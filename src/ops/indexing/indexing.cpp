@@ -11,6 +11,7 @@
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
 #include "kernels/embedding.h"
+#include "kernels/rows.h"
 #include "ops/index_check.h"
 #include "ops/promote.h"
 
@@ -40,11 +41,11 @@ enum class Rows { Apart, MayMeet };
 /// Calls f(where its part of x begins, where it begins) for every row, along the last dimension, of an index into dimension dim of x; both
 /// dense, of the same rank. On several threads where rows stay apart.
 template <class F>
-void for_each_row(const Shape& x, const Shape& index, int64_t dim, Rows meeting, F f) {
+void for_each_index_row(const Shape& x, const Shape& index, int64_t dim, Rows meeting, F f) {
   const int64_t last = index.size() - 1, length = index.empty() ? 1 : index[last], rows = length == 0 ? 0 : index.numel() / length;
   const Strides strides = contiguous_strides(x);
-  const int64_t grain = meeting == Rows::Apart ? std::max<int64_t>(elements_a_piece / std::max<int64_t>(length, 1), 1) : rows;
-  parallel_for(rows, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
+  const int64_t grain = meeting == Rows::Apart ? kernels::row_grain(length) : std::max<int64_t>(rows, 1);
+  parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       int64_t in_x = 0, rest = row;
       for (int64_t d = last - 1; d >= 0; rest /= index[d--])
@@ -61,7 +62,7 @@ void for_each_gathered(const Shape& x, const Tensor& index, int64_t dim, Rows me
   if (x.empty()) return f(0, 0);
   const int64_t length = index.shape()[index.dim() - 1], step = contiguous_strides(x)[dim];
   const bool along_rows = dim == index.dim() - 1;
-  for_each_row(x, index.shape(), dim, meeting, [=](int64_t in_x, int64_t first) {
+  for_each_index_row(x, index.shape(), dim, meeting, [=](int64_t in_x, int64_t first) {
     if (along_rows)
       for (int64_t j = 0; j < length; ++j) f(in_x + at[first + j], first + j);
     else
@@ -231,13 +232,14 @@ constexpr auto sum_of = []<class T>(T a, T b) {
 Tensor summed_along_rows(const Tensor& y, const Tensor& at, const Tensor& source) {
   const Tensor from = source.detach().contiguous();
   const int64_t dim = y.dim() - 1, width = y.size(dim), length = at.size(dim);
-  for_each_row(y.shape(), at.shape(), dim, Rows::Apart,
-               [&, index = at.data<int64_t>(), values = from.data<float>(), to = y.data<float>()](int64_t in_x, int64_t first) {
-                 Array<double> totals(static_cast<size_t>(width));
-                 std::copy_n(to + in_x, width, totals.begin());
-                 for (int64_t j = first; j < first + length; ++j) totals[static_cast<size_t>(index[j])] += static_cast<double>(values[j]);
-                 std::transform(totals.begin(), totals.end(), to + in_x, [](double total) { return static_cast<float>(total); });
-               });
+  for_each_index_row(y.shape(), at.shape(), dim, Rows::Apart,
+                     [&, index = at.data<int64_t>(), values = from.data<float>(), to = y.data<float>()](int64_t in_x, int64_t first) {
+                       Array<double> totals(static_cast<size_t>(width));
+                       std::copy_n(to + in_x, width, totals.begin());
+                       for (int64_t j = first; j < first + length; ++j)
+                         totals[static_cast<size_t>(index[j])] += static_cast<double>(values[j]);
+                       std::transform(totals.begin(), totals.end(), to + in_x, [](double total) { return static_cast<float>(total); });
+                     });
   return y;
 }
 
