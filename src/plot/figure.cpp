@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "core/check.h"
@@ -52,9 +53,30 @@ void check_drawn(const char* op, const Figure& figure) {
                     op);
 }
 
-void write(const char* op, const std::string& path, const std::vector<Figure>& figures, int64_t columns) {
+/// The picture with a dark ground and pale texts where the page around it is dark. gnuplot writes colours as attributes, which a style
+/// sheet goes before; those of curves and heat maps can be told apart on both grounds and stay, but for the darkest.
+std::string for_dark_pages(std::string svg) {
+  constexpr std::string_view style = R"css(
+<style>
+  @media (prefers-color-scheme: dark) {
+    rect[fill="#ffffff"] { fill: #1e2129; }
+    text { fill: #ccd2db; }
+    [color="black"], [stroke="black"], [stroke="rgb( 51,  51,  51)"], [color="rgb( 51,  51,  51)"] { color: #ccd2db; stroke: #ccd2db; }
+    [stroke="rgb(102, 102, 102)"] { stroke: #8b93a0; }
+    [stroke="rgb(221, 221, 221)"] { stroke: #3a404b; }
+  }
+</style>)css";
+  return svg.insert(svg.find('>', svg.find("<svg")) + 1, style);
+}
+
+std::string drawn(const char* op, Format format, const std::vector<Figure>& figures, int64_t columns) {
   for (const Figure& figure : figures) check_drawn(op, figure);
-  const std::string picture = run_gnuplot(op, Drawing::file(format_of(op, path), figures, columns));
+  std::string picture = run_gnuplot(op, Drawing::file(format, figures, columns));
+  return format == Format::Svg ? for_dark_pages(std::move(picture)) : picture;
+}
+
+void write(const char* op, const std::string& path, const std::vector<Figure>& figures, int64_t columns) {
+  const std::string picture = drawn(op, format_of(op, path), figures, columns);
   AtomicFile file(op, path);
   file.write(picture.data(), picture.size());
   file.commit();
@@ -149,10 +171,7 @@ Figure& Figure::heat_map(const Tensor& matrix, const HeatMapOptions& options) {
 
 void Figure::save(const std::string& path) const { write("plot::save", path, {*this}, 1); }
 
-std::string Figure::svg() const {
-  check_drawn("plot::svg", *this);
-  return run_gnuplot("plot::svg", Drawing::file(Format::Svg, {*this}, 1));
-}
+std::string Figure::svg() const { return drawn("plot::svg", Format::Svg, {*this}, 1); }
 
 std::string Figure::text(int64_t columns, int64_t rows) const {
   constexpr const char* op = "plot::text";

@@ -69,6 +69,14 @@ TEST_CASE("a picture of curves has their names, title and axes, and the same dat
   CHECK(svg == figure.svg());
 }
 
+TEST_CASE("a picture turns dark on a dark page: the colours that its style sheet looks for are those that gnuplot writes") {
+  if (!can_draw()) return;
+  const std::string svg = Figure().line(Values{1, 2, 3}, "train").svg();
+  CHECK(count(svg, "@media (prefers-color-scheme: dark)") == 1);
+  for (const char* colour : {"fill=\"#ffffff\"", "color=\"black\"", "stroke=\"rgb(102, 102, 102)\"", "stroke=\"rgb(221, 221, 221)\""})
+    CHECK_MESSAGE(count(svg, colour) >= 2, std::string(colour));  // once in the style sheet
+}
+
 TEST_CASE("save writes SVG and PNG by the name's end, over what was there") {
   if (!can_draw()) return;
   const Folder folder;
