@@ -214,6 +214,7 @@ def write(stage, described, configuration):
     found.write()
     for name in ("site.css", "site.js"):
         shutil.copy(HERE / name, stage / "assets" / name)
+    shutil.copytree(HERE / "theme", configuration.parent / "theme")
     # JSON is YAML.
     configuration.write_text((HERE / "mkdocs.yml").read_text() + f"docs_dir: {stage}\nnav: {json.dumps(navigation(described), ensure_ascii=False)}\n")
 
