@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "autograd/op.h"
@@ -24,9 +25,10 @@ namespace {
 
 constexpr Op op("linear_cross_entropy");
 
-/// Logits are made for a block of rows and classes of this size at a time, in bytes: a part of the last cache.
-constexpr int64_t block_bytes = 8 << 20;
-constexpr int64_t most_rows = 2048;  // of a block: enough to make up for reading the weights again
+/// Logits are made for a block of them at a time: for some rows and some classes in a part of the last cache, or for whole rows. Of those
+/// it takes many to make up for reading all weights, and adding to all of their gradient, once a block.
+constexpr int64_t block_bytes = 8 << 20, most_rows = 2048;
+constexpr int64_t whole_block_bytes = 32 << 20, fewest_whole_rows = 160;
 
 /// The inputs as dense matrices, and what the loss counts.
 struct Problem {
@@ -96,12 +98,11 @@ struct Block {
   int64_t row, rows, first, classes;
 };
 
-/// Calls f(block, logits) with the logits (rows, classes) of every block, all classes of some rows before the next rows.
+/// Calls f(block, logits) with the logits (rows, classes) of every block of so many rows and classes at most, all classes of some rows
+/// before the next rows.
 template <class T, class F>
-void for_each_block(const Problem& p, F f) {
+void for_each_block(const Problem& p, int64_t height, int64_t width, F f) {
   const int64_t N = p.rows(), V = p.weight.size(0), I = p.weight.size(1);
-  const int64_t height = std::min(N, most_rows), fit = block_bytes / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(height, 1);
-  const int64_t width = std::min(V, fit / 64 * 64);
   Scratch<T> logits(height * width);
   for (int64_t row = 0; row < N; row += height)
     for (int64_t first = 0; first < V; first += width) {
@@ -118,6 +119,50 @@ void for_each_block(const Problem& p, F f) {
     }
 }
 
+/// The same with the logits of many rows and some classes.
+template <class T, class F>
+void for_each_tile(const Problem& p, F f) {
+  const int64_t height = std::min(p.rows(), most_rows);
+  const int64_t fit = block_bytes / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(height, 1);
+  for_each_block<T>(p, height, std::min(p.weight.size(0), fit / 64 * 64), f);
+}
+
+/// Adds the part that the gradients D of a block's logits have in those of the inputs.
+template <class T>
+void add_gradients(const Problem& p, const Block& b, const T* d, const Gradients& to) {
+  using kernels::MatrixView;
+  const int64_t I = p.weight.size(1), n = b.classes;
+  const MatrixView D(d, b.rows, n);
+  const auto rows_of = [I](const Tensor& t, int64_t first, int64_t count) { return MatrixView(t.data<T>() + first * I, count, I); };
+  if (to.x.defined())  // dx += D W
+    kernels::gemm(D, rows_of(p.weight, b.first, n), rows_of(to.x, b.row, b.rows), kernels::accumulate_if(b.first > 0));
+  if (to.weight.defined())  // dW += D^T x
+    kernels::gemm(D.transposed(), rows_of(p.x, b.row, b.rows), rows_of(to.weight, b.first, n), kernels::accumulate_if(b.row > 0));
+  if (!to.bias.defined()) return;
+  Scratch<T> part(n);
+  kernels::sum(1, b.rows, n, d, part.data(), [](T v) { return v; });
+  for (int64_t c = 0; c < n; ++c) to.bias.data<T>()[b.first + c] = (b.row > 0 ? to.bias.data<T>()[b.first + c] : 0) + part.data()[c];
+}
+
+/// The losses (N), and the gradients of their sum over the denominator.
+template <class T>
+void forward_with_gradients(const Problem& p, T* losses, const Gradients& to) {
+  const auto all = class_loss<T>(p);
+  const int64_t V = p.weight.size(0), fit = std::max(whole_block_bytes / static_cast<int64_t>(sizeof(T)) / V, fewest_whole_rows);
+  const T scale = static_cast<T>(1 / p.denominator);
+  for_each_block<T>(p, std::min(p.rows(), fit), V, [&](const Block& b, T* d) {
+    kernels::for_each_row<T>(b.rows, V, [=, t = p.target.data<int64_t>() + b.row, ignored = p.options.ignore_index](int64_t r) {
+      T* row = d + r * V;
+      losses[b.row + r] = 0;
+      if (t[r] == ignored) return static_cast<void>(std::fill_n(row, V, T(0)));
+      const auto lse = kernels::log_sum_exp(V, row);
+      losses[b.row + r] = kernels::row_loss(all, row, t[r], lse);
+      kernels::row_gradient(all, 0, V, row, t[r], lse, scale, row);
+    });
+    add_gradients(p, b, d, to);
+  });
+}
+
 /// The losses (N), and the log-sum-exp of every row.
 template <class T>
 void forward(const Problem& p, T* losses, kernels::LogSumExp<T>* lse) {
@@ -125,7 +170,7 @@ void forward(const Problem& p, T* losses, kernels::LogSumExp<T>* lse) {
   const int64_t* target = p.target.data<int64_t>();
   std::vector<kernels::PartialLoss<T>> partial(static_cast<size_t>(p.rows()));
   double weight_before = 0;
-  for_each_block<T>(p, [&](const Block& b, const T* logits) {
+  for_each_tile<T>(p, [&](const Block& b, const T* logits) {
     if (b.first == 0) weight_before = 0;
     kernels::for_each_row<T>(b.rows, b.classes, [=, row = partial.data() + b.row, t = target + b.row](int64_t r) {
       row[r].see(all, b.first, b.classes, logits + r * b.classes, t[r], weight_before);
@@ -139,30 +184,17 @@ void forward(const Problem& p, T* losses, kernels::LogSumExp<T>* lse) {
   }
 }
 
-/// The gradients of the loss, with dy (N) for losses row by row, or one number.
+/// The gradients of the losses, with dy (N).
 template <class T>
 void backward(const Problem& p, const T* dy, const kernels::LogSumExp<T>* lse, const Gradients& to) {
-  using kernels::MatrixView;
   const auto all = class_loss<T>(p);
-  const int64_t I = p.weight.size(1);
-  const T divisor = static_cast<T>(p.denominator);
-  const bool per_row = p.options.reduction == Reduction::None;
-  for_each_block<T>(p, [&](const Block& b, T* d) {
+  for_each_tile<T>(p, [&](const Block& b, T* d) {
     const int64_t n = b.classes;
     kernels::for_each_row<T>(b.rows, n, [=, t = p.target.data<int64_t>() + b.row, ignored = p.options.ignore_index](int64_t r) {
       if (t[r] == ignored) std::fill_n(d + r * n, n, T(0));
-      else kernels::row_gradient(all, b.first, n, d + r * n, t[r], lse[b.row + r], (per_row ? dy[b.row + r] : dy[0]) / divisor, d + r * n);
+      else kernels::row_gradient(all, b.first, n, d + r * n, t[r], lse[b.row + r], dy[b.row + r], d + r * n);
     });
-    const MatrixView D(d, b.rows, n);
-    const auto rows_of = [I](const Tensor& t, int64_t first, int64_t count) { return MatrixView(t.data<T>() + first * I, count, I); };
-    if (to.x.defined())  // dx += D W
-      kernels::gemm(D, rows_of(p.weight, b.first, n), rows_of(to.x, b.row, b.rows), kernels::accumulate_if(b.first > 0));
-    if (to.weight.defined())  // dW += D^T x
-      kernels::gemm(D.transposed(), rows_of(p.x, b.row, b.rows), rows_of(to.weight, b.first, n), kernels::accumulate_if(b.row > 0));
-    if (!to.bias.defined()) return;
-    Scratch<T> part(n);
-    kernels::sum(1, b.rows, n, d, part.data(), [](T v) { return v; });
-    for (int64_t c = 0; c < n; ++c) to.bias.data<T>()[b.first + c] = (b.row > 0 ? to.bias.data<T>()[b.first + c] : 0) + part.data()[c];
+    add_gradients(p, b, d, to);
   });
 }
 
@@ -171,7 +203,8 @@ struct Tape {
   std::array<Saved, 3> inputs;  // input, weight, bias
   Saved target;
   CrossEntropyOptions options;
-  Tensor lse;  // (N, 2): each row's LogSumExp
+  Tensor lse = {};      // of losses row by row, (N, 2): each row's LogSumExp
+  Gradients made = {};  // of one loss, until a backward pass takes them
 };
 
 template <class T>
@@ -191,13 +224,19 @@ void pull_recorded(const Tape& tape, const Tensor& dy, InputGradients dx) {
   if (dx.needs(2)) dx[2] = sum(d, 0);
 }
 
-void pull_blocks(const Tape& tape, const Tensor& dy, InputGradients dx) {
-  const Problem p = problem_of(*tape.inputs[0], *tape.inputs[1], *tape.inputs[2], *tape.target, tape.options);
+/// Room for the gradients of those inputs that `wanted` names.
+template <class Wanted>
+Gradients room_for(const Problem& p, Wanted wanted) {
   const auto room = [&](size_t i, const Tensor& like) {
-    if (!dx.needs(i)) return Tensor();
+    if (!wanted(i)) return Tensor();
     return p.rows() == 0 ? zeros_like(like) : op.empty(like.shape(), like.dtype());
   };
-  const Gradients found{room(0, p.x), room(1, p.weight), room(2, p.bias)};
+  return {room(0, p.x), room(1, p.weight), room(2, p.bias)};
+}
+
+void pull_rows(const Tape& tape, const Tensor& dy, InputGradients dx) {
+  const Problem p = problem_of(*tape.inputs[0], *tape.inputs[1], *tape.inputs[2], *tape.target, tape.options);
+  const Gradients found = room_for(p, [&](size_t i) { return dx.needs(i); });
   const Tensor given = dy.contiguous();
   dispatch_floating(op, p.x.dtype(), [&]<class T>() { backward(p, given.data<T>(), lse_of<T>(tape.lse), found); });
   if (found.x.defined()) dx[0] = found.x.view(tape.inputs[0]->shape());
@@ -205,30 +244,58 @@ void pull_blocks(const Tape& tape, const Tensor& dy, InputGradients dx) {
   dx[2] = found.bias;
 }
 
+Gradients make_gradients(const Problem& p, const Tensor& losses, const Gradients& room) {
+  dispatch_floating(op, p.x.dtype(), [&]<class T>() { forward_with_gradients(p, losses.data<T>(), room); });
+  return room;
+}
+
+/// Hands out what forward made. Of what is asked for again, when the graph is kept, it is made again.
+void pull_made(Tape& tape, const Tensor& dy, InputGradients dx) {
+  Gradients made = std::exchange(tape.made, {});
+  const Tensor& input = *tape.inputs[0];
+  if (!made.x.defined() && !made.weight.defined() && !made.bias.defined()) {
+    const Problem p = problem_of(input, *tape.inputs[1], *tape.inputs[2], *tape.target, tape.options);
+    made = make_gradients(p, op.empty(p.rows(), p.x.dtype()), room_for(p, [&](size_t i) { return dx.needs(i); }));
+  }
+  const bool is_scaled = dy.item() != 1;
+  const auto give = [&](size_t i, Tensor& gradient) {
+    if (dx.needs(i)) dx[i] = is_scaled ? gradient.mul_(dy) : gradient;
+  };
+  if (made.x.defined()) made.x = made.x.view(input.shape());
+  give(0, made.x);
+  give(1, made.weight);
+  give(2, made.bias);
+}
+
 }  // namespace
 
-// Forward goes through the classes block by block and keeps only each row's log-sum-exp; backward makes the logits of every block again:
-// four products where the plain way has three, and 1.3 times its time for 640 rows and V = 50 000. The other way, blocks of whole rows
-// whose gradients are made at once in forward, needs three; but few rows fit into a block, every block reads all weights and adds to all of
-// their gradient, and memory is slower than the fourth product: it took 1.7 (I = 64) to 2.1 times (I = 512) the time of the plain way.
+// One loss: its gradients are made in forward, from blocks of whole rows, where they are wanted. That takes three products, as the plain
+// way does. Losses row by row, whose gradients nobody knows yet, and no gradients at all: forward goes through blocks of some classes and
+// keeps only each row's log-sum-exp; backward makes the logits of every block again, which is a fourth product.
 Tensor linear_cross_entropy(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& target,
                             const CrossEntropyOptions& options) {
   check_inputs(input, weight, bias, target, options);
   const Problem p = problem_of(input, weight, bias, target, options);
-  Tape tape{.inputs = {Saved(input), Saved(weight), Saved(bias)},
-            .target = Saved(target),
-            .options = options,
-            .lse = op.empty({p.rows(), 2}, input.dtype())};
+  const bool is_one = options.reduction != Reduction::None;
+  const std::array<Tensor, 3> inputs{input, weight, bias};
+  const auto wanted = [&](size_t i) { return is_grad_enabled() && inputs[i].defined() && inputs[i].requires_grad(); };
+  Tape tape{.inputs = {Saved(input), Saved(weight), Saved(bias)}, .target = Saved(target), .options = options};
   Tensor loss = op.empty(p.rows(), input.dtype());
-  dispatch_floating(op, input.dtype(), [&]<class T>() { forward(p, loss.data<T>(), lse_of<T>(tape.lse)); });
+  if (is_one && (wanted(0) || wanted(1) || wanted(2))) {
+    tape.made = make_gradients(p, loss, room_for(p, wanted));
+  } else {
+    tape.lse = op.empty({p.rows(), 2}, input.dtype());
+    dispatch_floating(op, input.dtype(), [&]<class T>() { forward(p, loss.data<T>(), lse_of<T>(tape.lse)); });
+  }
   {
     NoGradGuard no_grad;
-    loss = options.reduction == Reduction::None ? loss.view(target.shape()).detach() : sum(loss) / p.denominator;
+    loss = is_one ? sum(loss) / p.denominator : loss.view(target.shape()).detach();
   }
   const std::array<Tensor, 1> outputs{loss};
-  op.record_joint(outputs, std::array<Tensor, 3>{input, weight, bias}, [tape = std::move(tape)](std::span<Tensor> dy, InputGradients dx) {
+  op.record_joint(outputs, inputs, [tape = std::move(tape), is_one](std::span<Tensor> dy, InputGradients dx) mutable {
     if (recording_backward()) pull_recorded(tape, dy[0], dx);
-    else pull_blocks(tape, dy[0], dx);
+    else if (is_one) pull_made(tape, dy[0], dx);
+    else pull_rows(tape, dy[0], dx);
   });
   return loss;
 }
