@@ -6,6 +6,7 @@
 #include <gradus/precision.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -165,12 +166,48 @@ Task cell_inference(const std::vector<int64_t>& s, bool is_lstm) {
   return forward([=, cell = nn::GRUCell(s[0], s[1])] { return cell(x, h); });
 }
 
+/// A step of nn::TransformerDecoder behind those already taken, which its cache holds. Sizes: features, heads, layers, feed-forward, steps
+/// of the source, steps taken before (and up to 63 more).
+Task transformer_inference(const std::vector<int64_t>& s) {
+  struct Decoding {
+    nn::TransformerDecoder decoder;
+    Tensor memory, x;
+    int64_t before;
+    nn::TransformerCache cache = {};
+
+    void step() {
+      const gradus::NoGradGuard no_grad;
+      decoder.step(x, cache);
+    }
+    void begin() {
+      const gradus::NoGradGuard no_grad;
+      cache = decoder.begin(memory);
+      while (cache.steps() < before) step();
+    }
+  };
+  const nn::TransformerDecoderLayer layer(s[0], s[1], {.dim_feedforward = s[3], .dropout = 0});
+  auto state = std::make_shared<Decoding>(
+      Decoding{nn::TransformerDecoder(layer, s[2]), values({s[4], 1, s[0]}, 1, 1), values({1, 1, s[0]}, 1, 2), s[5]});
+  state->begin();
+  return {[state] { state->step(); },
+          [state] {
+            if (state->cache.steps() >= state->before + 64) state->begin();
+          }};
+}
+
 /// Reads n numbers, as fast as the machine can.
 Task plain_read(int64_t n) {
   return {[x = values({n}, 1, 1)] {
     const auto size = static_cast<blasint>(x.numel());
     volatile float sum = cblas_sdot(size, x.data<float>(), 1, x.data<float>(), 1);
     (void)sum;
+  }};
+}
+
+/// Copies n numbers by memcpy.
+Task plain_copy(int64_t n) {
+  return {[n, from = values({n}, 1, 1), to = values({n}, 1, 2)] {
+    std::memcpy(to.data<float>(), from.data<float>(), static_cast<size_t>(n) * sizeof(float));
   }};
 }
 
@@ -251,7 +288,9 @@ std::optional<Task> indexing_task(const std::string& kind, const std::vector<int
 std::optional<Task> layer_task(const std::string& kind, const std::vector<int64_t>& s) {
   if (kind == "gru inference") return gru_inference(s);
   if (kind == "gru cell" || kind == "lstm cell") return cell_inference(s, kind == "lstm cell");
+  if (kind == "transformer inference") return transformer_inference(s);
   if (kind == "read") return plain_read(s[0]);
+  if (kind == "memcpy") return plain_copy(s[0]);
   if (kind == "conv1d") {
     const Tensor w = values({s[2], s[1], s[4]}, 0.1f, 2), b = values({s[2]}, 0.1f, 4);
     return both(values({s[0], s[1], s[3]}, 1, 1), [=, p = s[4] / 2](const Tensor& x) { return gradus::conv1d(x, w, b, 1, p); }, {w, b});

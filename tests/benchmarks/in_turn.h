@@ -39,6 +39,8 @@ class Worker {
  public:
   /// With `kernels`, OpenBLAS takes those ("Haswell") instead of its own choice.
   explicit Worker(const std::string& library, const std::string& kernels = "");
+  /// A worker by its command.
+  explicit Worker(const std::vector<std::string>& command) : process_(command) {}
   /// False where the library does not have this job.
   bool make(const Job& job);
   double run(double seconds);

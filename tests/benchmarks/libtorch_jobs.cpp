@@ -8,7 +8,7 @@
 // The jobs of gradus_jobs.cpp, as a user of LibTorch would write them. Gradients are dropped between steps, not set to zero, which is the
 // quicker of LibTorch's two ways.
 
-// OpenBLAS's, which Debian's LibTorch uses.
+// OpenBLAS's, which Debian's LibTorch uses; PyTorch's own wheels have MKL.
 extern "C" char* openblas_get_corename();
 
 namespace bench {
@@ -288,7 +288,10 @@ Task make_task(const Job& job) {
   throw NoSuchJob("LibTorch has no " + job.kind);
 }
 
-std::string about() { return std::string("LibTorch ") + TORCH_VERSION + ", OpenBLAS's " + openblas_get_corename() + " kernels"; }
+std::string about() {
+  const std::string version = std::string("LibTorch ") + TORCH_VERSION;
+  return at::hasMKL() ? version + ", MKL" : version + ", OpenBLAS's " + openblas_get_corename() + " kernels";
+}
 
 size_t peak_bytes() { return 0; }
 

@@ -41,6 +41,23 @@ constexpr std::array<Size, 6> sizes = {{
     {"stream", 1000, 64, 128, 1, 1, 50, 0, 8, 1.7, 0, 1, 1},
 }};
 
+/// A Transformer and its batch; without layers of a decoder, a causal stack.
+struct Transformer {
+  const char* name;
+  int64_t features, heads, encoder, decoder, feedforward, batch, steps;
+
+  /// Multiplications and additions of the products, forward and twice as many backward.
+  double operations() const {
+    const auto E = static_cast<double>(features), T = static_cast<double>(steps), feed = 2 * E * static_cast<double>(feedforward);
+    const double layers =
+        static_cast<double>(encoder) * (4 * E * E + 2 * T * E + feed) + static_cast<double>(decoder) * (8 * E * E + 4 * T * E + feed);
+    return 3 * 2 * layers * T * static_cast<double>(batch);
+  }
+  std::vector<int64_t> sizes() const { return {features, heads, encoder, decoder, feedforward, batch, steps}; }
+};
+constexpr std::array<Transformer, 2> transformers = {{{"4 + 4 layers, 256 wide, 32 x 32 steps", 256, 4, 4, 4, 1024, 32, 32},
+                                                      {"6 layers, causal, 384 wide, 16 x 256 steps", 384, 6, 6, 0, 1536, 16, 256}}};
+
 constexpr double ms = 1e3, us = 1e6;
 
 Measure running(Worker& worker, const Effort& effort) {
@@ -185,6 +202,21 @@ Results op_rows(Workers& workers, const Effort& effort) {
   row("GRU cell, 128 to 256, batch 64, no gradient", {"gru cell", 1, {128, 256, 64}});
   row("LSTM cell, 128 to 256, batch 64, no gradient", {"lstm cell", 1, {128, 256, 64}});
   for (const Size& size : {sizes[0], sizes[2]}) row(fmt::format("Adam step, {}", size.name), {"adam", 1, size.step()});
+  // What does little but move memory, beside memory alone.
+  Worker memory("gradus");
+  const auto share = [&](const std::string& what, const Job& job, bool writes, int64_t numbers) {
+    workers.ours.make(job);
+    memory.make({writes ? "memcpy" : "read", 1, {numbers}});
+    const Medians m = in_turn({running(workers.ours, effort), running(memory, effort)}, effort);
+    results.push_back({5, what, 1, "us", m.values[0] * us, writes ? "memcpy" : "a plain read", m.values[1] * us, m.ratios[1], 0.9});
+  };
+  share("permute + contiguous, 64 x 30 x 256", {"permute contiguous", 1, {64, 30, 256}}, true, 64 * 30 * 256);
+  share("transpose + contiguous, 1024 x 1024", {"transpose contiguous", 1, {1024, 1024}}, true, 1024 * 1024);
+  for (const int64_t dim : {0, 1, 2})
+    share(fmt::format("sum over dim {}, 64 x 120 x 256", dim), {"sum", 1, {64, 120, 256, dim}}, false, 64 * 120 * 256);
+  share("sum of all, 64 x 120 x 256", {"sum all", 1, {64, 120, 256}}, false, 64 * 120 * 256);
+  share("add a row, 1920 x 768", {"add row", 1, {1920, 768}}, true, 1920 * 768);
+  share("add a column, 1920 x 768", {"add column", 1, {1920, 768}}, true, 1920 * 768);
   return results;
 }
 
@@ -227,31 +259,26 @@ Results inference_rows(Workers& workers, const Effort& effort) {
   const Medians m = in_turn({running(workers.ours, effort), running(reads, effort)}, effort);
   results.push_back({9, "GRU of 2 layers, 128 to 256, one step", 1, "us", m.values[0] * us, "a read of its weights", m.values[1] * us,
                      m.ratios[1], 0.71});
+  // A step of a Transformer's decoding behind few others and behind many.
+  const auto behind = [](int64_t steps) { return Job{"transformer inference", 1, {256, 4, 4, 1024, 32, steps}}; };
+  Worker few("gradus");
+  few.make(behind(16));
+  for (const int64_t steps : {128, 512}) {
+    workers.ours.make(behind(steps));
+    const Medians t = in_turn({running(workers.ours, effort), running(few, effort)}, effort);
+    results.push_back({9, fmt::format("Transformer of 4 layers, 256 wide, a step behind {} others", steps), 1, "us", t.values[0] * us,
+                       "behind 16", t.values[1] * us, t.ratios[1], 1 / 1.2});
+  }
   return results;
 }
 
 Results transformer_rows(Workers& workers, const Effort& effort) {
-  struct Model {
-    const char* name;
-    int64_t features, heads, encoder, decoder, feedforward, batch, steps;
-
-    /// Multiplications and additions of the products, forward and twice as many backward.
-    double operations() const {
-      const auto E = static_cast<double>(features), T = static_cast<double>(steps), feed = 2 * E * static_cast<double>(feedforward);
-      const double layers =
-          static_cast<double>(encoder) * (4 * E * E + 2 * T * E + feed) + static_cast<double>(decoder) * (8 * E * E + 4 * T * E + feed);
-      return 3 * 2 * layers * T * static_cast<double>(batch);
-    }
-    std::vector<int64_t> sizes() const { return {features, heads, encoder, decoder, feedforward, batch, steps}; }
-  };
-  constexpr std::array<Model, 2> models = {{{"4 + 4 layers, 256 wide, 32 x 32 steps", 256, 4, 4, 4, 1024, 32, 32},
-                                            {"6 layers, causal, 384 wide, 16 x 256 steps", 384, 6, 6, 0, 1536, 16, 256}}};
   constexpr int64_t n = 2048;
   Results results;
   Worker sgemm("gradus"), medium("gradus");
   sgemm.make({"sgemm", 1, {n}});
   const bool with_medium = workers.ours.about().find("no bfloat16") == std::string::npos;
-  for (const Model& model : models)
+  for (const Transformer& model : transformers)
     for (const int threads : {1, 2}) {
       workers.ours.make({"transformer", threads, model.sizes()});
       workers.torch.make({"transformer", threads, model.sizes()});
@@ -270,6 +297,36 @@ Results transformer_rows(Workers& workers, const Effort& effort) {
         results.push_back(
             {10, fmt::format("{}, medium", model.name), threads, "ms", m.values[3] * ms, "ours, highest", time, 1 / m.ratios[3], 1.5});
     }
+  return results;
+}
+
+Results python_rows(Workers& workers, const std::string& python, const Effort& effort) {
+  Results results;
+  const std::vector<std::string> command{python, GRADUS_SOURCE_ROOT "/tests/benchmarks/pypi_jobs.py"};
+  Worker plain(command), other(command);
+  fmt::print("- {}\n", plain.about());
+  const auto row = [&](const std::string& what, const Job& job, const std::string& otherwise, const char* unit, double scale) {
+    workers.ours.make(job);
+    if (!plain.make(job)) return;
+    const bool has_other = other.make({job.kind + " " + otherwise, job.threads, job.sizes});
+    std::vector<Measure> measures{running(workers.ours, effort), running(plain, effort)};
+    if (has_other) measures.push_back(running(other, effort));
+    const Medians m = in_turn(measures, effort);
+    results.push_back({11, what, job.threads, unit, m.values[0] * scale, "PyTorch", m.values[1] * scale, m.ratios[1], 1});
+    if (has_other) results.push_back({11, what, job.threads, unit, m.values[0] * scale, otherwise, m.values[2] * scale, m.ratios[2], 1});
+  };
+  for (const int threads : {1, 2}) {
+    for (const Size& size : sizes) {
+      row(fmt::format("GRU alone, {}", size.name), {"gru", threads, size.layers_alone()}, "compiled", "ms", ms);
+      row(fmt::format("training step, {}", size.name), {"step", threads, size.step()}, "compiled", "ms", ms);
+    }
+    for (const Transformer& model : transformers) row(model.name, {"transformer", threads, model.sizes()}, "compiled", "ms", ms);
+    for (const int64_t hidden : {32, 256}) {
+      const int64_t input = hidden == 32 ? 32 : 128;
+      row(fmt::format("GRU of 2 layers, {} to {}, one step", input, hidden), {"gru inference", threads, {input, hidden, 2, 1, 1}}, "onnx",
+          "us", us);
+    }
+  }
   return results;
 }
 

@@ -25,4 +25,7 @@ Results transformer_rows(Workers& workers, const Effort& effort);
 /// Time and memory a token against steps, batch and vocabulary.
 Results growth_rows(const Effort& effort);
 
+/// Today's Python packages, those that this interpreter has: PyTorch, as it is and compiled, and ONNX Runtime.
+Results python_rows(Workers& workers, const std::string& python, const Effort& effort);
+
 }  // namespace bench

@@ -15,7 +15,7 @@
 namespace bench {
 namespace {
 
-constexpr std::array<const char*, 11> titles = {"",
+constexpr std::array<const char*, 12> titles = {"",
                                                 "GRU (and LSTM, RNN) alone, forward and backward",
                                                 "Training step: embedding, GRU, linear, cross-entropy, clipping, Adam",
                                                 "Share of the sgemm peak that the training step reaches",
@@ -25,7 +25,8 @@ constexpr std::array<const char*, 11> titles = {"",
                                                 "Growth of the training step, and of output layer with cross-entropy",
                                                 "Precision medium (products of bfloat16) against highest",
                                                 "Steps of decoding at batch 1, without gradient",
-                                                "Training step of a Transformer, with Adam"};
+                                                "Training step of a Transformer, with Adam",
+                                                "Today's Python packages"};
 
 std::string number(double x) { return x >= 1000 ? fmt::format("{:.0f}", x) : fmt::format("{:.3g}", x); }
 
@@ -73,7 +74,7 @@ std::string processor() {
   return "an unknown processor";
 }
 
-Results measure(const std::set<int>& rows, const std::string& torch_kernels, const Effort& effort) {
+Results measure(const std::set<int>& rows, const std::string& torch_kernels, const std::string& python, const Effort& effort) {
   Workers workers(torch_kernels);
   fmt::print("{} processors: {}\n", std::thread::hardware_concurrency(), processor());
   for (Worker* worker : {&workers.ours, &workers.torch, &workers.onednn}) fmt::print("- {}\n", worker->about());
@@ -94,6 +95,7 @@ Results measure(const std::set<int>& rows, const std::string& torch_kernels, con
   if (wants(8)) add(precision_rows(workers, effort));
   if (wants(9)) add(inference_rows(workers, effort));
   if (wants(10)) add(transformer_rows(workers, effort));
+  if (wants(11) && !python.empty()) add(python_rows(workers, python, effort));
   return all;
 }
 
@@ -103,16 +105,17 @@ Results measure(const std::set<int>& rows, const std::string& torch_kernels, con
 int main(int argc, char** argv) {
   CLI::App app("Compares gradus with LibTorch and oneDNN, in turn, and prints medians and ratios (above 1: gradus is ahead).");
   bool quick = false;
-  std::string json, torch_kernels;
+  std::string json, torch_kernels, python;
   std::vector<int> rows;
   app.add_flag("--quick", quick, "A few short rounds: minutes become one, and ratios vary more");
   app.add_option("--json", json, "Write the results to this file too");
   app.add_option("--torch-kernels", torch_kernels,
                  "OpenBLAS kernels for LibTorch alone, as on a processor for which it would choose those: Haswell");
-  app.add_option("--rows", rows, "Only these rows of the list, 1 to 10: --rows 1,4")->delimiter(',')->check(CLI::Range(1, 10));
+  app.add_option("--python", python, "A Python that has PyTorch, and perhaps ONNX Runtime, to compare with (row 11)");
+  app.add_option("--rows", rows, "Only these rows of the list, 1 to 11: --rows 1,4")->delimiter(',')->check(CLI::Range(1, 11));
   CLI11_PARSE(app, argc, argv);
   try {
-    const auto results = bench::measure({rows.begin(), rows.end()}, torch_kernels, quick ? bench::quick_effort : bench::Effort{});
+    const auto results = bench::measure({rows.begin(), rows.end()}, torch_kernels, python, quick ? bench::quick_effort : bench::Effort{});
     if (!json.empty()) bench::write_json(json, results);
   } catch (const std::exception& error) {
     std::cerr << "benchmark: " << error.what() << '\n';

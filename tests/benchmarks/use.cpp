@@ -79,7 +79,7 @@ Results use_rows(const Effort& effort) {
   const Folder folder;
   const std::string library = GRADUS_BUILD_ROOT "/src";
   const Script ours(folder.path, "gradus", "-std=c++20 -I" GRADUS_SOURCE_ROOT "/include -L" + library + " -lgradus -Wl,-rpath," + library);
-  const Script torch(folder.path, "libtorch", "-std=c++17 " TORCH_INCLUDE " -ltorch -ltorch_cpu -lc10");
+  const Script torch(folder.path, "libtorch", TORCH_FLAGS " -ltorch -ltorch_cpu -lc10");
   Results results;
   const auto add = [&](const std::string& what, const char* unit, double scale, const Medians& m, double target, std::string note) {
     results.push_back({6, what, 1, unit, m.values[0] * scale, "LibTorch", m.values[1] * scale, m.ratios[1], target, std::move(note)});
