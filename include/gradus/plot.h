@@ -94,8 +94,9 @@ class GRADUS_API Figure {
   /// labels of another number.
   Figure& heat_map(const Tensor& matrix, const HeatMapOptions& options = {});
 
-  /// Writes the picture; the name's end says how, `.svg` or `.png`. An SVG file is dark where the page around it is dark. The file is there as a whole or, when this throws, as it was before.
-  /// Throws ValueError on another end and on an empty figure, IoError without gnuplot and where the file cannot be written.
+  /// Writes the picture; the name's end says how, `.svg` or `.png`. An SVG file is dark where the page around it is dark. The file is there
+  /// as a whole or, when this throws, as it was before. Throws ValueError on another end and on an empty figure, IoError without gnuplot
+  /// and where the file cannot be written.
   void save(const std::string& path) const;
   /// The SVG file's text.
   std::string svg() const;
