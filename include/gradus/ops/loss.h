@@ -184,7 +184,7 @@ GRADUS_API Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const 
                                                     const TripletMarginWithDistanceLossOptions& options = {});
 
 /// cross_entropy(linear(input, weight, bias), target) without ever holding all logits: they are made in blocks, of 8 MiB without gradients
-/// and otherwise of 32 MiB or 160 rows, so that a large vocabulary V costs little memory. The gradients of a mean or a sum are made in the
+/// and otherwise of 24 MiB or 128 rows, so that a large vocabulary V costs little memory. The gradients of a mean or a sum are made in the
 /// forward pass already, where any is wanted: evaluate under NoGradGuard.
 /// input (…, I), weight (V, I), bias (V) or undefined, target (…) int64 class indices; one float dtype. Options are cross_entropy's.
 /// Losses are (…), their mean or their sum. A recorded backward pass (create_graph) makes all logits. Throws as linear and cross_entropy

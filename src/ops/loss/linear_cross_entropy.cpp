@@ -28,7 +28,7 @@ constexpr Op op("linear_cross_entropy");
 /// Logits are made for a block of them at a time: for some rows and some classes in a part of the last cache, or for whole rows. Of those
 /// it takes many to make up for reading all weights, and adding to all of their gradient, once a block.
 constexpr int64_t block_bytes = 8 << 20, most_rows = 2048;
-constexpr int64_t whole_block_bytes = 32 << 20, fewest_whole_rows = 160;
+constexpr int64_t whole_block_bytes = 24 << 20, fewest_whole_rows = 128;
 
 /// The inputs as dense matrices, and what the loss counts.
 struct Problem {
