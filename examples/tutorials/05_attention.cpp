@@ -328,7 +328,7 @@ int main() {
 
   region("train");
   // [start:training]
-  model.to(gradus::float64);  // for the page, as in chapter 4
+  model.to(gradus::float64);  // for the page, as on page 4
   train(model, source, target, french["<bos>"], 12);
   // [end:training]
 
