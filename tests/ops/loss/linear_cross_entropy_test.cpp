@@ -119,7 +119,7 @@ TEST_CASE("linear_cross_entropy needs less than a fifth of the memory for a voca
   CHECK(theirs > size_t{256} << 20);
   CHECK(ours < theirs / 5);
   // A block of logits, the gradient of the weights, and what the products pack.
-  CHECK(ours < size_t{48} << 20);
+  CHECK(ours < size_t{24} << 20);
 }
 
 TEST_CASE("a graph of linear_cross_entropy that is kept gives the same gradients again, times what arrives, and to other inputs") {
