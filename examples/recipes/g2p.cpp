@@ -5,7 +5,8 @@
 //   g2p --load en.st --pronounce gradus --beam 5                                 pronounces words; without any, lines of standard input
 //   g2p --load fre1.st --and fre2.st --and fre3.st --test fre_test.tsv           asks three models together
 //
-// Files have a word and its pronunciation on a line, a tab between them; a word that is there more than once may be said in as many ways.
+// Files have a word and its pronunciation on a line, a tab between them. A word that is there more than once may be said in as many ways,
+// and so may one with more pronunciations behind further tabs.
 
 #include <algorithm>
 #include <cstdio>
@@ -87,7 +88,9 @@ std::vector<Entry> read_dictionary(const std::string& path) {
   for (const text::Pair& pair : text::read_pairs(path)) {
     const auto [place, is_new] = places.try_emplace(pair.source, entries.size());
     if (is_new) entries.push_back({letters_of(pair.source), {}});
-    entries[place->second].sounds.push_back(text::tokenize(pair.target));
+    std::vector<Strings>& ways = entries[place->second].sounds;
+    ways.push_back(text::tokenize(pair.target));
+    for (const std::string& way : pair.more) ways.push_back(text::tokenize(way));
   }
   if (entries.empty()) throw gradus::ValueError(path + " holds no words; put one on a line: word, a tab, its sounds");
   return entries;

@@ -30,6 +30,13 @@ bool is_blank(std::string_view sentence) {
   return true;
 }
 
+/// Takes what stands before the next tab away from a line, with the tab.
+std::string_view take_column(std::string_view& line) {
+  const std::string_view column = line.substr(0, line.find('\t'));
+  line.remove_prefix(std::min(column.size() + 1, line.size()));
+  return column;
+}
+
 /// Takes the pairs out of lines that come one after another.
 class PairParser {
  public:
@@ -47,12 +54,13 @@ class PairParser {
     if (line.ends_with('\r')) line.remove_suffix(1);
     check_characters(line);
     if (is_blank(line)) return;
-    const size_t tab = line.find('\t');
-    check<IoError>(tab != line.npos, "{}:{}: has no tab; {}", name_, number_, kForm);
-    const std::string_view source = line.substr(0, tab), rest = line.substr(tab + 1), target = rest.substr(0, rest.find('\t'));
+    check<IoError>(line.find('\t') != line.npos, "{}:{}: has no tab; {}", name_, number_, kForm);
+    const std::string_view source = take_column(line), target = take_column(line);
     check<IoError>(!is_blank(source), "{}:{}: has nothing before the tab; {}", name_, number_, kForm);
     check<IoError>(!is_blank(target), "{}:{}: has nothing behind the tab; {}", name_, number_, kForm);
-    pairs_.push_back({std::string(source), std::string(target)});
+    Pair& pair = pairs_.emplace_back(Pair{std::string(source), std::string(target)});
+    while (!line.empty())
+      if (const std::string_view column = take_column(line); !is_blank(column)) pair.more.emplace_back(column);
   }
 
   /// Throws when the next line, of which this is the beginning or all, is too long.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -48,8 +49,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   fuzz::expect(read_pairs.size() == parsed_pairs.size(), "a file and its text have other numbers of pairs");
   for (size_t i = 0; i < read_pairs.size(); ++i) {
     const text::Pair &a = read_pairs[i], &b = parsed_pairs[i];
-    fuzz::expect(a.source == b.source && a.target == b.target, "a file and its text have other pairs");
-    fuzz::expect(is_sentence(a.source) && is_sentence(a.target), "a pair breaks the rules");
+    fuzz::expect(a.source == b.source && a.target == b.target && a.more == b.more, "a file and its text have other pairs");
+    fuzz::expect(is_sentence(a.source) && is_sentence(a.target) && std::ranges::all_of(a.more, is_sentence), "a pair breaks the rules");
   }
   return 0;
 }

@@ -83,6 +83,15 @@ TEST_CASE("pairs may come with a byte-order mark, CR LF, blank lines and further
   CHECK(parsed("\uFEFF\r\nGo.\tVa !\tby me\r\n") == "Go.|Va !\n");
 }
 
+TEST_CASE("what stands in further columns is kept, blank ones left out") {
+  const std::vector<Pair> pairs = parse_pairs("read\tR EH D\tR IY D\t \t\tR\u202F\r\nGo.\tVa !\t\nHi.\tSalut !\n", "x");
+  REQUIRE(pairs.size() == 3);
+  CHECK(pairs[0].target == "R EH D");
+  CHECK(pairs[0].more == std::vector<std::string>{"R IY D", "R\u202F"});
+  CHECK(pairs[1].more.empty());
+  CHECK(pairs[2].more.empty());
+}
+
 TEST_CASE("a byte-order mark is dropped at the start of the text alone") {
   CHECK(parsed("\uFEFF\uFEFFGo.\tVa !\n\uFEFFHi.\tSalut !\n") == "\uFEFFGo.|Va !\n\uFEFFHi.|Salut !\n");
 }

@@ -13,11 +13,13 @@ namespace gradus::text {
 struct Pair {
   std::string source;
   std::string target;
+  /// What stands in further columns, blank ones left out: other translations, or an attribution as in files from manythings.org.
+  std::vector<std::string> more = {};
 };
 
-/// Reads sentence pairs from text with one pair a line: source, a tab, target. A byte-order mark, CR LF line ends, blank lines and further
-/// columns (the attribution in files from manythings.org) are accepted and dropped; the sentences are kept as they are. Stops after
-/// `limit` pairs, -1 for all, and does not look at what follows. `name` stands for the text in messages.
+/// Reads sentence pairs from text with one pair a line: source, a tab, target; what is behind further tabs is `more`. A byte-order mark,
+/// CR LF line ends and blank lines are accepted and dropped; the sentences are kept as they are. Stops after `limit` pairs, -1 for all,
+/// and does not look at what follows. `name` stands for the text in messages.
 /// Throws IoError that starts with `name:line:` on a line without a tab, with an empty side, with a NUL byte or a carriage return inside,
 /// of more than 1 MiB, or that is not valid UTF-8; ValueError when `limit` is below -1.
 GRADUS_API std::vector<Pair> parse_pairs(std::string_view text, const std::string& name, int64_t limit = -1);
