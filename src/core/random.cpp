@@ -1,7 +1,9 @@
 #include "core/random.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <numbers>
 #include <type_traits>
 #include <utility>
@@ -15,6 +17,7 @@ namespace gradus {
 static constexpr int N = 624;
 static constexpr int M = 397;
 static_assert(N == Generator::word_count);
+static_assert(std::endian::native == std::endian::little, "of two draws that are read together the first is the lower half");
 
 static inline uint32_t tempered(uint32_t y) {
   y ^= y >> 11;
@@ -53,16 +56,22 @@ void Generator::draw() noexcept {
   next_ = 0;
 }
 
-void Generator::uniform_double(int64_t n, double* to) noexcept {
+void Generator::uniform_double_below(double p, int64_t n, bool* to) noexcept {
+  // k 2^-53 < p where the whole number k < p 2^53; its two draws are read as one number, whose halves change places.
+  const auto limit = static_cast<uint64_t>(std::ceil(std::ldexp(p, 53)));
   while (n > 0) {
     const auto pairs = std::min(n, static_cast<int64_t>((drawn_.size() - next_) / 2));
-    isa::run([from = drawn_.data() + next_, to, pairs] {
-      for (int64_t i = 0; i < pairs; ++i) to[i] = to_double(uint64_t{from[2 * i]} << 32 | from[2 * i + 1]);
+    isa::run([from = drawn_.data() + next_, to, pairs, limit] {
+      for (int64_t i = 0; i < pairs; ++i) {
+        uint64_t draws = 0;
+        std::memcpy(&draws, from + 2 * i, sizeof(draws));
+        to[i] = (std::rotl(draws, 32) & kept_bits) < limit;
+      }
     });
     next_ += static_cast<size_t>(2 * pairs);
     to += pairs;
     n -= pairs;
-    if (n-- > 0) *to++ = uniform_double();
+    if (n-- > 0) *to++ = uniform_double() < p;
   }
 }
 

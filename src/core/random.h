@@ -26,8 +26,8 @@ class Generator {
   float uniform_float() noexcept { return static_cast<float>(random() & 0xFFFFFF) * 0x1p-24F; }
   /// Uniform on [0, 1): 53 bits of two draws, as PyTorch fills float64.
   double uniform_double() noexcept { return to_double(random64()); }
-  /// The next n of them.
-  void uniform_double(int64_t n, double* to) noexcept;
+  /// Whether each of the next n of them is less than p, a probability.
+  void uniform_double_below(double p, int64_t n, bool* to) noexcept;
   template <class T>
   T uniform() noexcept {
     if constexpr (sizeof(T) == 4) return uniform_float();
@@ -48,7 +48,8 @@ class Generator {
   explicit Generator(const State& state) noexcept;
 
  private:
-  static double to_double(uint64_t bits) noexcept { return static_cast<double>(bits & ((uint64_t{1} << 53) - 1)) * 0x1p-53; }
+  static constexpr uint64_t kept_bits = (uint64_t{1} << 53) - 1;
+  static double to_double(uint64_t bits) noexcept { return static_cast<double>(bits & kept_bits) * 0x1p-53; }
   /// Makes the next 624 numbers.
   void draw() noexcept;
 

@@ -1,15 +1,21 @@
 #include "gradus/ops/normalization.h"
 
-#include <algorithm>
-#include <array>
-#include <iterator>
-
-#include "autograd/op.h"
-#include "core/dispatch.h"
 #include "core/random.h"
 #include "gradus/creation.h"
+#include "ops/elementwise.h"
 
 namespace gradus {
+namespace {
+
+/// x factor where it is kept, and x times 0 elsewhere, where NaN and the infinities leave NaN. Its derivative is of the same form.
+Tensor scaled_where(const Op& op, const Tensor& kept, const Tensor& x, double factor) {
+  const Tensor y = with_type<Takes::Reals>(x.dtype(), [&]<class T>() {
+    return map_new<T, T, uint8_t>(op, [f = static_cast<T>(factor)](T v, uint8_t is_kept) { return v * (static_cast<T>(is_kept) * f); }, x, kept);
+  });
+  return op.record(y, wrt(x, [op, kept = Saved(kept), factor](const Tensor& dy) { return scaled_where(op, *kept, dy, factor); }));
+}
+
+}  // namespace
 
 Tensor dropout(const Tensor& x, double p, bool training) {
   constexpr Op op("dropout");
@@ -18,22 +24,10 @@ Tensor dropout(const Tensor& x, double p, bool training) {
   op.check<DTypeError>(is_floating_point(x.dtype()), "takes float32 or float64, got {}", name(x.dtype()));
   if (!training || p == 0 || x.numel() == 0) return x;
   if (p == 1) return x * zeros_like(x);
-  // 0 or 1 / (1 - p), one draw an element in row-major order, as PyTorch's bernoulli_ draws.
-  Tensor scale = op.empty(x.shape(), x.dtype());
-  {
-    LockedGenerator generator;
-    dispatch_floating(op, x.dtype(), [&]<class T>() {
-      const T kept = static_cast<T>(1 / (1 - p));
-      T* to = scale.data<T>();
-      std::array<double, 512> draws;
-      for (int64_t i = 0, n = x.numel(); i < n; i += std::ssize(draws)) {
-        const int64_t count = std::min(n - i, std::ssize(draws));
-        generator->uniform_double(count, draws.data());
-        for (int64_t k = 0; k < count; ++k) to[i + k] = draws[static_cast<size_t>(k)] < 1 - p ? kept : T(0);
-      }
-    });
-  }
-  return x * scale;
+  // One draw an element in row-major order, as PyTorch's bernoulli_ draws.
+  const Tensor kept = op.empty(x.shape(), DType::Bool);
+  LockedGenerator()->uniform_double_below(1 - p, x.numel(), kept.data<bool>());
+  return scaled_where(op, kept, x, 1 / (1 - p));
 }
 
 }  // namespace gradus

@@ -24,6 +24,31 @@ TEST_CASE("dropout draws PyTorch's bits") {
   CHECK(values(gradus::dropout(gradus::arange(1.0, 9.0) / 7, 0.3)) == third32);
 }
 
+TEST_CASE("dropout draws one number an element, as rand does in float64, from any place in the sequence") {
+  for (const int64_t before : {0, 1, 622, 623, 624}) {
+    for (const double p : {0.1, 0.5, 1.0 / 3, 0.999}) {
+      gradus::manual_seed(5);
+      gradus::rand({before});  // one draw each in float32, two in float64
+      const Tensor draws = gradus::rand({2000}, {.dtype = gradus::float64}), next = gradus::rand({1});
+      gradus::manual_seed(5);
+      gradus::rand({before});
+      for (const gradus::DType dtype : {gradus::float32, gradus::float64}) {
+        const Tensor then = gradus::get_rng_state();
+        CHECK(gradus::equal(gradus::dropout(gradus::ones({2000}, {.dtype = dtype}), p).ne(0), draws.lt(1 - p)));
+        CHECK(gradus::equal(gradus::rand({1}), next));
+        gradus::set_rng_state(then);
+      }
+    }
+  }
+}
+
+TEST_CASE("what is not finite is not hidden by dropout") {
+  gradus::manual_seed(6);
+  const Tensor y = gradus::dropout(gradus::full({100}, kInf), 0.5);
+  CHECK(gradus::isnan(y).sum().item() + y.eq(kInf).sum().item() == 100);
+  CHECK(gradus::isnan(y).sum().item() > 20);
+}
+
 TEST_CASE("dropout draws in row-major order whatever the strides") {
   gradus::manual_seed(3);
   const Tensor a = gradus::dropout(gradus::ones({4, 3}), 0.4);
