@@ -122,6 +122,14 @@ TEST_CASE("gemm agrees with the definition where it goes over columns and sums i
     for (const Trans b : kBoth) check_product<float>({20, 530, 800, a, b, kernels::accumulate_if(a == b), 1});
 }
 
+TEST_CASE("gemm agrees with the definition where A is transposed and its strips lie far apart") {
+  // Of a chunk's rows all, some, or few; blocks that one thread takes with a chunk, and those that several do; sums in one part and in two.
+  const int64_t sizes[][3] = {{64, 64, 40}, {30, 200, 20}, {130, 330, 70}, {200, 64, 600}, {600, 300, 33}, {1030, 150, 20}};
+  for (const auto& [M, N, K] : sizes)
+    for (const Trans b : kBoth)
+      for (const Output output : {Output::Overwrite, Output::Accumulate}) check_product<float>({M, N, K, Trans::Yes, b, output, 770});
+}
+
 TEST_CASE("gemm skips what lies between the rows") {
   for (const Trans a : kBoth)
     for (const Trans b : kBoth) {
