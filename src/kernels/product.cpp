@@ -30,16 +30,14 @@ void product(const MatrixView<const T>& a, const MatrixView<const T>& b, const M
 }
 
 template <class T>
-void batched_product(int64_t count, const MatrixView<const T>& a, int64_t step_a, const MatrixView<const T>& b, int64_t step_b,
-                     const MatrixView<T>& c) {
+void batched_product(int64_t count, const MatrixBatch<T>& a, const MatrixBatch<T>& b, const MatrixView<T>& c) {
   const int64_t elements = c.rows * c.cols;
-  const bool small = std::is_floating_point_v<T> && elements < small_product && elements * a.cols < small_product;
+  const bool small = std::is_floating_point_v<T> && elements < small_product && elements * a.first.cols < small_product;
   const auto one = [&](int64_t i) {
-    MatrixView<const T> x = a, y = b;
     MatrixView<T> z = c;
-    x.data += i * step_a, y.data += i * step_b, z.data += i * elements;
-    if (small) naive_product<T>(x, y, z);
-    else product(x, y, z);
+    z.data += i * elements;
+    if (small) naive_product<T>(a[i], b[i], z);
+    else product(a[i], b[i], z);
   };
   if (count > 0) parallel_pieces(count, one);
 }
@@ -47,11 +45,8 @@ void batched_product(int64_t count, const MatrixView<const T>& a, int64_t step_a
 template void product(const MatrixView<const float>&, const MatrixView<const float>&, const MatrixView<float>&);
 template void product(const MatrixView<const double>&, const MatrixView<const double>&, const MatrixView<double>&);
 template void product(const MatrixView<const int64_t>&, const MatrixView<const int64_t>&, const MatrixView<int64_t>&);
-template void batched_product(int64_t, const MatrixView<const float>&, int64_t, const MatrixView<const float>&, int64_t,
-                              const MatrixView<float>&);
-template void batched_product(int64_t, const MatrixView<const double>&, int64_t, const MatrixView<const double>&, int64_t,
-                              const MatrixView<double>&);
-template void batched_product(int64_t, const MatrixView<const int64_t>&, int64_t, const MatrixView<const int64_t>&, int64_t,
-                              const MatrixView<int64_t>&);
+template void batched_product(int64_t, const MatrixBatch<float>&, const MatrixBatch<float>&, const MatrixView<float>&);
+template void batched_product(int64_t, const MatrixBatch<double>&, const MatrixBatch<double>&, const MatrixView<double>&);
+template void batched_product(int64_t, const MatrixBatch<int64_t>&, const MatrixBatch<int64_t>&, const MatrixView<int64_t>&);
 
 }  // namespace gradus::kernels

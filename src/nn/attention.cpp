@@ -50,7 +50,7 @@ Tensor allowed(const Tensor& mask, int64_t more) {
 
 }  // namespace
 
-/// Queries, keys and values after the input projection.
+/// Queries, keys and values after the input projection: (…, H, E / H) for each step.
 struct MultiheadAttention::Projected {
   Tensor q, k, v;
 };
@@ -121,20 +121,27 @@ void MultiheadAttention::check_masks(const MultiheadAttentionCall& call, const T
 MultiheadAttention::Projected MultiheadAttention::projections(const Tensor& query, const Tensor& key, const Tensor& value) const {
   const int64_t E = embed_dim_;
   const std::vector<Tensor> bias = in_proj_bias.defined() ? in_proj_bias.chunk(3) : std::vector<Tensor>(3);
+  // Those of one product are taken apart where the heads are too, so that their gradients are laid together in one go.
+  const auto apart = [&](const Tensor& together, int64_t count) {
+    return unbind(unflatten(together, -1, {count, num_heads_, E / num_heads_}), -3);
+  };
+  const auto one = [&](const Tensor& x, const Tensor& weight, const Tensor& bias_of_it) {
+    return apart(linear(x, weight, bias_of_it), 1)[0];
+  };
   if (q_proj_weight.defined())
-    return {linear(query, q_proj_weight, bias[0]), linear(key, k_proj_weight, bias[1]), linear(value, v_proj_weight, bias[2])};
+    return {one(query, q_proj_weight, bias[0]), one(key, k_proj_weight, bias[1]), one(value, v_proj_weight, bias[2])};
   if (query.is_same(key) && key.is_same(value)) {
-    const std::vector<Tensor> all = linear(query, in_proj_weight, in_proj_bias).chunk(3, -1);
+    const std::vector<Tensor> all = apart(linear(query, in_proj_weight, in_proj_bias), 3);
     return {all[0], all[1], all[2]};
   }
   if (key.is_same(value)) {
     const std::vector<Tensor> weight = in_proj_weight.split({E, 2 * E});
     const Tensor bias_kv = in_proj_bias.defined() ? in_proj_bias.narrow(0, E, 2 * E) : Tensor();
-    const std::vector<Tensor> both = linear(key, weight[1], bias_kv).chunk(2, -1);
-    return {linear(query, weight[0], bias[0]), both[0], both[1]};
+    const std::vector<Tensor> both = apart(linear(key, weight[1], bias_kv), 2);
+    return {one(query, weight[0], bias[0]), both[0], both[1]};
   }
   const std::vector<Tensor> weight = in_proj_weight.chunk(3);
-  return {linear(query, weight[0], bias[0]), linear(key, weight[1], bias[1]), linear(value, weight[2], bias[2])};
+  return {one(query, weight[0], bias[0]), one(key, weight[1], bias[1]), one(value, weight[2], bias[2])};
 }
 
 /// rows (N, H, S, E / H) of keys or values, and behind them those of add_bias_kv and add_zero_attn.
@@ -162,12 +169,10 @@ Tensor MultiheadAttention::joined_mask(const MultiheadAttentionCall& call) const
   return joined_masks(of_queries, of_keys);
 }
 
-/// Projected rows, (L, N, E) or the like, as (N, H, L, E / H).
+/// Projected rows, (L, N, H, E / H) or the like, as (N, H, L, E / H).
 Tensor MultiheadAttention::heads(const Tensor& x) const {
-  const bool batched = x.dim() == 3;
-  const Tensor rows = batched ? x : x.unsqueeze(1);
-  return rows.view({rows.size(0), rows.size(1), num_heads_, embed_dim_ / num_heads_})
-      .permute(batched && options_.batch_first ? Dims{0, 2, 1, 3} : Dims{1, 2, 0, 3});
+  const bool batched = x.dim() == 4;
+  return (batched ? x : x.unsqueeze(1)).permute(batched && options_.batch_first ? Dims{0, 2, 1, 3} : Dims{1, 2, 0, 3});
 }
 
 /// The attention of q to k and v, all (N, H, steps, E / H).
@@ -232,7 +237,8 @@ AttentionOutput MultiheadAttention::attend(const Tensor& query, const KeyValueCa
   with_mask.key_padding_mask = cache.key_padding_mask();
   const Tensor weight = q_proj_weight.defined() ? Tensor(q_proj_weight) : in_proj_weight.narrow(0, 0, embed_dim_);
   const Tensor bias = in_proj_bias.defined() ? in_proj_bias.narrow(0, 0, embed_dim_) : Tensor();
-  return here.gives(mix(heads(linear(query, weight, bias)), k, v, with_mask, rank == 3));
+  const Tensor q = unflatten(linear(query, weight, bias), -1, {num_heads_, embed_dim_ / num_heads_});
+  return here.gives(mix(heads(q), k, v, with_mask, rank == 3));
 }
 
 AttentionOutput MultiheadAttention::step(const Tensor& x, KeyValueCache& cache, const MultiheadAttentionCall& call) const {

@@ -3,6 +3,7 @@
 #include "autograd/op.h"
 #include "gradus/tensor.h"
 #include "kernels/matrix_view.h"
+#include "kernels/product.h"
 
 /// What the operations that are products share.
 namespace gradus {
@@ -35,6 +36,10 @@ struct DenseMatrix {
   template <class T>
   kernels::MatrixView<const T> view() const {
     return {tensor.impl()->data<T>(), rows, cols, ld, trans};
+  }
+  template <class T>
+  kernels::MatrixBatch<T> batch() const {
+    return {view<T>(), tensor.impl()->layout};
   }
 
  private:

@@ -70,7 +70,7 @@ void dispatch_numbers(DType dtype, F&& f) {
 /// (…, M, K) x (…, K, N) with equal batches, or without, not recorded and without gates.
 Tensor plain_product(const Tensor& a, const Tensor& b) {
   const Shape &a_shape = a.impl()->layout.shape, &b_shape = b.impl()->layout.shape;
-  const int64_t M = a_shape[a_shape.size() - 2], K = a_shape.back(), N = b_shape.back();
+  const int64_t M = a_shape[a_shape.size() - 2], N = b_shape.back();
   if (a_shape.size() == 2) {
     Tensor c = op.empty({M, N}, a.dtype());
     const DenseMatrix x(a), y(b);
@@ -78,16 +78,14 @@ Tensor plain_product(const Tensor& a, const Tensor& b) {
                      [&]<class T>() { kernels::product<T>(x.view<T>(), y.view<T>(), kernels::MatrixView(c.impl()->data<T>(), M, N)); });
     return c;
   }
-  NoGradGuard no_grad;
   Shape shape = a_shape;
   shape[shape.size() - 1] = N;
   Tensor c = op.empty(shape, a.dtype());
   int64_t count = 1;
   for (int64_t d = 0; d < shape.size() - 2; ++d) count *= shape[d];
-  const DenseMatrix x(a.detach().reshape({count, M, K})), y(b.detach().reshape({count, K, N}));
+  const DenseMatrix x(a), y(b);
   dispatch_numbers(a.dtype(), [&]<class T>() {
-    kernels::batched_product<T>(count, x.view<T>(), x.tensor.stride(0), y.view<T>(), y.tensor.stride(0),
-                                kernels::MatrixView(c.data<T>(), M, N));
+    kernels::batched_product<T>(count, x.batch<T>(), y.batch<T>(), kernels::MatrixView(c.impl()->data<T>(), M, N));
   });
   return c;
 }

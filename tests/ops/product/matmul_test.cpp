@@ -128,6 +128,22 @@ TEST_CASE("matmul takes windows with gaps, expanded tensors and one tensor twice
   op_test::check_gradients([](const Tensors& in) { return matmul(in[0], in[0]); }, {y});
 }
 
+TEST_CASE("a batch is multiplied where it lies, whatever the strides of its dimensions") {
+  const Tensor x = rand({4, 3, 2, 5, 6}), heads = x.permute({2, 0, 1, 3, 4}), turned = x.permute({1, 2, 0, 4, 3});
+  const Tensor y = rand({6, 7}).expand({2, 4, 3, 6, 7}), z = rand({3, 1, 4, 5, 3}).expand({3, 2, 4, 5, 3});
+  const Tensor cut = rand({2, 5, 3, 7, 6}).slice(1, 1).slice(3, 2).slice(4, 0, 6);
+  const auto check = [](const Tensor& a, const Tensor& b) {
+    Profiler profiler;
+    const Tensor c = matmul(a, b);
+    profiler.stop();
+    for (const Profiler::Entry& e : profiler.entries()) CHECK(e.name != "copy");
+    CHECK(equal(c, matmul(a.contiguous(), b.contiguous())));
+  };
+  check(heads, y);
+  check(turned, z);
+  check(cut.transpose(-2, -1), heads);
+}
+
 TEST_CASE("matmul passes NaN and infinity on") {
   const Tensor z = matmul(tensor({{op_test::kNan, 1.0}, {1.0, 1.0}}), tensor({{0.0}, {op_test::kInf}}));
   CHECK(std::isnan(z[0].item()));
