@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 
 #include "core/array.h"
 #include "core/isa.h"
@@ -26,7 +28,54 @@ void for_each_run(int64_t outer, int64_t length, int64_t inner, F f) {
 /// Which end of a run is the first.
 enum class Order { Forward, Backward };
 
+/// The f of running sums.
+struct Sum {
+  template <class A>
+  A operator()(A a, A b) const {
+    return a + b;
+  }
+};
+
 namespace detail {
+
+/// Running sums of a dense run, eight at a time: each adds what stands one place before it, then two, then four, and what came before the
+/// eight. An addition need not wait for each one before.
+template <Order order>
+void running_sums(int64_t n, const float* x, float* y) {
+  isa::run([=] {
+    using Eight = double __attribute__((vector_size(64)));
+    using EightFloats = float __attribute__((vector_size(32)));
+    constexpr bool forward = order == Order::Forward;
+    constexpr int64_t width = 8;
+    const Eight zeros = {};
+    double before = 0;  // the sum so far
+    int64_t done = 0;
+    for (; done + width <= n; done += width) {
+      const int64_t at = forward ? done : n - done - width;
+      EightFloats floats;
+      std::memcpy(&floats, x + at, sizeof(floats));
+      Eight sums = __builtin_convertvector(floats, Eight);
+      if constexpr (forward) {
+        sums += __builtin_shufflevector(sums, zeros, 8, 0, 1, 2, 3, 4, 5, 6);
+        sums += __builtin_shufflevector(sums, zeros, 8, 8, 0, 1, 2, 3, 4, 5);
+        sums += __builtin_shufflevector(sums, zeros, 8, 8, 8, 8, 0, 1, 2, 3);
+      } else {
+        sums += __builtin_shufflevector(sums, zeros, 1, 2, 3, 4, 5, 6, 7, 8);
+        sums += __builtin_shufflevector(sums, zeros, 2, 3, 4, 5, 6, 7, 8, 8);
+        sums += __builtin_shufflevector(sums, zeros, 4, 5, 6, 7, 8, 8, 8, 8);
+      }
+      sums += before;
+      floats = __builtin_convertvector(sums, EightFloats);
+      std::memcpy(y + at, &floats, sizeof(floats));
+      before = sums[forward ? width - 1 : 0];
+    }
+    for (; done < n; ++done) {
+      const int64_t at = forward ? done : n - done - 1;
+      before += static_cast<double>(x[at]);
+      y[at] = static_cast<float>(before);
+    }
+  });
+}
 
 /// Runs beside each other that are walked together, so that memory is read in its order: their totals stay in the nearest cache.
 inline constexpr int64_t runs_together = 256;
@@ -64,6 +113,13 @@ void scan_side_by_side(int64_t apart, int64_t length, int64_t step, const T* x, 
 template <class T, class F>
 void scan(int64_t outer, int64_t length, int64_t inner, const T* x, T* y, double start, F f, Order order = Order::Forward) {
   const int64_t step = order == Order::Forward ? inner : -inner, from = order == Order::Forward ? 0 : (length - 1) * inner;
+  if constexpr (std::is_same_v<T, float> && std::is_same_v<F, Sum>)
+    if (inner == 1) {
+      const auto sums = order == Order::Forward ? detail::running_sums<Order::Forward> : detail::running_sums<Order::Backward>;
+      return parallel_for(outer, row_grain(length), [=](int64_t begin, int64_t end) {
+        for (int64_t run = begin; run < end; ++run) sums(length, x + run * length, y + run * length);
+      });
+    }
   if (inner == 1) {
     return parallel_for(outer, row_grain(length), [=](int64_t begin, int64_t end) {
       constexpr int64_t together = 4;

@@ -23,8 +23,7 @@ Tensor scanned(Op op, const Tensor& x, int64_t dim, double start, F f, Order ord
 
 /// Running sums from either end; each is the other's adjoint.
 Tensor running_sums(Op op, const Tensor& x, int64_t dim, Order order) {
-  Tensor y = scanned(
-      op, x, dim, 0, [](auto a, auto b) { return a + b; }, order);
+  Tensor y = scanned(op, x, dim, 0, kernels::Sum(), order);
   return op.record(y, wrt(x, [op, dim, order](const Tensor& dy) {
                      return running_sums(op, dy, dim, order == Order::Forward ? Order::Backward : Order::Forward);
                    }));

@@ -354,6 +354,34 @@ TEST_CASE("logsumexp and softmax of nothing but -infinity ask nothing of it wher
   CHECK(values(gradient(logsumexp(part, 0), part, gradus::ones({}, {.dtype = gradus::float64}))) == Values{0, 1});
 }
 
+TEST_CASE("running sums of float32 are those of double, from either end and for every length") {
+  for (const int64_t n : {1, 7, 8, 9, 16, 23, 1000}) {
+    CAPTURE(n);
+    const Tensor x = gradus::randn({3, n}, {.requires_grad = true}), w = gradus::randn({3, n});
+    const Values y = values(gradus::cumsum(x, 1)), dx = values(gradient(gradus::cumsum(x, 1), x, w)), from = values(x), weights = values(w);
+    for (int64_t row = 0; row < 3; ++row) {
+      double sum = 0, adjoint = 0;
+      for (int64_t k = 0; k < n; ++k) {
+        const auto at = static_cast<size_t>(row * n + k), back = static_cast<size_t>(row * n + n - 1 - k);
+        CHECK(y[at] == doctest::Approx(sum += from[at]).epsilon(1e-6));
+        CHECK(dx[back] == doctest::Approx(adjoint += weights[back]).epsilon(1e-6));
+      }
+    }
+  }
+}
+
+TEST_CASE("a running sum is infinite, or NaN, from where it becomes so") {
+  Values numbers(20, 1);
+  numbers[5] = kInf, numbers[11] = -kInf;
+  const Values y = values(gradus::cumsum(gradus::from_vector(numbers, {20}).to(gradus::float32), 0));
+  for (size_t k = 0; k < 20; ++k) {
+    CAPTURE(k);
+    if (k < 5) CHECK(y[k] == static_cast<double>(k + 1));
+    else if (k < 11) CHECK(y[k] == kInf);
+    else CHECK(std::isnan(y[k]));
+  }
+}
+
 namespace {
 
 Tensor leaf(const Values& v, gradus::DType dtype = gradus::float64) {
