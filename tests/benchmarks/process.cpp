@@ -22,6 +22,7 @@ Process::Process(const std::vector<std::string>& command) : name_(command.at(0))
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
     execvp(arguments[0], arguments.data());
+    std::perror(arguments[0]);
     _exit(127);
   }
   close(in[0]);

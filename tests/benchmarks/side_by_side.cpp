@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <csignal>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -114,6 +115,7 @@ int main(int argc, char** argv) {
   app.add_option("--python", python, "A Python that has PyTorch, and perhaps ONNX Runtime, to compare with (row 11)");
   app.add_option("--rows", rows, "Only these rows of the list, 1 to 11: --rows 1,4")->delimiter(',')->check(CLI::Range(1, 11));
   CLI11_PARSE(app, argc, argv);
+  std::signal(SIGPIPE, SIG_IGN);  // a worker that has ended is found when it is asked for its answer
   try {
     const auto results = bench::measure({rows.begin(), rows.end()}, torch_kernels, python, quick ? bench::quick_effort : bench::Effort{});
     if (!json.empty()) bench::write_json(json, results);
