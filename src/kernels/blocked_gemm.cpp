@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "core/allocator.h"
 #include "core/thread_pool.h"
@@ -83,6 +84,18 @@ void fill_rows(const float* row, const MatrixView<float>& c) {
   for (int64_t i = 0; i < c.rows; ++i) std::copy_n(row, c.cols, c.at(i, 0));
 }
 
+/// Room where it is needed: to ask for none takes a tenth of a small product's time.
+class MaybeScratch {
+ public:
+  MaybeScratch(bool is_needed, int64_t n) {
+    if (is_needed) room_.emplace(n);
+  }
+  float* data() const noexcept { return room_ ? room_->data() : nullptr; }
+
+ private:
+  std::optional<Scratch<float>> room_;
+};
+
 /// One panel: k of the sum from k0 on, for the columns [n0, n0 + width) of C.
 struct Panel {
   const BlockedProduct& p;
@@ -128,12 +141,12 @@ struct Panel {
     const int64_t group = group_of(chunks, blocks), groups = (blocks + group - 1) / group;
     const int64_t grain = std::max<int64_t>(work_worth_sharing / (row_chunk * group * kernel_width * k), 1);
     parallel_for(chunks * groups, grain, [&](int64_t begin, int64_t end) {
-      const Scratch<float> strips(p.packs_rows() ? std::min(row_chunk, p.rows()) * k : 0);
+      const MaybeScratch strips(p.packs_rows(), std::min(row_chunk, p.rows()) * k);
       for (int64_t i = begin, there = -1; i < end; ++i) {
         const int64_t chunk = i / groups;
-        if (p.packs_rows() && chunk != there) pack_block(k, height_of(chunk), p.a.at(chunk * row_chunk, k0), 1, p.a.ld, strips.data());
+        if (strips.data() && chunk != there) pack_block(k, height_of(chunk), p.a.at(chunk * row_chunk, k0), 1, p.a.ld, strips.data());
         there = chunk;
-        multiply(chunk, i % groups * group * kernel_width, group * kernel_width, p.packs_rows() ? strips.data() : nullptr);
+        multiply(chunk, i % groups * group * kernel_width, group * kernel_width, strips.data());
       }
     });
   }
@@ -149,7 +162,7 @@ bool blocked_gemm(const MatrixView<const float>& a, const MatrixView<const float
   const BlockedProduct p{a, b, c, output == Output::Accumulate, row};
   const int64_t K = p.depth(), N = p.cols(), depth = depth_of(a.is_transposed(), K);
   if (!p.all_kernels_exist(depth)) return false;
-  const Scratch<float> packed(p.packs() ? std::min(K, depth) * std::min(N, panel_width) : 0);
+  const MaybeScratch packed(p.packs(), std::min(K, depth) * std::min(N, panel_width));
   for (int64_t k0 = 0; k0 < K; k0 += depth)
     for (int64_t n0 = 0; n0 < N; n0 += panel_width)
       Panel{p, k0, std::min(depth, K - k0), n0, std::min(panel_width, N - n0), packed.data()}.run();
