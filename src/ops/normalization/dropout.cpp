@@ -10,7 +10,8 @@ namespace {
 /// x factor where it is kept, and x times 0 elsewhere, where NaN and the infinities leave NaN. Its derivative is of the same form.
 Tensor scaled_where(const Op& op, const Tensor& kept, const Tensor& x, double factor) {
   const Tensor y = with_type<Takes::Reals>(x.dtype(), [&]<class T>() {
-    return map_new<T, T, uint8_t>(op, [f = static_cast<T>(factor)](T v, uint8_t is_kept) { return v * (static_cast<T>(is_kept) * f); }, x, kept);
+    return map_new<T, T, uint8_t>(
+        op, [f = static_cast<T>(factor)](T v, uint8_t is_kept) { return v * (static_cast<T>(is_kept) * f); }, x, kept);
   });
   return op.record(y, wrt(x, [op, kept = Saved(kept), factor](const Tensor& dy) { return scaled_where(op, *kept, dy, factor); }));
 }
