@@ -16,7 +16,8 @@ namespace gradus::kernels {
 namespace {
 
 // Tuning numbers, timed on the machine of docs/performance.md, two cores of a Zen 4 with 1 MB of second-level cache each. On an Intel Xeon
-// with AVX-512 a product of 16 x 16 matrices takes 0.47 µs here, and one of 12 x 12 in OpenBLAS 0.57 µs; one of 64 x 64 4.2 µs.
+// with AVX-512 a product of 16 x 16 matrices takes 0.47 µs here, and one of 12 x 12 in OpenBLAS 0.57 µs; one of 64 x 64 4.2 µs. The last
+// two were timed on an Intel Xeon with 2 MB of it a core.
 constexpr int64_t panel_width = 512;             // columns of B that are packed at a time
 constexpr int64_t row_chunk = 64;                // rows of A that meet a block
 constexpr int64_t most_depth = 768;              // of K in one pass: a block of B and a chunk of A stay in the second-level cache
