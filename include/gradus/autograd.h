@@ -50,6 +50,13 @@ struct GradOptions {
   /// For `backward`: a leaf's hooks run, and its `grad()` is added to, as soon as nothing more can arrive there, rather than at the end, so
   /// that a hook can send the gradient away meanwhile. The graph is walked through once before. Numbers are the same.
   bool leaves_early = false;
+  /// For `backward`: `arrived(i)` is called whenever a gradient has been added to leaves[i].grad(), from where it may be taken away with
+  /// set_grad: once, and more often where other passes run inside this one, as those of autograd::checkpoint do.
+  std::vector<Tensor> leaves = {};
+  std::function<void(size_t)> arrived = {};
+  /// For `backward`: leaves that take row-sparse gradients from lookups of a few of their rows, also where the lookup was not asked for
+  /// them; unless they have hooks, which are given what they were always given. Numbers are the same.
+  std::vector<Tensor> rows_welcome = {};
 };
 
 /// d(outputs)/d(inputs) weighted by grad_outputs, as PyTorch's `torch.autograd.grad`: nothing is added to any `grad()`.

@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "autograd/arrivals.h"
 #include "autograd/node.h"
 #include "autograd/op.h"
+#include "autograd/row_sparse.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/span.h"
@@ -45,6 +48,9 @@ class Pass {
       for (const Edge& edge : node->edges()) follow(edge);
     }
   }
+
+  /// The leaf at `edge` takes row-sparse gradients that were not asked for.
+  void welcome_rows(const Edge& edge) { takes_rows_.insert(edge.node.get()); }
 
   /// Gradients that arrive at `edge` are kept in `captured(i)`, i counting the calls; once one is wanted, no leaf is added to.
   void capture(const Edge& edge) {
@@ -108,6 +114,12 @@ class Pass {
     pending_.erase(found);
     visit(task);
     early_.push_back(std::move(task.node));  // whose place in the heap stays
+  }
+
+  bool are_rows_welcome_to(std::span<const Edge> edges) const {
+    if (takes_rows_.empty()) return false;
+    return std::any_of(edges.begin(), edges.end(),
+                       [&](const Edge& edge) { return takes_rows_.contains(edge.node.get()) && !edge.node->hooks_if_any(); });
   }
 
   bool wanted(Node* node) const { return captures_.empty() || on_path_.contains(node); }
@@ -174,7 +186,10 @@ class Pass {
     std::vector<Tensor> dx(edges.size());
     needed_.resize(edges.size());
     for (size_t i = 0; i < edges.size(); ++i) needed_[i] = edges[i].node && wanted(edges[i].node.get());
-    node.pull(task.dy, InputGradients(dx, needed_, node));
+    {
+      const RowsWelcome rows(are_rows_welcome_to(edges));
+      node.pull(task.dy, InputGradients(dx, needed_, node));
+    }
     if (detecting_anomalies()) [[unlikely]]
       refuse_nan(node, dx);
     task.dy.clear();
@@ -208,6 +223,7 @@ class Pass {
   std::unordered_map<Node*, Pending> pending_;
   std::unordered_map<Node*, std::vector<std::pair<uint32_t, size_t>>> captures_;
   std::unordered_set<Node*> on_path_;
+  std::unordered_set<Node*> takes_rows_;
   std::unordered_map<Node*, int64_t> awaited_;  // by leaf, how many edges lead to it; none where leaves come last
   std::vector<Ref<Node>> early_;                // leaves that were visited early
   std::vector<bool> needed_;                    // by the node that is visited
@@ -258,6 +274,9 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gra
   GradMode mode(options.create_graph);
   Pass pass(options.retain_graph.value_or(options.create_graph), options.create_graph);
   if (options.leaves_early) pass.visit_leaves_early(roots.edges);
+  for (const Tensor& leaf : options.rows_welcome) pass.welcome_rows(gradient_edge(leaf));
+  std::optional<Arrivals> arrivals;
+  if (options.arrived) arrivals.emplace(options.leaves, options.arrived);
   pass.run(std::move(roots.edges), std::move(roots.gradients));
 }
 

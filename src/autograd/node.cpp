@@ -4,6 +4,7 @@
 #include <cctype>
 #include <utility>
 
+#include "autograd/arrivals.h"
 #include "autograd/tensor_impl.h"
 #include "autograd/untrained.h"
 #include "core/check.h"
@@ -80,7 +81,22 @@ void begin_pass() noexcept {
 
 void GradSink::pull(std::span<Tensor> dy, InputGradients) {
   last_pass_.store(current_pass, std::memory_order_relaxed);
-  if (dy[0].defined()) accumulate(dy[0]);
+  if (!dy[0].defined()) return;
+  accumulate(dy[0]);
+  dy[0] = {};  // so that grad() alone holds it
+  Arrivals::tell(this);
+}
+
+thread_local constinit const Arrivals* Arrivals::current_ = nullptr;
+
+Arrivals::Arrivals(const std::vector<Tensor>& leaves, const std::function<void(size_t)>& call) : before_(current_), call_(call) {
+  for (size_t i = 0; i < leaves.size(); ++i)
+    if (leaves[i].impl()->sink) numbers_.emplace(leaves[i].impl()->sink.get(), i);
+  if (!numbers_.empty()) current_ = this;
+}
+
+void Arrivals::tell_of(const GradSink* sink) const {
+  if (const auto found = numbers_.find(sink); found != numbers_.end()) call_(found->second);
 }
 
 namespace {

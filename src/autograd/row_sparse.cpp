@@ -1,5 +1,7 @@
 #include "autograd/row_sparse.h"
 
+#include <utility>
+
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
 #include "core/layout.h"
@@ -60,6 +62,12 @@ bool is_exclusive(const Tensor& x) {
 }
 
 }  // namespace
+
+static thread_local constinit bool rows_welcome = false;
+
+bool are_rows_welcome() noexcept { return rows_welcome; }
+RowsWelcome::RowsWelcome(bool welcome) noexcept : before_(std::exchange(rows_welcome, welcome)) {}
+RowsWelcome::~RowsWelcome() { rows_welcome = before_; }
 
 Tensor own_gradient(const Tensor& dy) {
   if (dy.is_sparse()) {

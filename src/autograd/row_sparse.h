@@ -32,6 +32,20 @@ void zero_gradient(const Tensor& parameter);
 /// dy for a leaf to keep and add to: itself where nobody else holds what it holds, a copy otherwise.
 Tensor own_gradient(const Tensor& dy);
 
+/// Whether the node that is pulled on this thread may give a row-sparse gradient that was not asked for.
+bool are_rows_welcome() noexcept;
+/// While it lives they are, or are not.
+class RowsWelcome {
+ public:
+  explicit RowsWelcome(bool welcome) noexcept;
+  ~RowsWelcome();
+  RowsWelcome(const RowsWelcome&) = delete;
+  RowsWelcome& operator=(const RowsWelcome&) = delete;
+
+ private:
+  bool before_;
+};
+
 /// a + b for gradients, the one place where the kinds meet: rows are appended to rows, and a dense tensor makes the sum dense. With
 /// `in_place` a, if dense, takes b up itself.
 Tensor sum_of_gradients(const Tensor& a, const Tensor& b, bool in_place);

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <utility>
+#include <optional>
 #include <vector>
 
 #include "distributed/channel.h"
@@ -12,7 +12,8 @@
 
 namespace gradus::distributed {
 
-/// The gradients that travel together: so many parameters of one dtype that a message is worth its while.
+/// The gradients that travel together: so many parameters of one dtype that a message is worth its while. Large gradients are sent from
+/// where they lie, small ones are copied side by side.
 class Bucket {
  public:
   virtual ~Bucket() = default;
@@ -22,16 +23,19 @@ class Bucket {
   virtual int64_t bytes() const noexcept = 0;
   /// Before a step: nothing has come.
   virtual void clear() = 0;
-  /// This rank's sums of one parameter's gradients, by block; undefined ones are 0. When all places are filled the exchange begins.
-  virtual void fill(size_t place, const std::vector<std::pair<Block, Tensor>>& sums) = 0;
-  /// Goes as far as it can without waiting. True when the sum over all shards is there.
-  virtual bool advance() = 0;
+  /// This rank's sums of one parameter's gradients, by block, which nobody else holds: they are written to. Undefined ones are 0. When all
+  /// places are filled the exchange begins.
+  virtual void fill(size_t place, std::vector<Tensor> sums) = 0;
+  virtual bool is_filled(size_t place) const = 0;
+  /// Goes as far as it can without waiting: to the other ranks' parts without the factor that sums are to be multiplied by, to the end with
+  /// it. True when the sum over all shards is there.
+  virtual bool advance(std::optional<double> factor) = 0;
   virtual std::vector<int> missing() = 0;
-  /// The sum of one parameter's gradients times `factor`, as a new tensor.
-  virtual Tensor take(size_t place, double factor) const = 0;
+  /// The sum of one parameter's gradients, times the factor.
+  virtual Tensor take(size_t place) = 0;
 };
 
-/// x times a factor, in its own memory where that is contiguous. Of -0 it makes +0, since the sign would tell of who adds to whom.
+/// x times a factor, in its own memory where that is contiguous, as by scale_array.
 Tensor scaled(const Tensor& x, double factor);
 
 /// A bucket for float32 or float64, whose messages have the tags `tag` and `tag + 1`.

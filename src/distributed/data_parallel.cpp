@@ -75,27 +75,6 @@ class GradientsAside {
   std::vector<Tensor> before_;
 };
 
-/// Hooks that come after all others, so that they see what the others leave.
-class LastHooks {
- public:
-  LastHooks(const std::vector<Tensor>& parameters, const std::function<void(size_t, const Tensor&)>& f) : parameters_(parameters) {
-    for (size_t i = 0; i < parameters.size(); ++i)
-      ids_.push_back(parameters[i].register_hook([i, &f](const Tensor& dy) {
-        f(i, dy);
-        return Tensor();
-      }));
-  }
-  ~LastHooks() {
-    for (size_t i = 0; i < ids_.size(); ++i) parameters_[i].remove_hook(ids_[i]);
-  }
-  LastHooks(const LastHooks&) = delete;
-  LastHooks& operator=(const LastHooks&) = delete;
-
- private:
-  const std::vector<Tensor>& parameters_;
-  std::vector<int64_t> ids_;
-};
-
 /// In the place of the number of examples where the shards are not cut here.
 constexpr int64_t kUncut = -1;
 
@@ -141,7 +120,8 @@ struct DataParallel::Impl {
   void pass_backward(int64_t index, const Tensor& loss, double weight);
   void take_gradients(int64_t index);
   double own_mean() const;
-  Weighted finish(std::vector<Tensor>& gradients);
+  void announce();
+  std::vector<Tensor> finish();
   void set_gradients(const std::vector<Tensor>& before, const std::vector<Tensor>& means);
   void leave_all(const char* what);
 
@@ -160,6 +140,7 @@ struct DataParallel::Impl {
   GradientSums sums;
   ShardBuffers buffers;
   std::vector<Kept> kept;  // by shard of this rank
+  Weighted total;          // of all shards, once all ranks have told of theirs
   uint64_t seed = 0;
   int64_t step = 0;
   bool sends = true;
@@ -203,17 +184,38 @@ void DataParallel::Impl::leave_all(const char* what) {
     channel.leave(fmt::format("rank {} left DataParallel::backward with an error: {}", channel.rank(), what), channel.rank());
 }
 
+void DataParallel::Impl::announce() {
+  TreeSum<Weighted> own;
+  for (int64_t shard = first(); shard < last(); ++shard)
+    own.push({shard, 1}, kept[static_cast<size_t>(shard - first())].total, add_weighted);
+  std::vector<double> numbers;
+  for (const auto& [block, sum] : own.parts()) numbers.insert(numbers.end(), {sum.loss, sum.weight});
+  const auto factor_of = [this](const GradientSums::Notes& all) {
+    TreeSum<Weighted> whole;
+    for (int rank = 0; rank < channel.size(); ++rank)
+      for (size_t i = 0; i < tree.blocks(rank).size(); ++i) {
+        const auto& theirs = all[static_cast<size_t>(rank)];
+        whole.push(tree.blocks(rank)[i], {theirs[2 * i], theirs[2 * i + 1]}, add_weighted);
+      }
+    total = whole.finish(add_weighted);
+    return 1 / total.weight;
+  };
+  sums.announce(
+      numbers, [this](int rank) { return 2 * tree.blocks(rank).size(); }, factor_of);
+}
+
 void DataParallel::Impl::pass_backward(int64_t index, const Tensor& loss, double weight) {
   const Tensor root = full_like(loss.detach(), weight);
   if (!sends || !options.overlap || channel.size() == 1 || index + 1 != last()) {
-    autograd::backward({loss}, {root});
+    autograd::backward({loss}, {root}, {.rows_welcome = sums.thin()});
     return;
   }
-  const std::function<void(size_t, const Tensor&)> push = [&](size_t i, const Tensor& dy) {
-    sums.push_last(i, index, kept.back().gradients[i], dy);
+  announce();  // all of this rank's losses are known now
+  const auto push = [&](size_t i) {
+    const NoGradGuard no_grad;
+    sums.push_last(i, index, kept.back().gradients[i]);
   };
-  const LastHooks hooks(parameters, push);
-  autograd::backward({loss}, {root}, {.leaves_early = true});
+  autograd::backward({loss}, {root}, {.leaves_early = true, .leaves = parameters, .arrived = push, .rows_welcome = sums.thin()});
 }
 
 void DataParallel::Impl::take_gradients(int64_t index) {
@@ -273,31 +275,13 @@ double DataParallel::Impl::own_mean() const {
   return total.loss / total.weight;
 }
 
-Weighted DataParallel::Impl::finish(std::vector<Tensor>& gradients) {
-  TreeSum<Weighted> own;
-  for (int64_t shard = first(); shard < last(); ++shard)
-    own.push({shard, 1}, kept[static_cast<size_t>(shard - first())].total, add_weighted);
-  for (Kept& shard : kept) shard.total = {};
-  std::vector<double> notes;
-  for (const auto& [block, sum] : own.parts()) notes.insert(notes.end(), {sum.loss, sum.weight});
+std::vector<Tensor> DataParallel::Impl::finish() {
+  if (!sums.is_announced()) announce();
   const std::vector<bool> changed = buffers.changed();
-  notes.insert(notes.end(), changed.begin(), changed.end());
-  Weighted total;
-  const auto factor_of = [&](const GradientSums::Notes& all) {
-    TreeSum<Weighted> whole;
-    for (int rank = 0; rank < channel.size(); ++rank)
-      for (size_t i = 0; i < tree.blocks(rank).size(); ++i) {
-        const auto& numbers = all[static_cast<size_t>(rank)];
-        whole.push(tree.blocks(rank)[i], {numbers[2 * i], numbers[2 * i + 1]}, add_weighted);
-      }
-    total = whole.finish(add_weighted);
-    return 1 / total.weight;
-  };
-  GradientSums::Result result = sums.finish(
-      notes, [&](int rank) { return 2 * tree.blocks(rank).size() + changed.size(); }, factor_of);
+  GradientSums::Result result = sums.finish({changed.begin(), changed.end()}, [&](int) { return changed.size(); });
+  for (Kept& shard : kept) shard.total = {};
   buffers.finish(result.notes);
-  gradients = std::move(result.sums);
-  return total;
+  return std::move(result.sums);
 }
 
 void DataParallel::Impl::set_gradients(const std::vector<Tensor>& before, const std::vector<Tensor>& means) {
@@ -319,12 +303,11 @@ double DataParallel::Impl::backward(int64_t examples, const LossFunction& loss) 
   check<ValueError>(examples >= kUncut, "DataParallel::backward: a negative number of examples; there must be 0 or more");
   std::vector<Tensor> before, gradients;
   for (const Tensor& p : parameters) before.push_back(p.grad());
-  Weighted total;
   try {
     run_shards(examples, loss);
     if (!sends) return own_mean();
     const NoGradGuard no_grad;
-    total = finish(gradients);
+    gradients = finish();
   } catch (const std::exception& error) {
     leave_all(error.what());
     throw;

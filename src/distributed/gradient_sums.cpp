@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "distributed/gather.h"
 #include "distributed/message.h"
+#include "distributed/nonzero_rows.h"
 #include "distributed/row_exchange.h"
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
@@ -36,36 +36,68 @@ Tensor sum_of(Tensor a, const Tensor& b) {
 }
 
 GradientSums::GradientSums(Channel& channel, const ShardTree& tree, std::vector<Tensor> parameters, int64_t bucket_bytes)
-    : channel_(channel), tree_(tree), parameters_(std::move(parameters)), bucket_bytes_(bucket_bytes) {}
+    : channel_(channel), tree_(tree), parameters_(std::move(parameters)), bucket_bytes_(bucket_bytes), announced_(channel, 1) {}
 
 void GradientSums::begin() {
   sums_.assign(parameters_.size(), {});
+  thin_.assign(parameters_.size(), {});
   arrivals_.assign(parameters_.size(), 0);
   sequence_.clear();
+  is_announced_ = false;
+  factor_.reset();
   for (const auto& bucket : buckets_) bucket->clear();
 }
 
-void GradientSums::push_last(size_t i, int64_t shard, const Tensor& kept, const Tensor& gradient) {
+Tensor GradientSums::as_rows(size_t i, const Tensor& gradient) {
+  if (!gradient.defined() || gradient.is_sparse()) return gradient;
+  thin_[i] = gradient.contiguous();
+  return nonzero_rows(thin_[i]);
+}
+
+void GradientSums::push(size_t i, int64_t shard, Tensor gradient) {
+  if (is_known() && places_[i].is_thin) gradient = as_rows(i, gradient);
+  sums_[i].push({shard, 1}, std::move(gradient), add);
+}
+
+void GradientSums::announce(const std::vector<double>& numbers, const std::function<size_t(int)>& count_of,
+                            const std::function<double(const Notes&)>& factor_of) {
+  is_announced_ = true;
+  factor_of_ = factor_of;
+  announced_.start(numbers, count_of);
+}
+
+void GradientSums::push_last(size_t i, int64_t shard, Tensor& kept) {
   if (++arrivals_[i] == 1 && !is_known()) sequence_.push_back(i);
   if (!is_early(i)) return;
   check<StateError>(arrivals_[i] == 1,
                     "DataParallel::backward: the gradient of parameter {}, of shape {}, came again after it was sent, as with "
                     "autograd::checkpoint; give DataParallelOptions overlap = false",
                     i, parameters_[i].shape().str());
-  // What others hold is not added to: in a sum the left one is changed, and this one is the last on the right.
-  sums_[i].push({shard, 1}, sum_of(kept, gradient), add);
+  const Tensor gradient = parameters_[i].grad();
+  parameters_[i].set_grad({});
+  sums_[i].push({shard, 1}, sum_of(std::exchange(kept, {}), gradient), add);
   fill(i);
   advance();
 }
 
+std::vector<Tensor> GradientSums::thin() const {
+  std::vector<Tensor> found;
+  for (size_t i = 0; i < places_.size(); ++i)
+    if (places_[i].is_thin) found.push_back(parameters_[i]);
+  return found;
+}
+
 void GradientSums::fill(size_t i) {
-  for (auto& [block, sum] : sums_[i].parts())
-    if (sum.defined()) sum = sum.to_dense();
-  buckets_[places_[i].bucket]->fill(places_[i].place, sums_[i].parts());
+  Bucket& bucket = *buckets_[places_[i].bucket];
+  if (bucket.is_filled(places_[i].place)) return;
+  std::vector<Tensor> sums;
+  for (auto& [block, sum] : sums_[i].parts()) sums.push_back(sum.defined() ? std::exchange(sum, {}).to_dense() : Tensor());
+  bucket.fill(places_[i].place, std::move(sums));
 }
 
 void GradientSums::advance() {
-  for (const auto& bucket : buckets_) bucket->advance();
+  if (!factor_ && is_announced_ && announced_.advance()) factor_ = factor_of_(announced_.all());
+  for (const auto& bucket : buckets_) bucket->advance(factor_);
 }
 
 bool GradientSums::holds(size_t i, bool rows) {
@@ -74,41 +106,64 @@ bool GradientSums::holds(size_t i, bool rows) {
                      [&](const auto& part) { return part.second.defined() && part.second.is_sparse() == rows; });
 }
 
+int64_t GradientSums::count_rows(size_t i) {
+  int64_t count = 0;
+  for (const auto& [block, sum] : sums_[i].parts())
+    if (sum.defined()) count += sum.is_sparse() ? sum.indices().numel() : count_nonzero_rows(sum);
+  return count;
+}
+
 void GradientSums::agree_on_places() {
-  // Of every parameter: is there a dense gradient, are there rows, does it not come just once in backward. Then rank 0's order.
+  // Of every parameter: is there a dense gradient, are there rows, does it not come just once in backward, how many of its rows are not 0.
+  // Then rank 0's order.
   const size_t n = parameters_.size();
-  std::vector<double> own(4 * n);
+  std::vector<double> own(5 * n);
   for (size_t i = 0; i < n; ++i) {
-    own[3 * i] = holds(i, false);
-    own[3 * i + 1] = holds(i, true);
-    own[3 * i + 2] = arrivals_[i] != 1;
+    own[4 * i] = holds(i, false);
+    own[4 * i + 1] = holds(i, true);
+    own[4 * i + 2] = arrivals_[i] != 1;
+    if (parameters_[i].dim() > 1) own[4 * i + 3] = static_cast<double>(count_rows(i));
   }
   std::vector<bool> has_place(n);
   std::vector<size_t> order = sequence_;
   for (const size_t i : order) has_place[i] = true;
   for (size_t i = n; i-- > 0;)
     if (!has_place[i]) order.push_back(i);
-  std::copy(order.begin(), order.end(), own.begin() + static_cast<int64_t>(3 * n));
-  make_buckets(gather_numbers(channel_, Call::Backward, own, [&](int) { return own.size(); }));
+  std::copy(order.begin(), order.end(), own.begin() + static_cast<int64_t>(4 * n));
+  const Notes all = gather_numbers(channel_, Call::Backward, own, [&](int) { return own.size(); });
+  make_places(all);
+  if (channel_.size() > 1) make_buckets(all);
 }
 
-void GradientSums::make_buckets(const std::vector<std::vector<double>>& all) {
+void GradientSums::make_places(const Notes& all) {
+  constexpr int64_t fewest_thin = 16384;  // elements, for which it is worth its while
   const size_t n = parameters_.size();
-  const auto says = [&](size_t column) {
-    return std::any_of(all.begin(), all.end(), [&](const auto& numbers) { return numbers[column] != 0; });
-  };
   places_.resize(n);
   for (size_t i = 0; i < n; ++i) {
-    places_[i].is_rows = says(3 * i + 1) && !says(3 * i);
-    places_[i].is_late = says(3 * i + 2);
+    const auto sum = [&](size_t column) {
+      double total = 0;
+      for (const auto& numbers : all) total += numbers[4 * i + column];
+      return total;
+    };
+    const bool has_dense = sum(0) > 0, has_rows = sum(1) > 0;
+    places_[i].is_rows = has_rows && !has_dense;
+    // Each rank is sent the others' rows, and of dense gradients twice a share of all rows.
+    const bool is_thin = has_dense && !has_rows && parameters_[i].dim() > 1 && parameters_[i].numel() >= fewest_thin &&
+                         2 * sum(3) <= static_cast<double>(parameters_[i].size(0));
+    places_[i].is_thin = is_thin && tree_.shards() > 1;
+    places_[i].is_late = sum(2) > 0;
   }
+}
+
+void GradientSums::make_buckets(const Notes& all) {
   // Those that come late are in buckets of their own, so that no other one waits for them.
+  const size_t n = parameters_.size();
   for (const bool late : {false, true})
     for (const DType dtype : {float32, float64}) {
       bool is_open = false;
       for (size_t k = 0; k < n; ++k) {
-        const auto i = static_cast<size_t>(all[0][3 * n + k]);
-        if (places_[i].is_rows || places_[i].is_late != late || parameters_[i].dtype() != dtype) continue;
+        const auto i = static_cast<size_t>(all[0][4 * n + k]);
+        if (travels_as_rows(i) || places_[i].is_late != late || parameters_[i].dtype() != dtype) continue;
         if (!is_open) buckets_.push_back(make_bucket(dtype, channel_, tree_, 2 * static_cast<int>(buckets_.size()) + 2));
         places_[i].bucket = buckets_.size() - 1;
         places_[i].place = buckets_.back()->add(parameters_[i]);
@@ -119,14 +174,16 @@ void GradientSums::make_buckets(const std::vector<std::vector<double>>& all) {
 }
 
 void GradientSums::wait_for_buckets() {
+  announced_.wait(Call::Backward);
   for (const auto& bucket : buckets_)
     channel_.wait(
         Call::Backward,
         [&] {
           advance();
-          return bucket->advance();
+          return bucket->advance(factor_);
         },
         [&] { return bucket->missing(); });
+  advance();
 }
 
 void GradientSums::sum_rows(const std::vector<size_t>& parameters, std::vector<Tensor>& sums) {
@@ -156,19 +213,27 @@ void GradientSums::sum_rows(const std::vector<size_t>& parameters, std::vector<T
   }
 }
 
-GradientSums::Result GradientSums::finish(const std::vector<double>& notes, const std::function<size_t(int)>& notes_of,
-                                          const std::function<double(const Notes&)>& factor_of) {
-  const size_t n = parameters_.size();
-  Result result;
-  result.sums.resize(n);
-  if (channel_.size() == 1) {
-    result.notes = {notes};
-    const double factor = factor_of(result.notes);
-    for (size_t i = 0; i < n; ++i)
-      if (const Tensor sum = sums_[i].finish(add); sum.defined()) result.sums[i] = scaled(sum, factor);
-    return result;
+Tensor GradientSums::result_of(size_t i, const Tensor& rows, bool has_dense, bool has_rows) {
+  const Place& place = places_[i];
+  const Tensor& parameter = parameters_[i];
+  if (place.is_thin) {
+    if (!has_dense && !has_rows) return {};
+    const Tensor sum = thin_[i].defined() ? thin_[i] : zeros(parameter.shape(), {.dtype = parameter.dtype()});
+    if (rows.defined()) put_rows(sum, scaled(rows, *factor_));
+    return sum;
   }
+  if (rows.defined()) return scaled(has_dense ? rows.to_dense() : rows, *factor_);
+  if (!has_dense && !has_rows) return {};
+  if (place.is_rows) return sparse_coo_tensor(empty({0}, {.dtype = int64}), parameter.detach().slice(0, 0, 0), parameter.shape());
+  return buckets_[place.bucket]->take(place.place);
+}
+
+GradientSums::Result GradientSums::finish(const std::vector<double>& notes, const std::function<size_t(int)>& notes_of) {
+  const size_t n = parameters_.size();
   if (!is_known()) agree_on_places();
+  for (size_t i = 0; i < n; ++i)
+    if (places_[i].is_thin)
+      for (auto& [block, sum] : sums_[i].parts()) sum = as_rows(i, sum);
   // Of every parameter: is there a dense gradient here, are there rows.
   std::vector<double> own(2 * n);
   for (size_t i = 0; i < n; ++i) {
@@ -176,32 +241,27 @@ GradientSums::Result GradientSums::finish(const std::vector<double>& notes, cons
     own[2 * i + 1] = holds(i, true);
   }
   own.insert(own.end(), notes.begin(), notes.end());
-  const auto all = gather_numbers(channel_, Call::Backward, own, [&](int rank) { return 2 * n + notes_of(rank); });
+  const Notes all = gather_numbers(channel_, Call::Backward, own, [&](int rank) { return 2 * n + notes_of(rank); });
   const auto says = [&](size_t column) {
     return std::any_of(all.begin(), all.end(), [&](const auto& numbers) { return numbers[column] != 0; });
   };
+  std::vector<Tensor> rows(n);
   std::vector<size_t> with_rows;
   for (size_t i = 0; i < n; ++i) {
     const bool only_rows = says(2 * i + 1) && !says(2 * i);
-    if (places_[i].is_rows ? says(2 * i) || only_rows : only_rows && places_[i].is_late) with_rows.push_back(i);
+    if (travels_as_rows(i) ? says(2 * i) || only_rows : only_rows && places_[i].is_late) with_rows.push_back(i);
   }
-  if (!with_rows.empty()) sum_rows(with_rows, result.sums);
-  for (size_t i = 0; i < n; ++i)
-    if (!places_[i].is_rows) fill(i);
+  if (channel_.size() == 1) {
+    for (size_t i = 0; i < n; ++i) rows[i] = sums_[i].finish(add);
+  } else {
+    if (!with_rows.empty()) sum_rows(with_rows, rows);
+    for (size_t i = 0; i < n; ++i)
+      if (!travels_as_rows(i)) fill(i);
+  }
   wait_for_buckets();
-  for (auto& numbers : all) result.notes.emplace_back(numbers.begin() + static_cast<int64_t>(2 * n), numbers.end());
-  const double factor = factor_of(result.notes);
-  for (size_t i = 0; i < n; ++i) {
-    Tensor& sum = result.sums[i];
-    const bool has_dense = says(2 * i), has_rows = says(2 * i + 1);
-    if (sum.defined()) {
-      sum = scaled(has_dense ? sum.to_dense() : sum, factor);
-    } else if (places_[i].is_rows) {
-      if (has_rows) sum = sparse_coo_tensor(empty({0}, {.dtype = int64}), parameters_[i].detach().slice(0, 0, 0), parameters_[i].shape());
-    } else if (has_dense || has_rows) {
-      sum = buckets_[places_[i].bucket]->take(places_[i].place, factor);
-    }
-  }
+  Result result;
+  for (size_t i = 0; i < n; ++i) result.sums.push_back(result_of(i, rows[i], says(2 * i), says(2 * i + 1)));
+  for (const auto& numbers : all) result.notes.emplace_back(numbers.begin() + static_cast<int64_t>(2 * n), numbers.end());
   return result;
 }
 

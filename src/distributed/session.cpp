@@ -60,13 +60,13 @@ void min_arrays(T* to, const T* from, int64_t n) {
 }
 
 template <class T>
-void reduce(Channel& channel, T* elements, int64_t n, ReduceOp op) {
+Tensor reduce(Channel& channel, const Tensor& x, ReduceOp op) {
   const ShardTree tree(channel.size(), channel.size());
   TreeExchange<T> exchange(channel, tree, op == ReduceOp::Sum ? add_arrays<T> : op == ReduceOp::Max ? max_arrays<T> : min_arrays<T>, 0);
-  exchange.start({std::vector<T>(elements, elements + n)});
+  exchange.start({std::vector<Tensor>{x}});
   channel.wait(
       Call::AllReduce, [&] { return exchange.advance(); }, [&] { return exchange.missing(); });
-  std::copy_n(exchange.sum().data(), n, elements);
+  return x;
 }
 
 /// Runs f, whose messages are written to and read from the memory of `tensors`; where it throws they may still be on their way, and the
@@ -115,10 +115,9 @@ Tensor Session::all_reduce(const Tensor& x, ReduceOp op) const {
   agree_on(*channel_, Call::AllReduce, x, static_cast<int32_t>(op));
   Tensor y = x.detach().clone();
   if (size() == 1) return y;
-  if (y.dtype() == float32) reduce(*channel_, y.data<float>(), y.numel(), op);
-  else if (y.dtype() == float64) reduce(*channel_, y.data<double>(), y.numel(), op);
-  else reduce(*channel_, y.data<int64_t>(), y.numel(), op);
-  return y;
+  if (y.dtype() == float32) return reduce<float>(*channel_, y, op);
+  if (y.dtype() == float64) return reduce<double>(*channel_, y, op);
+  return reduce<int64_t>(*channel_, y, op);
 }
 
 Tensor Session::broadcast(const Tensor& x, int root) const {

@@ -72,12 +72,12 @@ void ShardBuffers::finish(const std::vector<std::vector<double>>& notes) {
   for (size_t shard = 0; shard < own_.size(); ++shard)
     sum.push({first + static_cast<int64_t>(shard), 1}, numbers_of(static_cast<int64_t>(shard), which), add);
   TreeExchange<double> exchange(channel_, tree_, add_arrays<double>, 0);
-  std::vector<std::vector<double>> parts;
-  for (auto& part : sum.parts()) parts.push_back(std::move(part.second));
+  std::vector<std::vector<Tensor>> parts;
+  for (const auto& part : sum.parts()) parts.push_back({from_vector(part.second, {static_cast<int64_t>(part.second.size())})});
   exchange.start(std::move(parts));
   channel_.wait(
       Call::Backward, [&] { return exchange.advance(); }, [&] { return exchange.missing(); });
-  auto next = exchange.sum().begin();
+  const double* next = exchange.arrays().front().front().data<double>();
   for (const size_t i : which) {
     const Tensor& buffer = buffers_[i];
     std::vector<double> values(next, next + buffer.numel());

@@ -382,6 +382,41 @@ TEST_CASE("with leaves_early a leaf has its gradient, all of it, before the node
   CHECK(grad_of(twice) == of_twice);
 }
 
+TEST_CASE("arrived is called once a leaf's grad holds the gradient, which may be taken from there") {
+  const Tensor first = leaf({1, 2, 3}), last = leaf({4, 5, 6}), other = leaf({7, 8, 9}), unused = leaf({1, 1, 1});
+  std::vector<Values> taken(3);
+  const auto arrived = [&](size_t i) {
+    const Tensor& x = i == 0 ? first : i == 1 ? last : unused;
+    taken[i] = grad_of(x);
+    x.set_grad({});
+  };
+  const std::vector<Tensor> leaves{first, last, unused};
+  autograd::backward({(first * 2 * last + other + last).sum()}, {}, {.leaves_early = true, .leaves = leaves, .arrived = arrived});
+  CHECK(taken == std::vector<Values>{{8, 10, 12}, {3, 5, 7}, {}});
+  CHECK_FALSE(first.grad().defined());
+  CHECK_FALSE(last.grad().defined());
+  CHECK(grad_of(other) == Values{1, 1, 1});
+  SUBCASE("more than once, where a pass runs inside") {
+    int calls = 0;
+    const auto square = [&](const std::vector<Tensor>& in) { return in[0] * first; };
+    autograd::backward({(autograd::checkpoint(square, {last}) * first).sum()}, {},
+                       {.leaves = {first}, .arrived = [&](size_t) { ++calls; }});
+    CHECK(calls == 2);
+    CHECK(grad_of(first) == Values{8, 20, 36});
+  }
+  SUBCASE("not after the pass") {
+    taken.assign(3, {});
+    (first * 2).sum().backward();
+    CHECK(taken[0].empty());
+  }
+  SUBCASE("what it throws ends the pass") {
+    const auto stop = [](size_t) { throw std::runtime_error("enough"); };
+    CHECK_THROWS_WITH_AS(autograd::backward({(first * last).sum()}, {}, {.leaves = {last}, .arrived = stop}), "enough", std::runtime_error);
+    (first * 2).sum().backward();
+    CHECK(grad_of(first).size() == 3);
+  }
+}
+
 TEST_CASE("leaves_early: a leaf that is itself the output, one that gets nothing, and hooks that run once") {
   const Tensor x = leaf({1, 2, 3}), unused = leaf({1, 2, 3});
   int calls = 0;

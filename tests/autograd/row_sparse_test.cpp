@@ -56,6 +56,53 @@ TEST_CASE("coalesce adds up the rows of each index, in ascending order") {
   check_equal(once.values()[1], w.dense.grad()[4]);
 }
 
+TEST_CASE("rows that ascend already are coalesced as they are") {
+  const Tensor values = gradus::ones({2, 3}), rows = gradus::sparse_coo_tensor(gradus::tensor({1, 4}), values, {6, 3});
+  CHECK_FALSE(rows.is_coalesced());
+  const Tensor once = rows.coalesce();
+  CHECK(once.is_coalesced());
+  CHECK(once.values().data<float>() == values.data<float>());
+  CHECK(gradus::sparse_coo_tensor(gradus::tensor({1, 1}), values, {6, 3}).coalesce().values().size(0) == 1);
+}
+
+TEST_CASE("a leaf that welcomes rows gets them from lookups of few of its rows, unless it has hooks, with the numbers of dense ones") {
+  gradus::manual_seed(4);
+  const Tensor few = gradus::randint(0, 100, {20}), many = gradus::arange(90), dy = gradus::randn({20, 2}, {.dtype = gradus::float64});
+  const auto gradient = [](const Tensor& weight, const Tensor& y, const Tensor& of_y, bool welcome) {
+    weight.set_grad({});
+    autograd::backward({y}, {of_y}, {.rows_welcome = welcome ? std::vector<Tensor>{weight} : std::vector<Tensor>{}});
+    return weight.grad();
+  };
+  const Tensor weight = input({100, 2}), other = input({100, 2});
+  const auto lookup = [&](const Tensor& at) { return gradus::embedding(at, weight, {.padding_idx = 3}); };
+  const Tensor dense = gradient(weight, lookup(few), dy, false), rows = gradient(weight, lookup(few), dy, true);
+  CHECK_FALSE(dense.is_sparse());
+  REQUIRE(rows.is_sparse());
+  CHECK(rows.to_dense().equal(dense));
+  CHECK(rows.coalesce().to_dense().equal(dense));
+  CHECK_FALSE(gradient(weight, lookup(many), gradus::ones({90, 2}, {.dtype = gradus::float64}), true).is_sparse());
+  SUBCASE("of another leaf, or one that something else also adds to: dense") {
+    weight.set_grad({});
+    autograd::backward({lookup(few)}, {dy}, {.rows_welcome = {other}});
+    CHECK_FALSE(weight.grad().is_sparse());
+    const Tensor both = gradient(weight, lookup(few).sum() + weight.sum(), {}, true);
+    CHECK_FALSE(both.is_sparse());
+  }
+  SUBCASE("with a hook") {
+    bool seen_sparse = true;
+    weight.register_hook([&](const Tensor& g) {
+      seen_sparse = g.is_sparse();
+      return g * 2;
+    });
+    CHECK(gradient(weight, lookup(few), dy, true).equal(dense * 2));
+    CHECK_FALSE(seen_sparse);
+  }
+  SUBCASE("scaled by frequency: dense, with the same bits") {
+    const Tensor scaled = gradus::embedding(few, weight, {.scale_grad_by_freq = true});
+    CHECK_FALSE(gradient(weight, scaled, dy, true).is_sparse());
+  }
+}
+
 TEST_CASE("gradients of both kinds add up: rows to rows, and with a dense one to a dense one") {
   gradus::manual_seed(3);
   const Pair twice(2);

@@ -269,6 +269,42 @@ TEST_CASE("a checkpointed part gives the same gradients") {
   }
 }
 
+TEST_CASE("a table of which few rows are looked up has the dense gradient of the whole batch, also where it is not used at all") {
+  const nn::Embedding table(3000, 8), alone = nn::clone(table), hooked = nn::clone(table), dense = nn::clone(table);
+  int64_t dense_seen = 0;
+  hooked.weight.register_hook([&](const Tensor& dy) {
+    dense_seen += dy.is_sparse() ? 0 : 1;
+    return dy;
+  });
+  DataParallel parallel(session(), table, options()), with_hook(session(), hooked, options()), as_dense(session(), dense, options());
+  const Tensor factors = gradus::linspace(-1, 1, 8);
+  // What most rows were looked up of in the first step is sent as a whole.
+  as_dense.backward(3000, [&](const Shard& shard) { return ShardLoss(dense(gradus::arange(shard.begin, shard.end)).mean()); });
+  for (int step = 0; step < 5; ++step) {
+    // Each word is there 12 times, enough for sums in double; in the fourth step most rows are looked up, in the fifth none.
+    const Tensor x = step == 3 ? gradus::arange(2800).reshape({14, 200}) : (words().unsqueeze(1) * step).expand({14, 12});
+    const auto loss_of = [&](const nn::Embedding& t, const Tensor& part) { return (t(part) * factors).square().sum(); };
+    for (const nn::Embedding* t : {&table, &alone, &hooked, &dense}) t->zero_grad();
+    const auto of = [&](const nn::Embedding& t) {
+      return [&, step](const Shard& shard) -> ShardLoss {
+        if (step == 4) return {(t.weight.detach() * factors).sum().requires_grad_(), 1};
+        return {loss_of(t, x.slice(0, shard.begin, shard.end)), 1};
+      };
+    };
+    parallel.backward(14, of(table));
+    with_hook.backward(14, of(hooked));
+    as_dense.backward(14, of(dense));
+    REQUIRE(table.weight.grad().defined() == (step < 4));
+    if (step == 4) continue;
+    (loss_of(alone, x) / static_cast<double>(options().shards)).backward();
+    CHECK_FALSE(table.weight.grad().is_sparse());
+    CHECK(table.weight.grad().allclose(alone.weight.grad()));
+    CHECK(table.weight.grad().equal(hooked.weight.grad()));
+    CHECK(table.weight.grad().equal(dense.weight.grad()));
+  }
+  CHECK(dense_seen == 4 * (parallel.last_shard() - parallel.first_shard() + 1));
+}
+
 TEST_CASE("a state goes on as it was, and what does not fit is refused whole") {
   const Model model = model_of();
   DataParallel parallel(session(), model, options()), other(session(), model, options());

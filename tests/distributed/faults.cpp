@@ -4,10 +4,13 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
+#include "gradus/autograd.h"
 #include "gradus/creation.h"
 #include "gradus/distributed.h"
 #include "gradus/nn/layers.h"
+#include "gradus/operators.h"
 
 /// A rank that fails in the middle, as its first argument says; with a second one, `train`, in the middle of a backward pass.
 /// tests/distributed/run looks what becomes of the others. Every rank prints how it ended.
@@ -28,14 +31,19 @@ void reduce(const gradus::distributed::Session& session, const std::string& faul
   }
 }
 
-/// All ranks train; the last one fails in the middle of a shard.
+/// All ranks train; the last one fails in the middle of a shard, or, `again`, all use the model a second time in a checkpointed part, whose
+/// backward pass brings a gradient that was sent already.
 void train(const gradus::distributed::Session& session, const std::string& fault) {
   const gradus::nn::Linear model(50, 50);
   gradus::distributed::DataParallel parallel(session, model);
   for (int step = 0; step < 6; ++step)
     parallel.backward(8, [&](const gradus::distributed::Shard& shard) -> gradus::distributed::ShardLoss {
       if (shard.index == parallel.last_shard() && session.rank() == session.size() - 1 && step == 3) fail_as(fault);
-      return model(gradus::ones({shard.size(), 50})).mean();
+      const gradus::Tensor x = gradus::ones({shard.size(), 50}).requires_grad_();
+      gradus::Tensor y = model(x);
+      const auto once_more = [&](const std::vector<gradus::Tensor>& in) { return model(in[0]); };
+      if (fault == "again" && step == 3) y = y * gradus::autograd::checkpoint(once_more, {x});
+      return y.mean();
     });
 }
 

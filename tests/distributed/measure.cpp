@@ -18,11 +18,11 @@
 /// median of a step in ms, and the least.
 ///
 ///     measure plain [SIZE]              one process, the whole batch at once, without DataParallel
+///     measure apart [SIZE]              a part of the batch on each rank, which know nothing of each other
 ///     measure SHARDS [SIZE]             DataParallel with so many shards
 ///     measure SHARDS SIZE late          the same, and nothing is sent while backward runs
-///     measure price [SIZE]              a step of 4 shards, and one of as many as ranks or on one rank a plain one, in turn: the median of
-///     their
-///                                       ratios
+///     measure price [SIZE]              a step of 4 shards, and one of as many as ranks or on one rank a plain one, in turn: the median
+///                                       of their ratios
 namespace {
 
 namespace nn = gradus::nn;
@@ -71,8 +71,9 @@ int main(int argc, char** argv) {
   const Size size = sizes.at(argc > 2 ? argv[2] : "medium");
   const Model model(size);
   gradus::optim::Adam adam(model.parameters(), {.lr = 1e-3});
-  const Tensor tokens = gradus::randint(0, kVocab, {kBatch, size.length}), targets = gradus::randint(0, kOutputs, {kBatch, size.length});
-  const bool is_plain = way == "plain", is_price = way == "price";
+  const bool is_plain = way == "plain" || way == "apart", is_price = way == "price";
+  const int64_t batch = way == "apart" ? kBatch / session.size() : kBatch;
+  const Tensor tokens = gradus::randint(0, kVocab, {batch, size.length}), targets = gradus::randint(0, kOutputs, {batch, size.length});
   const int64_t shards = is_plain ? session.size() : is_price ? 4 : std::stoll(way);
   distributed::DataParallel parallel(session, model, {.shards = shards, .overlap = argc < 4});
   distributed::DataParallel fewest(session, model, {.shards = session.size()});

@@ -15,13 +15,13 @@
 
 /// Trains a small encoder and decoder with dropout, and prints a checksum of the bits of its parameters and losses: tests/distributed/run
 /// compares those of 1, 2, 3 and 4 ranks. Arguments: the steps, then any of `sparse` (rows), `late` (nothing is sent while backward runs),
-/// `small` (buckets of 1 kB), `kept` (every other step is kept by no_sync).
+/// `small` (buckets of 1 kB), `kept` (every other step is kept by no_sync), `large` (tables of which a batch looks up a few rows).
 namespace {
 
 namespace nn = gradus::nn;
 using gradus::Tensor;
 
-constexpr int64_t kVocab = 40, kHidden = 24, kSteps = 7, kBatch = 13;
+constexpr int64_t kHidden = 24, kSteps = 7, kBatch = 13;
 
 struct Seq2Seq : nn::Module {
   nn::Embedding source, target;
@@ -29,13 +29,13 @@ struct Seq2Seq : nn::Module {
   nn::Dropout dropout;
   nn::Linear out;
 
-  explicit Seq2Seq(bool sparse)
-      : source(register_module("source", nn::Embedding(kVocab, kHidden, {.sparse = sparse}))),
-        target(register_module("target", nn::Embedding(kVocab, kHidden, {.sparse = sparse}))),
+  Seq2Seq(int64_t vocab, bool sparse)
+      : source(register_module("source", nn::Embedding(vocab, kHidden, {.sparse = sparse}))),
+        target(register_module("target", nn::Embedding(vocab, kHidden, {.sparse = sparse}))),
         encoder(register_module("encoder", nn::GRU(kHidden, kHidden, {.num_layers = 2, .dropout = 0.2}))),
         decoder(register_module("decoder", nn::GRU(kHidden, kHidden, {.num_layers = 2, .dropout = 0.2}))),
         dropout(register_module("dropout", nn::Dropout(0.3))),
-        out(register_module("out", nn::Linear(kHidden, kVocab))) {}
+        out(register_module("out", nn::Linear(kHidden, vocab))) {}
 
   Tensor operator()(const Tensor& from, const Tensor& to) const {
     const Tensor state = encoder(source(from).permute({1, 0, 2})).h_n;
@@ -58,7 +58,8 @@ int main(int argc, char** argv) {
     return false;
   };
   gradus::manual_seed(11);
-  const Seq2Seq model(has("sparse"));
+  const int64_t vocab = has("large") ? 2000 : 40;
+  const Seq2Seq model(vocab, has("sparse"));
   gradus::distributed::DataParallelOptions options{.shards = 4};
   options.overlap = !has("late");
   if (has("small")) options.bucket_bytes = 1000;
@@ -67,11 +68,11 @@ int main(int argc, char** argv) {
   gradus::optim::Adagrad adagrad(model.parameters(), {.lr = 1e-2});
   uint64_t hash = 0xCBF29CE484222325U;
   for (int step = 0; step < std::stoi(argv[1]); ++step) {
-    const Tensor from = gradus::randint(0, kVocab, {kBatch, kSteps}), to = gradus::randint(0, kVocab, {kBatch, kSteps});
+    const Tensor from = gradus::randint(0, vocab, {kBatch, kSteps}), to = gradus::randint(0, vocab, {kBatch, kSteps});
     const auto backward = [&] {
       return parallel.backward(kBatch, [&](const gradus::distributed::Shard& s) -> gradus::distributed::ShardLoss {
         const Tensor words = to.slice(0, s.begin, s.end), logits = model(from.slice(0, s.begin, s.end), words);
-        return nn::CrossEntropyLoss()(logits.reshape({-1, kVocab}), words.permute({1, 0}).reshape({-1}));
+        return nn::CrossEntropyLoss()(logits.reshape({-1, vocab}), words.permute({1, 0}).reshape({-1}));
       });
     };
     if (has("kept")) {

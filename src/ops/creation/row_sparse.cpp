@@ -1,6 +1,7 @@
 #include "autograd/row_sparse.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "autograd/tensor_impl.h"
@@ -18,6 +19,8 @@ Tensor Tensor::coalesce() const {
   const RowSparse& rows = rows_of("coalesce", *this);
   if (rows.coalesced) return *this;
   const int64_t n = rows.indices.numel(), *index = rows.indices.data<int64_t>();
+  if (std::adjacent_find(index, index + n, std::greater_equal<>()) == index + n)
+    return row_sparse({rows.indices, rows.values, true}, this->shape());
   Array<int64_t> order(static_cast<size_t>(n)), group(static_cast<size_t>(n));
   std::vector<int64_t> unique;
   std::iota(order.begin(), order.end(), int64_t{0});

@@ -27,7 +27,9 @@ Tensor sum_of_rows(const Tensor& x, const RowTerms& terms, int64_t rows) {
 }
 
 Tensor table_gradient(const Tensor& dy, const RowTerms& terms, int64_t rows, bool sparse) {
-  if (!sparse || recording_backward()) return sum_of_rows(dy, terms, rows);
+  // Scaled rows are left alone: a dense sum of many has its products in double.
+  const bool is_small = are_rows_welcome() && !terms.scale.defined() && 4 * terms.n <= rows;
+  if ((!sparse && !is_small) || recording_backward()) return sum_of_rows(dy, terms, rows);
   const Tensor values = terms.from.defined() ? index_select(dy, 0, terms.from) : dy.clone();
   if (terms.scale.defined()) values.mul_(terms.scale.unsqueeze(1));
   // Copies, as the caller may go on to use the memory of dy and of the indices.

@@ -21,8 +21,8 @@ struct RowTerms {
 /// The sums of rows of x (R, E) that the terms name: (rows, E). Its adjoint is the same with the terms reversed.
 Tensor sum_of_rows(const Tensor& x, const RowTerms& terms, int64_t rows);
 
-/// The gradient of a table of so many rows, with the terms its lookup had, reversed: dense or, if asked for, row-sparse. A backward pass
-/// that is recorded has dense ones.
+/// The gradient of a table of so many rows, with the terms its lookup had, reversed: dense, or row-sparse if that was asked for, or is
+/// welcome and smaller. A backward pass that is recorded has dense ones.
 Tensor table_gradient(const Tensor& dy, const RowTerms& terms, int64_t rows, bool sparse);
 
 /// How often each of the indices (n) is among them, as 1 / count in the given dtype.
