@@ -6,6 +6,7 @@
 #include "autograd/op.h"
 #include "core/check.h"
 #include "core/dispatch.h"
+#include "core/thread_pool.h"
 
 namespace gradus {
 
@@ -19,7 +20,8 @@ Tensor finish(Tensor x, const Options& options) {
 template <class T>
 Tensor filled(Op op, const Shape& shape, T value) {
   Tensor x = op.empty(shape, dtype_of<T>);
-  std::fill_n(x.data<T>(), x.numel(), value);
+  T* elements = x.data<T>();
+  parallel_for(x.numel(), elements_a_piece, [=](int64_t begin, int64_t end) { std::fill(elements + begin, elements + end, value); });
   return x;
 }
 

@@ -39,13 +39,14 @@ Tensor dense_index(Op op, const Tensor& index) {
 enum class Rows { Apart, MayMeet };
 
 /// Calls f(where its part of x begins, where it begins) for every row, along the last dimension, of an index into dimension dim of x; both
-/// dense, of the same rank. On several threads where rows stay apart.
-template <class F>
-void for_each_index_row(const Shape& x, const Shape& index, int64_t dim, Rows meeting, F f) {
+/// dense, of the same rank. On several threads where rows stay apart; each piece of the rows has an f of its own, which `make` makes.
+template <class Make>
+void for_each_index_row(const Shape& x, const Shape& index, int64_t dim, Rows meeting, const Make& make) {
   const int64_t last = index.size() - 1, length = index.empty() ? 1 : index[last], rows = length == 0 ? 0 : index.numel() / length;
   const Strides strides = contiguous_strides(x);
   const int64_t grain = meeting == Rows::Apart ? kernels::row_grain(length) : std::max<int64_t>(rows, 1);
   parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+    auto f = make();
     for (int64_t row = begin; row < end; ++row) {
       int64_t in_x = 0, rest = row;
       for (int64_t d = last - 1; d >= 0; rest /= index[d--])
@@ -62,12 +63,13 @@ void for_each_gathered(const Shape& x, const Tensor& index, int64_t dim, Rows me
   if (x.empty()) return f(0, 0);
   const int64_t length = index.shape()[index.dim() - 1], step = contiguous_strides(x)[dim];
   const bool along_rows = dim == index.dim() - 1;
-  for_each_index_row(x, index.shape(), dim, meeting, [=](int64_t in_x, int64_t first) {
+  const auto row = [=](int64_t in_x, int64_t first) {
     if (along_rows)
       for (int64_t j = 0; j < length; ++j) f(in_x + at[first + j], first + j);
     else
       for (int64_t j = 0; j < length; ++j) f(in_x + at[first + j] * step + j, first + j);
-  });
+  };
+  for_each_index_row(x, index.shape(), dim, meeting, [&] { return row; });
 }
 
 /// What is scattered along the rows stays in its row.
@@ -232,14 +234,16 @@ constexpr auto sum_of = []<class T>(T a, T b) {
 Tensor summed_along_rows(const Tensor& y, const Tensor& at, const Tensor& source) {
   const Tensor from = source.detach().contiguous();
   const int64_t dim = y.dim() - 1, width = y.size(dim), length = at.size(dim);
-  for_each_index_row(y.shape(), at.shape(), dim, Rows::Apart,
-                     [&, index = at.data<int64_t>(), values = from.data<float>(), to = y.data<float>()](int64_t in_x, int64_t first) {
-                       Array<double> totals(static_cast<size_t>(width));
-                       std::copy_n(to + in_x, width, totals.begin());
-                       for (int64_t j = first; j < first + length; ++j)
-                         totals[static_cast<size_t>(index[j])] += static_cast<double>(values[j]);
-                       std::transform(totals.begin(), totals.end(), to + in_x, [](double total) { return static_cast<float>(total); });
-                     });
+  const int64_t* index = at.data<int64_t>();
+  const float* values = from.data<float>();
+  float* to = y.data<float>();
+  for_each_index_row(y.shape(), at.shape(), dim, Rows::Apart, [=] {
+    return [=, totals = Array<double>(static_cast<size_t>(width))](int64_t in_x, int64_t first) mutable {
+      std::copy_n(to + in_x, width, totals.begin());
+      for (int64_t j = first; j < first + length; ++j) totals[static_cast<size_t>(index[j])] += static_cast<double>(values[j]);
+      std::transform(totals.begin(), totals.end(), to + in_x, [](double total) { return static_cast<float>(total); });
+    };
+  });
   return y;
 }
 

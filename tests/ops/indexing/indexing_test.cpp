@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <cmath>
+#include <limits>
 
 #include "gradus/creation.h"
 #include "gradus/ops/indexing.h"
@@ -134,6 +137,22 @@ TEST_CASE("an index out of range is named, with its place and the limit") {
           gradus::scatter_add(x, 0, gradus::tensor({{3}}), gradus::zeros({1, 1}));
         }) == "scatter_add: index 3 at [0, 0] is out of range for 3 elements");
   CHECK_THROWS_AS(gradus::index_select(gradus::zeros({0, 2}), 0, gradus::tensor({0})), gradus::IndexError);
+}
+
+TEST_CASE("of many indices that are out of range, looked at by several threads, the first is named") {
+  const int before = gradus::get_num_threads();
+  const Tensor x = gradus::zeros({50}), index = gradus::randint(50, {200000});
+  for (const int threads : {1, 3}) {
+    gradus::set_num_threads(threads);
+    for (const int64_t bad : {int64_t{50}, int64_t{-1}, std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()}) {
+      const Tensor several = index.clone();
+      for (const int64_t at : {70001, 70002, 150000, 199999}) several.select(0, at).fill_(bad);
+      CHECK(error_of<gradus::IndexError>([&] { gradus::index_select(x, 0, several); }) ==
+            fmt::format("index_select: index {} at [70001] is out of range for 50 elements", bad));
+    }
+    CHECK(gradus::index_select(x, 0, index).numel() == 200000);
+  }
+  gradus::set_num_threads(before);
 }
 
 TEST_CASE("sums of bool are true where any summand is") {
