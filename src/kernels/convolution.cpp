@@ -8,6 +8,7 @@
 #include "core/thread_pool.h"
 #include "kernels/blas.h"
 #include "kernels/naive_product.h"
+#include "kernels/small_kernels.h"
 
 namespace gradus::kernels {
 namespace {
@@ -93,6 +94,14 @@ void multiply(const MatrixView<const T>& a, const MatrixView<const T>& b, const 
   else naive_product<uint64_t>(a, b, c, accumulate);
 }
 
+/// to (cols, rows) = from (rows, cols) transposed.
+template <class T>
+void transpose(int64_t rows, int64_t cols, const T* from, T* to) {
+  if constexpr (std::is_same_v<T, float>) return pack_block(cols, rows, from, cols, 1, to);
+  for (int64_t j = 0; j < cols; ++j)
+    for (int64_t i = 0; i < rows; ++i) to[j * rows + i] = from[i * cols + j];
+}
+
 /// Calls f(image, group) for all of them, on the pool's threads.
 template <class F>
 void for_each_group(const ConvolutionSizes& s, F f) {
@@ -143,21 +152,24 @@ void convolution_weight_gradient(const ConvolutionSizes& s, const T* x, const T*
   // A few pieces of the batch add up on their own, then the pieces are added; how many depends on the sizes alone.
   const int64_t work = s.images * weights * P,
                 pieces = std::clamp<int64_t>(work / worth_a_piece, 1, std::clamp<int64_t>(s.images, 1, most_pieces));
-  const Scratch<T> partial((pieces - 1) * weights);
+  // A group's sums are (W, O), and dy what is packed for the products: columns are W / O times as many.
+  const Scratch<T> partial(pieces * weights);
   parallel_pieces(pieces * s.groups, [&](int64_t i) {
     const int64_t piece = i / s.groups, group = i % s.groups;
-    T* const sum = (piece == 0 ? dweight : partial.data() + (piece - 1) * weights) + group * O * W;
-    std::fill_n(sum, O * W, T(0));
+    const MatrixView<T> sum(partial.data() + (piece * s.groups + group) * O * W, W, O);
+    std::fill_n(sum.at(0, 0), O * W, T(0));
     const Scratch<T> columns(pointwise ? 0 : W * P);
     for (int64_t image = piece * s.images / pieces; image < (piece + 1) * s.images / pieces; ++image) {
       const int64_t at = image * s.groups + group;
       const T* from = x + at * s.in_channels * s.in_area();
       if (!pointwise) windows_to_columns(s, from, columns.data());
-      gemm({dy + at * O * P, O, P}, {pointwise ? from : columns.data(), P, W, P, Trans::Yes}, MatrixView(sum, O, W), Output::Accumulate);
+      gemm({pointwise ? from : columns.data(), W, P}, {dy + at * O * P, P, O, P, Trans::Yes}, sum, Output::Accumulate);
     }
   });
+  T* const total = partial.data();
   for (int64_t piece = 1; piece < pieces; ++piece)
-    for (int64_t i = 0; i < weights; ++i) dweight[i] += partial.data()[(piece - 1) * weights + i];
+    for (int64_t i = 0; i < weights; ++i) total[i] += total[piece * weights + i];
+  for (int64_t group = 0; group < s.groups; ++group) transpose(W, O, total + group * O * W, dweight + group * O * W);
 }
 
 template void convolution(const ConvolutionSizes&, const float*, const float*, const float*, float*);
