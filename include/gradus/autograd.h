@@ -57,6 +57,9 @@ struct GradOptions {
   /// For `backward`: leaves that take row-sparse gradients from lookups of a few of their rows, also where the lookup was not asked for
   /// them; unless they have hooks, which are given what they were always given. Numbers are the same.
   std::vector<Tensor> rows_welcome = {};
+  /// For `backward`: is called now and then by this thread, between operations and inside of long ones, so that messages go on, say. It
+  /// must neither throw nor compute.
+  std::function<void()> meanwhile = {};
 };
 
 /// d(outputs)/d(inputs) weighted by grad_outputs, as PyTorch's `torch.autograd.grad`: nothing is added to any `grad()`.

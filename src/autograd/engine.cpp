@@ -9,6 +9,7 @@
 #include "autograd/row_sparse.h"
 #include "autograd/tensor_impl.h"
 #include "core/check.h"
+#include "core/meanwhile.h"
 #include "core/span.h"
 #include "gradus/autograd.h"
 #include "gradus/creation.h"
@@ -192,6 +193,7 @@ class Pass {
     }
     if (detecting_anomalies()) [[unlikely]]
       refuse_nan(node, dx);
+    Meanwhile::attend();
     task.dy.clear();
     if (!retain_graph_) node.free_saved();
     for (size_t i = 0; i < edges.size(); ++i) {
@@ -277,6 +279,7 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gra
   for (const Tensor& leaf : options.rows_welcome) pass.welcome_rows(gradient_edge(leaf));
   std::optional<Arrivals> arrivals;
   if (options.arrived) arrivals.emplace(options.leaves, options.arrived);
+  const Meanwhile meanwhile(options.meanwhile);
   pass.run(std::move(roots.edges), std::move(roots.gradients));
 }
 

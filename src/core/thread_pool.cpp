@@ -20,6 +20,7 @@
 #include "core/environment.h"
 #include "core/error_context.h"
 #include "core/fork.h"
+#include "core/meanwhile.h"
 #include "core/span.h"
 #include "gradus/parallel.h"
 
@@ -65,7 +66,10 @@ class Pool {
   void run(int64_t pieces, FunctionRef<void(int64_t)> body) {
     std::unique_lock busy(job_mutex_, std::defer_lock);
     if (inside_pool || !busy.try_lock() || threads_ == 1 || (workers_.empty() && !start_workers())) {
-      for (int64_t piece = 0; piece < pieces; ++piece) body(piece);
+      for (int64_t piece = 0; piece < pieces; ++piece) {
+        body(piece);
+        Meanwhile::attend();
+      }
       return;
     }
     open_job(pieces, body);
@@ -122,6 +126,7 @@ class Pool {
       for (int64_t piece; (piece = part.next.fetch_add(1, std::memory_order_relaxed)) < part.end;) {
         try {
           (*body_)(piece);
+          Meanwhile::attend();
         } catch (...) {
           std::lock_guard lock(mutex_);
           if (error_) continue;

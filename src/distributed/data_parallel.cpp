@@ -215,7 +215,9 @@ void DataParallel::Impl::pass_backward(int64_t index, const Tensor& loss, double
     const NoGradGuard no_grad;
     sums.push_last(i, index, kept.back().gradients[i]);
   };
-  autograd::backward({loss}, {root}, {.leaves_early = true, .leaves = parameters, .arrived = push, .rows_welcome = sums.thin()});
+  autograd::GradOptions how{.leaves_early = true, .leaves = parameters, .arrived = push, .rows_welcome = sums.thin()};
+  how.meanwhile = [this] { sums.go_on(); };
+  autograd::backward({loss}, {root}, how);
 }
 
 void DataParallel::Impl::take_gradients(int64_t index) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,6 +41,9 @@ class GradientSums {
   /// While backward runs: a gradient has been added to parameter i's in this rank's last shard. Where the ranks await it now it is taken
   /// from there, with what was `kept` of it before. A bucket that is full now is sent, and those on their way go on.
   void push_last(size_t i, int64_t shard, Tensor& kept);
+  /// What was pushed goes on: MPI moves messages only when it is called. To be called as often as one likes; what goes wrong is thrown by
+  /// the next push_last, or by finish.
+  void go_on() noexcept;
   /// The parameters of which rows do as well as a dense gradient.
   std::vector<Tensor> thin() const;
   /// Whether push_last has taken it; where not, it comes by push once backward is over.
@@ -92,6 +97,8 @@ class GradientSums {
   bool is_announced_ = false;
   std::function<double(const Notes&)> factor_of_;
   std::optional<double> factor_;
+  std::chrono::steady_clock::time_point next_look_;
+  std::exception_ptr error_;  // of go_on
 };
 
 }  // namespace gradus::distributed

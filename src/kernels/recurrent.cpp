@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/allocator.h"
+#include "core/meanwhile.h"
 #include "core/thread_pool.h"
 #include "kernels/gru_cell.h"
 #include "kernels/lstm_cell.h"
@@ -24,6 +25,7 @@ void carry_forward(const Cell& cell, const RecurrentSizes& s, const InputProduct
     std::copy_n(saved.before(s, states) + at, rows.count() * H, states + at);
   };
   for (int64_t i = 0; i < s.T; ++i) {
+    Meanwhile::attend();
     const Rows rows{s.step(i), begin, end};
     input.step(rows);
     cell.add_products(rows);
@@ -72,6 +74,7 @@ struct Backward {
     copy_rows_or_zeros(s, dy.h_n, begin, end, dh.data());
     if constexpr (Cell::has_cells) copy_rows_or_zeros(s, dy.c_n, begin, end, dc.data());
     for (int64_t i = s.T - 1; i >= 0; --i) {
+      Meanwhile::attend();
       const Rows rows{s.step(i), begin, end};
       T* dt = d + rows.first(s) * width;
       for_runs(s, rows, [&](const Rows& run, bool active) {

@@ -119,8 +119,12 @@ class PackedProduct {
     if constexpr (std::is_same_v<T, float>) {
       if (rounds_) pack_bf16_right(weights(), rounded_.data());
       if (rounds_ || !packs() || lies_right_) return;
-      for (int64_t first = 0; first < N; first += kernel_width)
-        pack_block(K, std::min(kernel_width, N - first), w + first * n_stride, n_stride, k_stride, packed_.data() + first * K);
+      const int64_t blocks = (N + kernel_width - 1) / kernel_width;
+      parallel_for(
+          blocks, std::max<int64_t>(elements_a_piece / std::max<int64_t>(kernel_width * K, 1), 1), [&](int64_t begin, int64_t end) {
+            for (int64_t first = begin * kernel_width; first < std::min(end * kernel_width, N); first += kernel_width)
+              pack_block(K, std::min(kernel_width, N - first), w + first * n_stride, n_stride, k_stride, packed_.data() + first * K);
+          });
     }
   }
 

@@ -9,6 +9,7 @@
 #include "gradus/dtype.h"
 #include "gradus/error.h"
 #include "gradus/memory.h"
+#include "gradus/nn/rnn.h"
 
 using gradus::NoGradGuard;
 using gradus::Tensor;
@@ -415,6 +416,25 @@ TEST_CASE("arrived is called once a leaf's grad holds the gradient, which may be
     (first * 2).sum().backward();
     CHECK(grad_of(first).size() == 3);
   }
+}
+
+TEST_CASE("meanwhile is called between the operations of a backward pass and inside long ones, on this thread, and not afterwards") {
+  int calls = 0;
+  const auto count = [&] { ++calls; };
+  const Tensor x = gradus::ones({4}).requires_grad_();
+  const auto calls_of = [&](const Tensor& y) {
+    calls = 0;
+    autograd::backward({y.sum()}, {}, {.meanwhile = count});
+    return calls;
+  };
+  const int few = calls_of(x * 2), more = calls_of((x * 2).tanh().exp() * 3);
+  CHECK(few > 0);
+  CHECK(more >= few + 3);
+  gradus::nn::GRU rnn(8, 8);
+  CHECK(calls_of(rnn(gradus::ones({40, 2, 8})).output) >= 40);
+  calls = 0;
+  (x * 2).tanh().sum().backward();
+  CHECK(calls == 0);
 }
 
 TEST_CASE("leaves_early: a leaf that is itself the output, one that gets nothing, and hooks that run once") {

@@ -313,7 +313,8 @@ Results python_rows(Workers& workers, const std::string& python, const Effort& e
     if (has_other) measures.push_back(running(other, effort));
     const Medians m = in_turn(measures, effort);
     results.push_back({11, what, job.threads, unit, m.values[0] * scale, "PyTorch", m.values[1] * scale, m.ratios[1], 1});
-    if (has_other) results.push_back({11, what, job.threads, unit, m.values[0] * scale, otherwise, m.values[2] * scale, m.ratios[2], 1});
+    const std::string name = otherwise == "onnx" ? "ONNX Runtime" : "PyTorch, compiled";
+    if (has_other) results.push_back({11, what, job.threads, unit, m.values[0] * scale, name, m.values[2] * scale, m.ratios[2], 1});
   };
   for (const int threads : {1, 2}) {
     for (const Size& size : sizes) {

@@ -38,7 +38,7 @@ struct DataParallelOptions {
   /// Of what is random inside a shard; when left out, rank 0's initial_seed().
   std::optional<uint64_t> seed = {};
   /// Gradients are sent in buckets of about this size, each as soon as it is full.
-  int64_t bucket_bytes = int64_t{4} << 20;
+  int64_t bucket_bytes = int64_t{1} << 20;
   /// Sends while backward still runs. Turn it off where backward of one shard reaches a parameter more than once, as
   /// autograd::checkpoint may: a gradient that comes after its bucket was sent is an error.
   bool overlap = true;
