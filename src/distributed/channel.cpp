@@ -257,10 +257,15 @@ void Channel::agree(Header header) {
 void Channel::leave(const std::string& text, int missing) noexcept {
   if (broken_) return;
   broken_ = Broken{missing, text};
+  tell_all();
+}
+
+void Channel::tell_all() noexcept {
+  has_told_ = true;
   // Never freed: the process is about to end, and the messages may be on their way until then.
   auto* note = new Note;
-  note->missing = missing;
-  put(note->text, text);
+  note->missing = broken_->missing;
+  put(note->text, broken_->text);
   for (int peer = 0; peer < size_; ++peer) {
     MPI_Request request = MPI_REQUEST_NULL;
     if (peer != rank_) MPI_Isend(note, sizeof *note, MPI_BYTE, peer, kNoteTag, control_, &request);
@@ -269,6 +274,7 @@ void Channel::leave(const std::string& text, int missing) noexcept {
 
 void Channel::linger() noexcept {
   constexpr std::chrono::seconds longest{5};  // on a machine with more to do than it has cores, 2 were not always enough
+  if (!has_told_) tell_all();                 // that this one knows: nobody needs to wait for it
   const auto end = Clock::now() + longest;
   while (notes_ < size_ - 1 && Clock::now() < end) {
     int has_note = 0;

@@ -75,6 +75,7 @@ class Channel {
   void check_open(Call call) const;
   [[noreturn]] void give_up(Call call, const std::vector<int>& missing);
   void receive_notes();
+  void tell_all() noexcept;
   Verdict compare(const std::vector<Header>& headers) const;
 
   int rank_ = 0;
@@ -93,6 +94,7 @@ class Channel {
     std::string text;
   };
   std::optional<Broken> broken_;
+  bool has_told_ = false;
 };
 
 /// The peers of requests that are still open, each once.
