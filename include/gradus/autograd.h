@@ -54,8 +54,8 @@ struct GradOptions {
   /// set_grad: once, and more often where other passes run inside this one, as those of autograd::checkpoint do.
   std::vector<Tensor> leaves = {};
   std::function<void(size_t)> arrived = {};
-  /// For `backward`: leaves that take row-sparse gradients from lookups of a few of their rows, also where the lookup was not asked for
-  /// them; unless they have hooks, which are given what they were always given. Numbers are the same.
+  /// For `backward`: leaves that take a row-sparse gradient from a lookup of a few of their rows, also where it was not asked for one;
+  /// unless something else uses them too, or they have hooks, which are given what they were always given. Numbers are the same.
   std::vector<Tensor> rows_welcome = {};
   /// For `backward`: is called now and then by this thread, between operations and inside of long ones, so that messages go on, say. It
   /// must neither throw nor compute.

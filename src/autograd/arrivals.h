@@ -20,8 +20,7 @@ class Arrivals {
   Arrivals& operator=(const Arrivals&) = delete;
 
   static void tell(const GradSink* sink) {
-    if (current_) [[unlikely]]
-      current_->tell_of(sink);
+    for (const Arrivals* one = current_; one; one = one->before_) one->tell_of(sink);
   }
 
  private:

@@ -33,25 +33,18 @@ class Pass {
   Pass(bool retain_graph, bool create_graph) : retain_graph_(retain_graph), grad_mode_(create_graph) {}
 
   /// Leaves are visited as soon as nothing more can arrive there: not last, although their ids are the smallest.
-  void visit_leaves_early(const std::vector<Edge>& roots) {
-    std::vector<Node*> stack;
-    std::unordered_set<Node*> seen;
-    const auto follow = [&](const Edge& edge) {
-      Node* node = edge.node.get();
-      if (!node) return;
-      if (node->edges().empty()) ++awaited_[node];
-      else if (seen.insert(node).second) stack.push_back(node);
-    };
-    for (const Edge& root : roots) follow(root);
-    while (!stack.empty()) {
-      Node* node = stack.back();
-      stack.pop_back();
-      for (const Edge& edge : node->edges()) follow(edge);
+  void visit_leaves_early(const std::vector<Edge>& roots) { awaited_ = edges_to_leaves(roots); }
+
+  /// These leaves take row-sparse gradients that were not asked for: from one lookup each, since those of several would be added up in
+  /// another order than dense ones.
+  void welcome_rows(const std::vector<Edge>& roots, const std::vector<Tensor>& leaves) {
+    if (leaves.empty()) return;
+    const auto edges = edges_to_leaves(roots);
+    for (const Tensor& leaf : leaves) {
+      const auto found = edges.find(gradient_edge(leaf).node.get());
+      if (found != edges.end() && found->second == 1) takes_rows_.insert(found->first);
     }
   }
-
-  /// The leaf at `edge` takes row-sparse gradients that were not asked for.
-  void welcome_rows(const Edge& edge) { takes_rows_.insert(edge.node.get()); }
 
   /// Gradients that arrive at `edge` are kept in `captured(i)`, i counting the calls; once one is wanted, no leaf is added to.
   void capture(const Edge& edge) {
@@ -80,6 +73,26 @@ class Pass {
 
  private:
   using Visit = std::pair<uint64_t, Node*>;
+
+  /// How many edges lead to each leaf, those of `roots` included.
+  static std::unordered_map<Node*, int64_t> edges_to_leaves(const std::vector<Edge>& roots) {
+    std::unordered_map<Node*, int64_t> found;
+    std::vector<Node*> stack;
+    std::unordered_set<Node*> seen;
+    const auto follow = [&](const Edge& edge) {
+      Node* node = edge.node.get();
+      if (!node) return;
+      if (node->edges().empty()) ++found[node];
+      else if (seen.insert(node).second) stack.push_back(node);
+    };
+    for (const Edge& root : roots) follow(root);
+    while (!stack.empty()) {
+      Node* node = stack.back();
+      stack.pop_back();
+      for (const Edge& edge : node->edges()) follow(edge);
+    }
+    return found;
+  }
 
   /// Marks the nodes from which a captured edge can be reached, so that no other is visited.
   void find_paths(const std::vector<Edge>& roots) {
@@ -276,7 +289,9 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gra
   GradMode mode(options.create_graph);
   Pass pass(options.retain_graph.value_or(options.create_graph), options.create_graph);
   if (options.leaves_early) pass.visit_leaves_early(roots.edges);
-  for (const Tensor& leaf : options.rows_welcome) pass.welcome_rows(gradient_edge(leaf));
+  for (const auto* leaves : {&options.leaves, &options.rows_welcome})
+    for (const Tensor& leaf : *leaves) impl_of("backward", leaf);
+  pass.welcome_rows(roots.edges, options.rows_welcome);
   std::optional<Arrivals> arrivals;
   if (options.arrived) arrivals.emplace(options.leaves, options.arrived);
   const Meanwhile meanwhile(options.meanwhile);

@@ -92,7 +92,7 @@ thread_local constinit const Arrivals* Arrivals::current_ = nullptr;
 Arrivals::Arrivals(const std::vector<Tensor>& leaves, const std::function<void(size_t)>& call) : before_(current_), call_(call) {
   for (size_t i = 0; i < leaves.size(); ++i)
     if (leaves[i].impl()->sink) numbers_.emplace(leaves[i].impl()->sink.get(), i);
-  if (!numbers_.empty()) current_ = this;
+  current_ = this;
 }
 
 void Arrivals::tell_of(const GradSink* sink) const {

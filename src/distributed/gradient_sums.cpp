@@ -159,9 +159,10 @@ void GradientSums::make_places(const Notes& all) {
       return total;
     };
     const bool has_dense = sum(0) > 0, has_rows = sum(1) > 0;
+    places_[i].is_dense = has_dense;
     places_[i].is_rows = has_rows && !has_dense;
-    // Each rank is sent the others' rows, and of dense gradients twice a share of all rows.
-    const bool is_thin = has_dense && !has_rows && parameters_[i].dim() > 1 && parameters_[i].numel() >= fewest_thin &&
+    // Each rank is sent the others' rows, and of dense gradients twice a share of all rows. Where all are 0 that tells nothing.
+    const bool is_thin = has_dense && !has_rows && parameters_[i].dim() > 1 && parameters_[i].numel() >= fewest_thin && sum(3) > 0 &&
                          2 * sum(3) <= static_cast<double>(parameters_[i].size(0));
     places_[i].is_thin = is_thin && tree_.shards() > 1;
     places_[i].is_late = sum(2) > 0;
@@ -235,7 +236,7 @@ Tensor GradientSums::result_of(size_t i, const Tensor& rows, bool has_dense, boo
     if (rows.defined()) put_rows(sum, scaled(rows, *factor_));
     return sum;
   }
-  if (rows.defined()) return scaled(has_dense ? rows.to_dense() : rows, *factor_);
+  if (rows.defined()) return scaled(has_dense || place.is_dense ? rows.to_dense() : rows, *factor_);
   if (!has_dense && !has_rows) return {};
   if (place.is_rows) return sparse_coo_tensor(empty({0}, {.dtype = int64}), parameter.detach().slice(0, 0, 0), parameter.shape());
   return buckets_[place.bucket]->take(place.place);
@@ -263,7 +264,7 @@ GradientSums::Result GradientSums::finish(const std::vector<double>& notes, cons
   std::vector<size_t> with_rows;
   for (size_t i = 0; i < n; ++i) {
     const bool only_rows = says(2 * i + 1) && !says(2 * i);
-    if (travels_as_rows(i) ? says(2 * i) || only_rows : only_rows && places_[i].is_late) with_rows.push_back(i);
+    if (travels_as_rows(i) ? says(2 * i) || only_rows : only_rows && places_[i].is_late && !places_[i].is_dense) with_rows.push_back(i);
   }
   if (channel_.size() == 1) {
     for (size_t i = 0; i < n; ++i) rows[i] = sums_[i].finish(add);

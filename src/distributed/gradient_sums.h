@@ -63,6 +63,7 @@ class GradientSums {
   struct Place {
     size_t bucket = 0;
     size_t place = 0;
+    bool is_dense = false;  // had a dense gradient in the first step, and has one from then on
     bool is_rows = false;
     bool is_thin = false;  // dense, but for the most part 0: travels as rows, and is dense again at the end
     bool is_late = false;  // comes when backward is over

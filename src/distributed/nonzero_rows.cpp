@@ -15,12 +15,12 @@ namespace {
 template <class T>
 using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
 
-/// Whether n elements are 0 or -0: of those all bits but the first are 0.
+/// Whether n elements are 0, and none -0: of what is left behind all ranks must have the same bits.
 template <class T>
 bool is_zero(const T* x, int64_t n) {
   Bits<T> any = 0;
   for (int64_t i = 0; i < n; ++i) any |= std::bit_cast<Bits<T>>(x[i]);
-  return static_cast<Bits<T>>(any << 1) == 0;
+  return any == 0;
 }
 
 /// The same, where most have something at the beginning.

@@ -7,7 +7,7 @@
 /// Gradients of tables, of which a batch looks up a few rows: dense for the user, but for the most part 0.
 namespace gradus::distributed {
 
-/// How many rows of a dense x (V, ...) have an element that is not 0.
+/// How many rows of a dense x (V, ...) have an element that is not 0, -0 among those.
 int64_t count_nonzero_rows(const Tensor& x);
 
 /// Those rows, as a row-sparse tensor of x's shape.

@@ -88,6 +88,20 @@ TEST_CASE("a leaf that welcomes rows gets them from lookups of few of its rows, 
     const Tensor both = gradient(weight, lookup(few).sum() + weight.sum(), {}, true);
     CHECK_FALSE(both.is_sparse());
   }
+  SUBCASE("of a leaf that is looked up twice: dense, since rows would be added up in another order") {
+    const auto twice = [&] { return lookup(few) + gradus::embedding(few * 1, weight); };
+    const Tensor plain = gradient(weight, twice(), dy, false), both = gradient(weight, twice(), dy, true);
+    CHECK_FALSE(both.is_sparse());
+    CHECK(both.equal(plain));
+  }
+  SUBCASE("of a leaf that requires no gradient, and of no leaf at all") {
+    weight.set_grad({});
+    const Tensor frozen = gradus::ones({3});
+    autograd::backward({lookup(few)}, {dy}, {.leaves = {frozen}, .arrived = [](size_t) {}, .rows_welcome = {frozen}});
+    CHECK(weight.grad().equal(dense));
+    CHECK_THROWS_AS(autograd::backward({lookup(few)}, {dy}, {.rows_welcome = {Tensor()}}), gradus::StateError);
+    CHECK_THROWS_AS(autograd::backward({lookup(few)}, {dy}, {.leaves = {Tensor()}, .arrived = [](size_t) {}}), gradus::StateError);
+  }
   SUBCASE("with a hook") {
     bool seen_sparse = true;
     weight.register_hook([&](const Tensor& g) {

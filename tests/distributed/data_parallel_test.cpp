@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -303,6 +304,63 @@ TEST_CASE("a table of which few rows are looked up has the dense gradient of the
     CHECK(table.weight.grad().equal(dense.weight.grad()));
   }
   CHECK(dense_seen == 4 * (parallel.last_shard() - parallel.first_shard() + 1));
+}
+
+TEST_CASE("a table that is frozen after the first step has no gradient from then on") {
+  const nn::Embedding table(3000, 8);
+  const nn::Linear out(8, 1);
+  nn::Sequential model(table, out);
+  DataParallel parallel(session(), model, options());
+  for (int step = 0; step < 3; ++step) {
+    model.zero_grad();
+    if (step == 1) table.weight.requires_grad_(false);
+    parallel.backward(14, [&](const Shard& shard) -> ShardLoss { return model(words().slice(0, shard.begin, shard.end)).square().mean(); });
+    CHECK(table.weight.grad().defined() == (step == 0));
+    CHECK(out.weight.grad().defined());
+  }
+}
+
+TEST_CASE("a table has the same bits whether its few rows travel alone or all, looked up twice, and with -0 in other rows") {
+  const nn::Embedding table(3000, 8), dense = nn::clone(table);
+  DataParallel parallel(session(), table, options()), as_dense(session(), dense, options());
+  as_dense.backward(3000, [&](const Shard& shard) { return ShardLoss(dense(gradus::arange(shard.begin, shard.end)).mean()); });
+  gradus::manual_seed(8);
+  const Tensor at = gradus::randint(0, 9, {14, 60}), also = gradus::randint(0, 9, {14, 60}), c = gradus::randn({14, 60, 8});
+  Tensor mask = gradus::zeros({3000, 8});
+  mask.slice(0, 0, 5).fill_(1);
+  for (int step = 0; step < 4; ++step) {
+    const auto of = [&](const nn::Embedding& t) {
+      return [&, step](const Shard& shard) -> ShardLoss {
+        const auto part = [&](const Tensor& x) { return x.slice(0, shard.begin, shard.end); };
+        const Tensor twice = (t(part(at)) * part(c)).sum() + (t(part(also)) * part(c)).sum();
+        const Tensor masked = (t.weight * mask).sum() * (shard.index % 2 == 0 ? 1.0 : -1.0);
+        return {step < 2 ? twice : masked, 1};
+      };
+    };
+    table.zero_grad();
+    dense.zero_grad();
+    parallel.backward(14, of(table));
+    as_dense.backward(14, of(dense));
+    const auto bits = [](const Tensor& x) { return std::vector<float>(x.data<float>(), x.data<float>() + x.numel()); };
+    const auto ours = bits(table.weight.grad()), theirs = bits(dense.weight.grad());
+    CHECK(std::memcmp(ours.data(), theirs.data(), ours.size() * sizeof(float)) == 0);
+    for (const Tensor& other : session().all_gather(table.weight.grad()))
+      CHECK(std::memcmp(ours.data(), other.data<float>(), ours.size() * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("a gradient that was dense at first stays so when rows alone come, on any number of ranks") {
+  const nn::Embedding table(20, 3, {.sparse = true});
+  DataParallel parallel(session(), table, options());
+  for (int step = 0; step < 3; ++step) {
+    table.zero_grad();
+    parallel.backward(14, [&](const Shard& shard) -> ShardLoss {
+      const Tensor y = table(words().slice(0, shard.begin, shard.end)).square().mean();
+      return step == 0 ? y + table.weight.sum() : y;
+    });
+    REQUIRE(table.weight.grad().defined());
+    CHECK_FALSE(table.weight.grad().is_sparse());
+  }
 }
 
 TEST_CASE("a state goes on as it was, and what does not fit is refused whole") {

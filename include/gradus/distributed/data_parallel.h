@@ -63,8 +63,11 @@ struct DataParallelOptions {
 /// the function changes, such as a batch norm's, begin every shard as they were before the step, and get the mean over the shards; those of
 /// integers get what they are after shard 0. So 1, 2 and 4 ranks give the same bits, and a checkpoint of one run goes on as another.
 ///
-/// A parameter that no shard uses gets no gradient. Row-sparse gradients travel as rows, and so do the dense ones of tables of which all
-/// shards of the first step look up half the rows at most; those are dense again in `grad()`. What is in `grad()` before is added to.
+/// An embedding's max_norm changes rows of its table in forward, and so on each rank those that it looks up: leave it out.
+///
+/// A parameter that no shard uses gets no gradient, and one whose gradient was dense in the first step has a dense one later. Row-sparse
+/// gradients travel as rows, and so do the dense ones of tables of which all shards of the first step look up half the rows at most; those
+/// are dense again in `grad()`. What is in `grad()` before is added to.
 class GRADUS_API DataParallel {
  public:
   using LossFunction = std::function<ShardLoss(const Shard&)>;
