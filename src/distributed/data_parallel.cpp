@@ -272,9 +272,9 @@ void DataParallel::Impl::run_shards(int64_t examples, const LossFunction& loss_o
 }
 
 double DataParallel::Impl::own_mean() const {
-  Weighted total;
-  for (const Kept& shard : kept) add_weighted(total, shard.total);
-  return total.loss / total.weight;
+  Weighted own;
+  for (const Kept& shard : kept) add_weighted(own, shard.total);
+  return own.loss / own.weight;
 }
 
 std::vector<Tensor> DataParallel::Impl::finish() {
