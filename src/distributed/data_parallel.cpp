@@ -65,7 +65,8 @@ class GradientsAside {
     }
   }
   ~GradientsAside() {
-    for (size_t i = 0; i < parameters_.size(); ++i) parameters_[i].set_grad(before_[i]);
+    for (size_t i = 0; i < parameters_.size(); ++i)
+      if (parameters_[i].requires_grad()) parameters_[i].set_grad(before_[i]);  // one may have been frozen meanwhile
   }
   GradientsAside(const GradientsAside&) = delete;
   GradientsAside& operator=(const GradientsAside&) = delete;
@@ -177,7 +178,7 @@ DataParallel::DataParallel(const Session& session, const nn::Module& model, cons
 DataParallel::~DataParallel() = default;
 
 void DataParallel::Impl::leave_all(const char* what) {
-  buffers.end();
+  buffers.discard();
   for (Kept& shard : kept) shard = {std::vector<Tensor>(parameters.size()), {}};
   // The others wait for this rank's gradients, which will not come.
   if (channel.size() > 1)
@@ -288,7 +289,7 @@ std::vector<Tensor> DataParallel::Impl::finish() {
 
 void DataParallel::Impl::set_gradients(const std::vector<Tensor>& before, const std::vector<Tensor>& means) {
   for (size_t i = 0; i < parameters.size(); ++i) {
-    if (!means[i].defined()) continue;
+    if (!means[i].defined() || !parameters[i].requires_grad()) continue;
     const bool is_added_to = before[i].defined() && !before[i].is_sparse();
     parameters[i].set_grad(sum_of(is_added_to ? before[i].clone() : before[i], means[i]));
   }

@@ -38,6 +38,18 @@ void ShardBuffers::end_shard(int64_t shard) {
   }
 }
 
+void ShardBuffers::discard() {
+  const NoGradGuard no_grad;
+  // All of them: what the shard that failed has changed is known of none.
+  for (size_t i = 0; i < start_.size(); ++i) buffers_[i].copy_(start_[i]);
+  reset();
+}
+
+void ShardBuffers::reset() {
+  for (auto& shard : own_) shard.assign(buffers_.size(), {});
+  changed_.assign(buffers_.size(), false);
+}
+
 void ShardBuffers::end() {
   const NoGradGuard no_grad;
   for (size_t i = 0; i < buffers_.size(); ++i)
@@ -86,8 +98,7 @@ void ShardBuffers::finish(const std::vector<std::vector<double>>& notes) {
       for (double& value : values) value /= static_cast<double>(tree_.shards());
     buffer.copy_(from_vector(values, buffer.shape()).to(buffer.dtype()));
   }
-  for (auto& shard : own_) shard.assign(buffers_.size(), {});
-  changed_.assign(buffers_.size(), false);
+  reset();
 }
 
 }  // namespace gradus::distributed

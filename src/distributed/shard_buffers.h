@@ -21,12 +21,15 @@ class ShardBuffers {
   void end_shard(int64_t shard);
   /// Puts the buffers back to what they were.
   void end();
+  /// The same after a step that failed, of which nothing is kept, nor of the steps before it that were not sent.
+  void discard();
   /// Which buffers a shard of this rank has changed since the last `finish`.
   const std::vector<bool>& changed() const noexcept { return changed_; }
   /// `notes` have, by rank, what `changed` says there at their end.
   void finish(const std::vector<std::vector<double>>& notes);
 
  private:
+  void reset();
   std::vector<double> numbers_of(int64_t shard, const std::vector<size_t>& which) const;
 
   Channel& channel_;

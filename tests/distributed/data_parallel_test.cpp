@@ -349,6 +349,27 @@ TEST_CASE("a table has the same bits whether its few rows travel alone or all, l
   }
 }
 
+TEST_CASE("what is frozen inside the function, or while its gradient is kept, gets none, and the others get theirs") {
+  const nn::Linear first(3, 3), last(3, 1);
+  const nn::Sequential model(first, last);
+  DataParallel parallel(session(), model, options());
+  const auto loss_of = [&](const Shard& shard) -> ShardLoss { return model(gradus::ones({shard.size(), 3})).square().mean(); };
+  first.weight.set_grad(gradus::ones({3, 3}));
+  parallel.backward(14, [&](const Shard& shard) {
+    first.weight.requires_grad_(false);
+    return loss_of(shard);
+  });
+  CHECK_FALSE(first.weight.grad().defined());
+  CHECK(last.weight.grad().defined());
+  {
+    const auto kept = parallel.no_sync();
+    parallel.backward(14, loss_of);
+  }
+  first.bias.requires_grad_(false);
+  parallel.backward(14, loss_of);
+  CHECK_FALSE(first.bias.grad().defined());
+}
+
 TEST_CASE("a gradient that was dense at first stays so when rows alone come, on any number of ranks") {
   const nn::Embedding table(20, 3, {.sparse = true});
   DataParallel parallel(session(), table, options());
@@ -440,4 +461,24 @@ TEST_CASE("what a single rank's function throws leaves everything as it was") {
   model.zero_grad();
   parallel.backward(14, ok);
   CHECK(model.out.weight.grad().equal(before));
+}
+
+TEST_CASE("a step that failed leaves buffers as they were, and nothing of it to the next one") {
+  if (session().size() > 1) return;
+  nn::BatchNorm1d norm(2), alone(2);
+  DataParallel parallel(session(), norm, options()), beside(session(), alone, options());
+  const Tensor x = gradus::linspace(0, 1, 28).reshape({14, 2});
+  const auto loss_of = [&](nn::BatchNorm1d& m, const Shard& shard, int64_t bad) -> ShardLoss {
+    const Tensor loss = m(x.slice(0, shard.begin, shard.end)).square().mean();
+    if (shard.index == bad) throw std::runtime_error("damaged");
+    return loss;
+  };
+  for (const int64_t bad : {0, 3}) {
+    CHECK_THROWS_AS(parallel.backward(14, [&](const Shard& s) { return loss_of(norm, s, bad); }), std::runtime_error);
+    CHECK(norm.running_mean.equal(gradus::zeros({2})));
+  }
+  parallel.backward(14, [&](const Shard& s) { return loss_of(norm, s, -1); });
+  beside.backward(14, [&](const Shard& s) { return loss_of(alone, s, -1); });
+  CHECK(norm.running_mean.equal(alone.running_mean));
+  CHECK(norm.num_batches_tracked.equal(alone.num_batches_tracked));
 }
