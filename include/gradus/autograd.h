@@ -58,7 +58,7 @@ struct GradOptions {
   /// unless something else uses them too, or they have hooks, which are given what they were always given. Numbers are the same.
   std::vector<Tensor> rows_welcome = {};
   /// For `backward`: is called now and then by this thread, between operations and inside of long ones, so that messages go on, say. It
-  /// must neither throw nor compute.
+  /// must not compute; what it throws ends the pass.
   std::function<void()> meanwhile = {};
 };
 

@@ -9,13 +9,13 @@ namespace gradus {
 /// with `attend`.
 class Meanwhile {
  public:
-  /// While it lives `call`, unless it is empty, is called on this thread. It must not throw.
+  /// While it lives `call`, unless it is empty, is called on this thread. Once it has thrown it is not called any more.
   explicit Meanwhile(const std::function<void()>& call) noexcept : before_(current_) { current_ = call ? &call : nullptr; }
   ~Meanwhile() { current_ = before_; }
   Meanwhile(const Meanwhile&) = delete;
   Meanwhile& operator=(const Meanwhile&) = delete;
 
-  static void attend() noexcept {
+  static void attend() {
     if (!current_) [[likely]]
       return;
     const std::function<void()>* call = std::exchange(current_, nullptr);  // not again from inside

@@ -66,20 +66,15 @@ void GradientSums::announce(const std::vector<double>& numbers, const std::funct
   announced_.start(numbers, count_of);
 }
 
-void GradientSums::go_on() noexcept {
+void GradientSums::go_on() {
   constexpr std::chrono::microseconds pause{50};
   const auto now = std::chrono::steady_clock::now();
-  if (error_ || now < next_look_) return;
-  try {
-    advance();
-  } catch (...) {
-    error_ = std::current_exception();
-  }
+  if (now < next_look_) return;
   next_look_ = now + pause;
+  advance();
 }
 
 void GradientSums::push_last(size_t i, int64_t shard, Tensor& kept) {
-  if (error_) std::rethrow_exception(error_);
   if (++arrivals_[i] == 1 && !is_known()) sequence_.push_back(i);
   if (!is_early(i)) return;
   check<StateError>(arrivals_[i] == 1,
@@ -244,7 +239,6 @@ Tensor GradientSums::result_of(size_t i, const Tensor& rows, bool has_dense, boo
 
 GradientSums::Result GradientSums::finish(const std::vector<double>& notes, const std::function<size_t(int)>& notes_of) {
   const size_t n = parameters_.size();
-  if (error_) std::rethrow_exception(error_);
   if (!is_known()) agree_on_places();
   for (size_t i = 0; i < n; ++i)
     if (places_[i].is_thin)

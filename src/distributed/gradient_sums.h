@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -41,9 +40,8 @@ class GradientSums {
   /// While backward runs: a gradient has been added to parameter i's in this rank's last shard. Where the ranks await it now it is taken
   /// from there, with what was `kept` of it before. A bucket that is full now is sent, and those on their way go on.
   void push_last(size_t i, int64_t shard, Tensor& kept);
-  /// What was pushed goes on: MPI moves messages only when it is called. To be called as often as one likes; what goes wrong is thrown by
-  /// the next push_last, or by finish.
-  void go_on() noexcept;
+  /// What was pushed goes on: MPI moves messages only when it is called. To be called as often as one likes.
+  void go_on();
   /// The parameters of which rows do as well as a dense gradient.
   std::vector<Tensor> thin() const;
   /// Whether push_last has taken it; where not, it comes by push once backward is over.
@@ -99,7 +97,6 @@ class GradientSums {
   std::function<double(const Notes&)> factor_of_;
   std::optional<double> factor_;
   std::chrono::steady_clock::time_point next_look_;
-  std::exception_ptr error_;  // of go_on
 };
 
 }  // namespace gradus::distributed

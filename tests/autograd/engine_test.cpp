@@ -432,6 +432,13 @@ TEST_CASE("meanwhile is called between the operations of a backward pass and ins
   CHECK(more >= few + 3);
   gradus::nn::GRU rnn(8, 8);
   CHECK(calls_of(rnn(gradus::ones({40, 2, 8})).output) >= 40);
+  const auto stop = [&] {
+    if (++calls == 20) throw std::runtime_error("enough");
+  };
+  calls = 0;
+  const Tensor y = rnn(gradus::ones({40, 2, 8})).output.sum();
+  CHECK_THROWS_WITH_AS(autograd::backward({y}, {}, {.meanwhile = stop}), "enough", std::runtime_error);
+  CHECK(calls == 20);
   calls = 0;
   (x * 2).tanh().sum().backward();
   CHECK(calls == 0);
