@@ -2,6 +2,7 @@
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "autograd/arrivals.h"
 #include "autograd/node.h"
@@ -32,18 +33,17 @@ class Pass {
  public:
   Pass(bool retain_graph, bool create_graph) : retain_graph_(retain_graph), grad_mode_(create_graph) {}
 
-  /// Leaves are visited as soon as nothing more can arrive there: not last, although their ids are the smallest.
-  void visit_leaves_early(const std::vector<Edge>& roots) { awaited_ = edges_to_leaves(roots); }
-
-  /// These leaves take row-sparse gradients that were not asked for: from one lookup each, since those of several would be added up in
+  /// With leaves_early leaves are visited as soon as nothing more can arrive there: not last, although their ids are the smallest. Those
+  /// that welcome rows take row-sparse gradients that were not asked for, from one lookup each: those of several would be added up in
   /// another order than dense ones.
-  void welcome_rows(const std::vector<Edge>& roots, const std::vector<Tensor>& leaves) {
-    if (leaves.empty()) return;
-    const auto edges = edges_to_leaves(roots);
-    for (const Tensor& leaf : leaves) {
+  void look_at_leaves(const std::vector<Edge>& roots, const autograd::GradOptions& options) {
+    if (!options.leaves_early && options.rows_welcome.empty()) return;
+    auto edges = edges_to_leaves(roots);
+    for (const Tensor& leaf : options.rows_welcome) {
       const auto found = edges.find(gradient_edge(leaf).node.get());
       if (found != edges.end() && found->second == 1) takes_rows_.insert(found->first);
     }
+    if (options.leaves_early) awaited_ = std::move(edges);
   }
 
   /// Gradients that arrive at `edge` are kept in `captured(i)`, i counting the calls; once one is wanted, no leaf is added to.
@@ -288,10 +288,9 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gra
   Roots roots = make_roots("backward", outputs, gradients);
   GradMode mode(options.create_graph);
   Pass pass(options.retain_graph.value_or(options.create_graph), options.create_graph);
-  if (options.leaves_early) pass.visit_leaves_early(roots.edges);
   for (const auto* leaves : {&options.leaves, &options.rows_welcome})
     for (const Tensor& leaf : *leaves) impl_of("backward", leaf);
-  pass.welcome_rows(roots.edges, options.rows_welcome);
+  pass.look_at_leaves(roots.edges, options);
   std::optional<Arrivals> arrivals;
   if (options.arrived) arrivals.emplace(options.leaves, options.arrived);
   const Meanwhile meanwhile(options.meanwhile);

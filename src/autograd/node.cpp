@@ -87,18 +87,6 @@ void GradSink::pull(std::span<Tensor> dy, InputGradients) {
   Arrivals::tell(this);
 }
 
-thread_local constinit const Arrivals* Arrivals::current_ = nullptr;
-
-Arrivals::Arrivals(const std::vector<Tensor>& leaves, const std::function<void(size_t)>& call) : before_(current_), call_(call) {
-  for (size_t i = 0; i < leaves.size(); ++i)
-    if (leaves[i].impl()->sink) numbers_.emplace(leaves[i].impl()->sink.get(), i);
-  current_ = this;
-}
-
-void Arrivals::tell_of(const GradSink* sink) const {
-  if (const auto found = numbers_.find(sink); found != numbers_.end()) call_(found->second);
-}
-
 namespace {
 /// Passed by who holds the lock of a sink: a child of fork() has the sinks, and must find them unlocked.
 constinit Gate gradients;

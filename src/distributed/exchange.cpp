@@ -21,9 +21,11 @@ void add_arrays(T* to, const T* from, int64_t n) {
 template <class T>
 void scale_array(const T* from, T* to, int64_t n, T factor) {
   // Each loop has a single array, or two that are known to be different, so that it is compiled with vectors.
-  if (from == to)
+  if (from == to) {
     for (int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(to[i] * factor + T{0});
-  else GRADUS_INDEPENDENT
+    return;
+  }
+  GRADUS_INDEPENDENT
   for (int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(from[i] * factor + T{0});
 }
 

@@ -8,6 +8,7 @@
 
 #include "gradus/creation.h"
 #include "gradus/dtype.h"
+#include "gradus/ops/indexing.h"
 
 namespace gradus::distributed {
 namespace {
@@ -42,13 +43,6 @@ std::vector<int64_t> find_rows(const Tensor& x) {
 std::vector<int64_t> find(const Tensor& x) { return x.dtype() == float32 ? find_rows<float>(x) : find_rows<double>(x); }
 
 template <class T>
-void copy_rows(const std::vector<int64_t>& from, const Tensor& x, const Tensor& y) {
-  const int64_t width = from.empty() ? 0 : y.numel() / y.size(0);
-  T* to = y.data<T>();
-  for (const int64_t row : from) to = std::copy_n(x.data<T>() + row * width, width, to);
-}
-
-template <class T>
 void put(const Tensor& x, const int64_t* at, const Tensor& values) {
   const int64_t n = values.size(0), width = n == 0 ? 0 : values.numel() / n;
   for (int64_t i = 0; i < n; ++i) std::copy_n(values.data<T>() + i * width, width, x.data<T>() + at[i] * width);
@@ -60,13 +54,9 @@ int64_t count_nonzero_rows(const Tensor& x) { return static_cast<int64_t>(find(x
 
 Tensor nonzero_rows(const Tensor& x) {
   const Tensor dense = x.contiguous();
-  const std::vector<int64_t> rows = find(dense);
-  Shape shape = x.shape();
-  shape[0] = static_cast<int64_t>(rows.size());
-  const Tensor values = empty(shape, {.dtype = x.dtype()});
-  if (x.dtype() == float32) copy_rows<float>(rows, dense, values);
-  else copy_rows<double>(rows, dense, values);
-  return sparse_coo_tensor(from_vector(rows, {shape[0]}), values, x.shape()).coalesce();
+  const std::vector<int64_t> found = find(dense);
+  const Tensor rows = from_vector(found, {static_cast<int64_t>(found.size())});
+  return sparse_coo_tensor(rows, index_select(dense, 0, rows), x.shape()).coalesce();
 }
 
 void put_rows(const Tensor& x, const Tensor& rows) {
