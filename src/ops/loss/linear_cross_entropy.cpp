@@ -26,9 +26,10 @@ namespace {
 constexpr Op op("linear_cross_entropy");
 
 /// Logits are made for a block of them at a time: for some rows and some classes in a part of the last cache, or for whole rows, where so
-/// many fit into one that they make up for reading all weights, and adding to all of their gradient, once a block.
+/// many fit into one that they make up for reading all weights, and adding to all of their gradient, once a block. 16 MiB of the last cache
+/// are soon read again; a block that takes as much memory as weights and gradient do needs more rows.
 constexpr int64_t block_bytes = 8 << 20, most_rows = 2048;
-constexpr int64_t whole_block_bytes = 16 << 20, fewest_whole_rows = 128;
+constexpr int64_t cached_block_bytes = 16 << 20, fewest_cached_rows = 128, fewest_rows = 256;
 
 /// The inputs as dense matrices, and what the loss counts.
 struct Problem {
@@ -144,11 +145,14 @@ void add_gradients(const Problem& p, const Block& b, const T* d, const Gradients
   for (int64_t c = 0; c < n; ++c) to.bias.data<T>()[b.first + c] = (b.row > 0 ? to.bias.data<T>()[b.first + c] : 0) + part.data()[c];
 }
 
-/// How many whole rows a block has, or 0 where they would be too few.
+/// How many whole rows a block has, about as many in each, or 0 where they would be too few.
 template <class T>
 int64_t whole_rows(const Problem& p) {
-  const int64_t rows = std::min(p.rows(), whole_block_bytes / static_cast<int64_t>(sizeof(T)) / p.weight.size(0));
-  return rows >= std::min(p.rows(), fewest_whole_rows) ? rows : 0;
+  const int64_t N = p.rows(), V = p.weight.size(0), I = p.weight.size(1);
+  const int64_t cached = cached_block_bytes / static_cast<int64_t>(sizeof(T)) / V, as_weights = 2 * I;
+  if (N == 0 || (cached < std::min(N, fewest_cached_rows) && as_weights < std::min(N, fewest_rows))) return 0;
+  const int64_t most = std::max(cached, as_weights), blocks = (N + most - 1) / most;
+  return (N + blocks - 1) / blocks;
 }
 
 /// The losses (N), the log-sum-exp of every row, and the gradients of the losses' sum over the denominator.
@@ -269,10 +273,10 @@ void pull_made(Tape& tape, const Tensor& dy, InputGradients dx) {
 
 }  // namespace
 
-// The gradients of one loss are made in forward, from blocks of whole rows, where they are wanted and blocks of 16 MiB have rows enough:
-// three products, as the plain way has. Otherwise forward goes through blocks of some classes, and backward makes the logits of every block
-// again, a fourth product: for losses row by row, whose gradients nobody knows yet, for large vocabularies, whose blocks would have too few
-// rows (1.7 to 2.1 times the plain way's time where it has 40), and for a graph that is walked again.
+// The gradients of one loss are made in forward, from blocks of whole rows, where they are wanted and blocks have rows enough: three
+// products, as the plain way has. Otherwise forward goes through blocks of some classes, and backward makes the logits of every block again,
+// a fourth product: for losses row by row, whose gradients nobody knows yet, for large vocabularies with few features, whose blocks would
+// have too few rows (1.7 to 2.1 times the plain way's time where it has 40), and for a graph that is walked again.
 Tensor linear_cross_entropy(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& target,
                             const CrossEntropyOptions& options) {
   check_inputs(input, weight, bias, target, options);

@@ -122,6 +122,21 @@ TEST_CASE("linear_cross_entropy needs less than a fifth of the memory for a voca
   CHECK(ours < size_t{24} << 20);
 }
 
+TEST_CASE("linear_cross_entropy holds the gradient, logits of twice the size, and what products pack, where features are many") {
+  gradus::manual_seed(4);
+  const int64_t N = 600, I = 128, V = 33000;  // blocks of 200 rows, of 16 MiB they would have 127
+  const Tensor x = gradus::randn({N, I}, {.requires_grad = true}), weight = (gradus::randn({V, I}) * 0.05).detach().requires_grad_(),
+               bias = gradus::randn({V}, {.requires_grad = true}), target = gradus::randint(V, {N});
+  target.narrow(0, 0, 5).fill_(-100);
+  Tensors found;
+  const size_t bytes = bytes_of([&] {
+    found = gradus::autograd::grad({linear_cross_entropy(x, weight, bias, target)}, {x, weight, bias});
+  });
+  CHECK(bytes < static_cast<size_t>(V * I) * sizeof(float) * 13 / 4);
+  const Tensors expected = gradus::autograd::grad({plain(x, weight, bias, target, {})}, {x, weight, bias});
+  for (size_t i = 0; i < found.size(); ++i) check_close(found[i], expected[i]);
+}
+
 TEST_CASE("a graph of linear_cross_entropy that is kept gives the same gradients again, times what arrives, and to other inputs") {
   gradus::manual_seed(5);
   const Tensor x = gradus::randn({2, 3, 4}, {.requires_grad = true}), weight = gradus::randn({5, 4}, {.requires_grad = true}),
