@@ -81,16 +81,23 @@ GRADUS_TARGET_BF16 void transpose_pairs(__m512i (&pairs)[lanes]) {
   std::memcpy(pairs, r, sizeof r);
 }
 
+/// Rows or columns whose tiles are packed together where the numbers of one k lie beside each other: of the lines of memory that belong to one
+/// k so many are read at a time, 1 KB.
+constexpr int64_t beside = 16 * bf16_edge;
+
 /// n rows (of A) or columns (of B), whose k lie beside each other or whose numbers of one k do, `ld` apart.
 GRADUS_TARGET_BF16 void pack(const float* from, int64_t ld, bool k_is_dense, bool is_left, int64_t n, int64_t K, Bfloat16* to) {
   __m512i pairs[lanes];
-  for (int64_t i = 0; i < n; i += bf16_edge)
-    for (int64_t k = 0; k < K; k += bf16_depth, to += bf16_tile) {
-      if (k_is_dense) round_along(from + i * ld + k, ld, n - i, K - k, pairs);
-      else round_across(from + k * ld + i, ld, n - i, K - k, pairs);
-      if (k_is_dense != is_left) transpose_pairs(pairs);
-      for (int64_t j = 0; j < lanes; ++j) _mm512_storeu_si512(to + j * bf16_depth, pairs[j]);
-    }
+  const int64_t group = k_is_dense ? bf16_edge : beside, line = bf16_steps(K) * bf16_tile;
+  for (int64_t first = 0; first < n; first += group)
+    for (int64_t k = 0; k < K; k += bf16_depth)
+      for (int64_t i = first; i < std::min(first + group, n); i += bf16_edge) {
+        if (k_is_dense) round_along(from + i * ld + k, ld, n - i, K - k, pairs);
+        else round_across(from + k * ld + i, ld, n - i, K - k, pairs);
+        if (k_is_dense != is_left) transpose_pairs(pairs);
+        Bfloat16* tile = to + i / bf16_edge * line + k / bf16_depth * bf16_tile;
+        for (int64_t j = 0; j < lanes; ++j) _mm512_storeu_si512(tile + j * bf16_depth, pairs[j]);
+      }
 }
 
 // ---- blocks of C

@@ -7,8 +7,9 @@
 #include "core/thread_pool.h"
 #include "kernels/bfloat16.h"
 
-/// The same loops as in blocked_gemm: a panel of B is packed by all threads; each chunk of rows of A is packed by the thread that takes it,
-/// and meets the panel while both are in the second-level cache. naive_product of the rounded operands says what comes out.
+/// The same loops as in blocked_gemm: a panel of B is packed by all threads, and meets A by chunks of rows while both are in the second-level
+/// cache. Where there is one panel, each chunk is packed by the thread that takes it; where there are several, A is packed before the first:
+/// packing takes as long as multiplying. naive_product of the rounded operands says what comes out.
 namespace gradus::kernels {
 namespace {
 
@@ -18,6 +19,7 @@ constexpr int64_t row_chunk = 64;                             // rows of A that 
 constexpr int64_t most_depth = 1024;                          // of K in one pass: a panel takes 1 MiB, a chunk 128 KiB
 constexpr int64_t least_size = 16;                            // rows, columns and k below which tiles would be mostly empty
 constexpr int64_t pack_worth_sharing = 1 << 16;               // numbers to pack from which on all threads pack
+constexpr int64_t most_kept = int64_t{8} << 20;               // numbers of A that are packed for several panels
 constexpr int64_t work_worth_sharing = int64_t{1} << 21;      // multiplications that are worth a thread
 constexpr int64_t few_chunks = 8, group = 4 * 2 * bf16_edge;  // with fewer chunks, a panel's columns are shared out in groups
 
@@ -27,26 +29,37 @@ int64_t depth_of(int64_t K) {
   return bf16_steps((K + passes - 1) / passes) * bf16_depth;
 }
 
-/// Packs a panel of B (k, width), on all threads where it is worth it.
-void pack_panel(const MatrixView<const float>& b, Bfloat16* to) {
-  const int64_t grain = b.rows * b.cols < pack_worth_sharing ? b.cols : std::max<int64_t>(bf16_edge, group / 2);
-  parallel_for(b.cols, grain,
-               [&](int64_t begin, int64_t end) { pack_bf16_right(b.some_cols(begin, end - begin), to + bf16_size(begin, b.rows)); });
+/// Calls pack(begin, end) for the n rows or columns of an operand, on all threads where it is worth it.
+template <class F>
+void pack_shared(int64_t n, int64_t k, F pack) {
+  parallel_for(n, n * k < pack_worth_sharing ? n : n < 4 * group ? group / 2 : 2 * group, pack);
 }
 
-/// C = A times a packed panel of B: pieces are chunks of rows, and groups of columns where there are few of those.
-void multiply_panel(const MatrixView<const float>& a, const Bfloat16* panel, const MatrixView<float>& c, Bf16Output output) {
+void pack_all_left(const MatrixView<const float>& a, Bfloat16* to) {
+  pack_shared(a.rows, a.cols,
+              [&](int64_t begin, int64_t end) { pack_bf16_left(a.some_rows(begin, end - begin), to + bf16_size(begin, a.cols)); });
+}
+
+void pack_all_right(const MatrixView<const float>& b, Bfloat16* to) {
+  pack_shared(b.cols, b.rows,
+              [&](int64_t begin, int64_t end) { pack_bf16_right(b.some_cols(begin, end - begin), to + bf16_size(begin, b.rows)); });
+}
+
+/// C = A, packed at `left` unless that is null, times a packed panel of B: pieces are chunks of rows, and groups of columns where there are
+/// few of those.
+void multiply_panel(const MatrixView<const float>& a, const Bfloat16* left, const Bfloat16* panel, const MatrixView<float>& c,
+                    Bf16Output output) {
   const int64_t k = a.cols, chunks = (c.rows + row_chunk - 1) / row_chunk;
   const int64_t width = chunks < few_chunks ? std::min(group, c.cols) : c.cols, groups = (c.cols + width - 1) / width;
   const int64_t grain = std::max<int64_t>(work_worth_sharing / (row_chunk * width * k), 1);
   parallel_for(chunks * groups, grain, [&](int64_t begin, int64_t end) {
-    const Scratch<Bfloat16> packed(bf16_size(std::min(row_chunk, c.rows), k));
+    const Scratch<Bfloat16> own(left ? 0 : bf16_size(std::min(row_chunk, c.rows), k));
     for (int64_t i = begin, there = -1; i < end; ++i) {
       const int64_t m = i / groups * row_chunk, n = i % groups * width, height = std::min(row_chunk, c.rows - m);
-      if (m != there) pack_bf16_left(a.some_rows(m, height), packed.data());
+      if (!left && m != there) pack_bf16_left(a.some_rows(m, height), own.data());
       there = m;
-      multiply_bf16(packed.data(), panel + bf16_size(n, k), k, c.some_rows(m, height).some_cols(n, std::min(width, c.cols - n)),
-                    {output.adds, output.row ? output.row + n : nullptr});
+      multiply_bf16(left ? left + bf16_size(m, k) : own.data(), panel + bf16_size(n, k), k,
+                    c.some_rows(m, height).some_cols(n, std::min(width, c.cols - n)), {output.adds, output.row ? output.row + n : nullptr});
     }
   });
 }
@@ -56,16 +69,20 @@ void multiply_panel(const MatrixView<const float>& a, const Bfloat16* panel, con
 bool bfloat16_gemm(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c, Output output,
                    const float* row) {
   if (std::min({c.rows, c.cols, a.cols}) < least_size || !isa::rounds_to_bfloat16()) return false;
-  const int64_t K = a.cols, N = c.cols, depth = depth_of(K);
-  const Scratch<Bfloat16> panel(bf16_size(std::min(N, panel_width), std::min(K, depth)));
-  for (int64_t k0 = 0; k0 < K; k0 += depth)
+  const int64_t K = a.cols, N = c.cols, depth = depth_of(K), deepest = std::min(K, depth);
+  const bool keeps = (N > panel_width || a.is_transposed()) && bf16_size(c.rows, deepest) <= most_kept;
+  const Scratch<Bfloat16> panel(bf16_size(std::min(N, panel_width), deepest)), left(keeps ? bf16_size(c.rows, deepest) : 0);
+  for (int64_t k0 = 0; k0 < K; k0 += depth) {
+    const bool first = k0 == 0;
+    const MatrixView<const float> some_of_a = a.some_cols(k0, std::min(depth, K - k0));
+    if (keeps) pack_all_left(some_of_a, left.data());
     for (int64_t n0 = 0; n0 < N; n0 += panel_width) {
-      const int64_t k = std::min(depth, K - k0), width = std::min(panel_width, N - n0);
-      const bool first = k0 == 0;
-      pack_panel(b.some_rows(k0, k).some_cols(n0, width), panel.data());
-      multiply_panel(a.some_cols(k0, k), panel.data(), c.some_cols(n0, width),
+      const int64_t width = std::min(panel_width, N - n0);
+      pack_all_right(b.some_rows(k0, some_of_a.cols).some_cols(n0, width), panel.data());
+      multiply_panel(some_of_a, keeps ? left.data() : nullptr, panel.data(), c.some_cols(n0, width),
                      {.adds = output == Output::Accumulate || !first, .row = first && row ? row + n0 : nullptr});
     }
+  }
   return true;
 }
 
