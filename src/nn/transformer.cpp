@@ -12,6 +12,7 @@
 #include "gradus/ops/normalization.h"
 #include "gradus/ops/shape.h"
 #include "nn/module_size.h"
+#include "ops/normalization/dropout.h"
 
 namespace gradus::nn {
 namespace {
@@ -41,6 +42,13 @@ Tensor residual(const Tensor& x, const LayerNorm& norm, bool norm_first, const B
 
 MultiheadAttention attention(int64_t d_model, int64_t nhead, const TransformerLayerOptions& o) {
   return {d_model, nhead, {.dropout = o.dropout, .batch_first = o.batch_first}};
+}
+
+/// dropout(activation(x)).
+Tensor dropped(const Dropout& dropout, const TransformerActivation& activation, const Tensor& x) {
+  if (!activation.is_relu() || !dropout.is_training() || dropout.has_hooks()) return call(dropout, activation(x));
+  const ForwardScope here(dropout);
+  return here.gives(relu_dropout(x, dropout.p()));
 }
 
 /// What a layer's self-attention adds to the next steps.
@@ -74,10 +82,10 @@ TransformerLayerOptions layer_options(const TransformerOptions& o) {
 
 }  // namespace
 
-TransformerActivation::TransformerActivation(std::string_view name) {
+TransformerActivation::TransformerActivation(std::string_view name) : is_relu_(name == "relu") {
   check<ValueError>(name == "relu" || name == "gelu",
                     "Transformer: activation \"{}\" is not \"relu\" or \"gelu\"; give another as a function", name);
-  if (name == "relu") function_ = [](const Tensor& x) { return relu(x); };
+  if (is_relu_) function_ = [](const Tensor& x) { return relu(x); };
   else function_ = [](const Tensor& x) { return gelu(x); };
 }
 
@@ -106,7 +114,7 @@ Tensor TransformerEncoderLayer::attend(const Tensor& x, const Tensor& mask, cons
 }
 
 Tensor TransformerEncoderLayer::feed_forward(const Tensor& x) const {
-  return call(dropout2, call(linear2, call(dropout, activation_(call(linear1, x)))));
+  return call(dropout2, call(linear2, dropped(dropout, activation_, call(linear1, x))));
 }
 
 Tensor TransformerEncoderLayer::operator()(const Tensor& src, const Tensor& src_mask, const Tensor& src_key_padding_mask) const {
@@ -156,7 +164,7 @@ Tensor TransformerDecoderLayer::attend_to(const Tensor& x, const Tensor& memory,
 }
 
 Tensor TransformerDecoderLayer::feed_forward(const Tensor& x) const {
-  return call(dropout3, call(linear2, call(dropout, activation_(call(linear1, x)))));
+  return call(dropout3, call(linear2, dropped(dropout, activation_, call(linear1, x))));
 }
 
 Tensor TransformerDecoderLayer::operator()(const Tensor& tgt, const Tensor& memory, const TransformerDecoderMasks& masks) const {

@@ -120,6 +120,33 @@ TEST_CASE("evaluation gives the same with gradients and without, padded steps in
   check_same(encoder(x, {}, padding), y.detach());
 }
 
+TEST_CASE("relu and dropout in one give the losses, gradients and draws of one after the other, whose hooks run") {
+  gradus::manual_seed(9);
+  const nn::TransformerDecoderLayer named(4, 2, {.dim_feedforward = 6, .dropout = 0.4});
+  const nn::TransformerDecoderLayer apart(
+      4, 2, {.dim_feedforward = 6, .dropout = 0.4, .activation = [](const Tensor& x) { return gradus::relu(x); }});
+  apart.load_state_dict(named.state_dict());
+  const Tensor x = randn({3, 2, 4}), memory = randn({5, 2, 4});
+  int calls = 0;
+  const auto run = [&](const nn::TransformerDecoderLayer& layer) {
+    gradus::manual_seed(1);
+    layer.zero_grad();
+    const Tensor y = layer(x, memory);
+    y.square().sum().backward();
+    return gradus::cat({y.detach().flatten(), gradus::rand({2})});
+  };
+  const Tensor expected = run(apart);
+  check_same(run(named), expected);
+  for (size_t i = 0; i < named.parameters().size(); ++i) check_same(named.parameters()[i].grad(), apart.parameters()[i].grad());
+  named.dropout.register_forward_hook([&](const nn::Module&, const Tensors& inputs, const Tensors& outputs) {
+    ++calls;
+    CHECK(inputs[0].ge(0).all().item() == 1);
+    return outputs;
+  });
+  check_same(run(named), expected);
+  CHECK(calls == 1);
+}
+
 TEST_CASE("an activation may be a name, a function or a module, whose parameters then belong to the layer") {
   gradus::manual_seed(8);
   const nn::TransformerEncoderLayer named(4, 2, {.dim_feedforward = 6, .dropout = 0});

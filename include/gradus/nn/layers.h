@@ -33,6 +33,7 @@ class GRADUS_API Dropout : public Module {
   /// Throws ValueError unless p is in [0, 1].
   explicit Dropout(double p = 0.5);
   Tensor operator()(const Tensor& x) const;
+  double p() const noexcept { return p_; }
 
  private:
   double p_;

@@ -35,8 +35,11 @@ class GRADUS_API TransformerActivation {
   /// Throws StateError when it was moved from.
   Tensor operator()(const Tensor& x) const;
   const std::optional<AnyModule>& module() const noexcept { return module_; }
+  /// Whether it was given as "relu".
+  bool is_relu() const noexcept { return is_relu_; }
 
  private:
+  bool is_relu_ = false;
   std::function<Tensor(const Tensor&)> function_;
   std::optional<AnyModule> module_;
 };

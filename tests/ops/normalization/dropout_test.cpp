@@ -1,7 +1,10 @@
+#include <array>
 #include <cmath>
 
 #include "gradus/creation.h"
+#include "gradus/ops/activation.h"
 #include "gradus/ops/normalization.h"
+#include "ops/normalization/dropout.h"
 #include "ops/op_test.h"
 
 using namespace op_test;
@@ -87,6 +90,38 @@ TEST_CASE("the gradient passes where dropout let the element pass") {
       },
       {x});
   CHECK(values(gradient(gradus::dropout(x, 1.0), x, w)) == Values(12, 0));
+}
+
+TEST_CASE("relu_dropout gives the numbers of dropout(relu(x)), of the same draws, and their gradients") {
+  for (const gradus::DType dtype : {gradus::float32, gradus::float64})
+    for (const double p : {0.0, 0.1, 0.5, 1.0})
+      for (const bool strided : {false, true}) {
+        const Tensor whole = gradus::randn({40, 9}, {.dtype = dtype}), dy = gradus::randn({9, 40}, {.dtype = dtype});
+        whole[1].copy_(gradus::zeros({9}, {.dtype = dtype}));
+        const Tensor start = (strided ? whole.t() : whole.t().contiguous());
+        const auto run = [&](const auto& f) {
+          gradus::manual_seed(8);
+          const Tensor x = start.detach().requires_grad_(), y = f(x);
+          return std::array{y.detach(), gradient(y, x, dy), gradus::rand({1})};
+        };
+        const auto ours = run([p](const Tensor& x) { return gradus::relu_dropout(x, p); }),
+                   theirs = run([p](const Tensor& x) { return gradus::dropout(gradus::relu(x), p); });
+        for (size_t i = 0; i < ours.size(); ++i) check_equal(ours[i], theirs[i]);
+      }
+  const Tensor none = gradus::full({100}, kInf);
+  const Tensor kept = gradus::relu_dropout(none, 0.5);
+  CHECK(gradus::isnan(kept).sum().item() + kept.eq(kInf).sum().item() == 100);
+  CHECK(gradus::isnan(kept).sum().item() > 20);
+  CHECK(gradus::relu_dropout(-none, 0.5).eq(0).all().item() == 1);
+}
+
+TEST_CASE("relu_dropout can be differentiated twice") {
+  check_gradients(
+      [](const Tensors& in) {
+        gradus::manual_seed(4);
+        return gradus::relu_dropout(in[0], 0.3).exp();
+      },
+      {input({3, 4})});
 }
 
 TEST_CASE("dropout checks p and the dtype") {
