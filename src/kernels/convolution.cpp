@@ -46,9 +46,54 @@ void for_each_line(const ConvolutionSizes& s, X* image, T* columns, F f) {
     }
 }
 
+/// Whether output i of a line meets element i + offset of a line as long: then a row of the columns is the image's plane, moved.
+bool moves_planes(const ConvolutionSizes& s) { return s.stride[0] == 1 && s.stride[1] == 1 && s.in[1] == s.out[1]; }
+
+/// A tap of the kernel where planes are moved: output i of the plane meets its element i + offset, for i in [begin, end), except in the
+/// columns before `xs.begin` and from `xs.end` on, where it meets padding. A tap that meets nothing else has begin = end = 0.
+struct Move {
+  int64_t begin = 0, end = 0, offset = 0;
+  Reach xs;
+
+  Move(const ConvolutionSizes& s, int64_t kh, int64_t kw) : xs(s, 1, kw) {
+    const Reach ys(s, 0, kh);
+    if (ys.begin == ys.end || xs.begin == xs.end) return;
+    const int64_t width = s.out[1];
+    begin = ys.begin * width + xs.begin;
+    end = (ys.end - 1) * width + xs.end;
+    offset = (ys.from - ys.begin) * width + xs.from - xs.begin;
+  }
+};
+
+/// Calls f(row, plane, move) for every row of the columns.
+template <class T, class X, class F>
+void for_each_move(const ConvolutionSizes& s, X* image, T* columns, F f) {
+  for (int64_t c = 0; c < s.in_channels; ++c, image += s.in_area())
+    for (int64_t kh = 0; kh < s.kernel[0]; ++kh)
+      for (int64_t kw = 0; kw < s.kernel[1]; ++kw, columns += s.out_area()) f(columns, image, Move(s, kh, kw));
+}
+
+/// Sets to 0 what of a row of the columns meets padding at the lines' ends, in the part that was moved.
+template <class T>
+void clear_line_ends(const ConvolutionSizes& s, const Move& move, T* row) {
+  const int64_t width = s.out[1];
+  if (move.begin == move.end) return;
+  for (int64_t i = move.begin - move.xs.begin; i < move.end; i += width) {
+    for (int64_t x = 0; x < move.xs.begin; ++x) row[i + x] = T(0);
+    for (int64_t x = move.xs.end; x < width; ++x) row[i + x] = T(0);
+  }
+}
+
 /// columns (window, out_area): column i holds the elements under window i of the image.
 template <class T>
 void windows_to_columns(const ConvolutionSizes& s, const T* image, T* columns) {
+  if (moves_planes(s))
+    return for_each_move(s, image, columns, [&](T* row, const T* plane, const Move& move) {
+      std::fill_n(row, move.begin, T(0));
+      std::copy_n(plane + move.begin + move.offset, move.end - move.begin, row + move.begin);
+      std::fill_n(row + move.end, s.out_area() - move.end, T(0));
+      clear_line_ends(s, move, row);
+    });
   for_each_line(s, image, columns, [&](T* row, const T* line, const Reach& xs) {
     if (!line) {
       std::fill_n(row, s.out[1], T(0));
@@ -63,10 +108,17 @@ void windows_to_columns(const ConvolutionSizes& s, const T* image, T* columns) {
   });
 }
 
-/// The adjoint: every column's elements are added to the places of the image that they came from.
+/// The adjoint: every column's elements are added to the places of the image that they came from. The columns are used up.
 template <class T>
-void columns_to_windows(const ConvolutionSizes& sizes, const T* columns, T* image) {
+void columns_to_windows(const ConvolutionSizes& sizes, T* columns, T* image) {
   isa::run<T>([s = sizes, columns, image] {
+    if (moves_planes(s))
+      return for_each_move(s, image, columns, [&s](T* row, T* plane, const Move& move) {
+        clear_line_ends(s, move, row);
+        T* to = plane + move.offset;
+        GRADUS_INDEPENDENT
+        for (int64_t i = move.begin; i < move.end; ++i) to[i] += row[i];
+      });
     for_each_line(s, image, columns, [&s](const T* row, T* line, const Reach& xs) {
       if (!line) return;
       row += xs.begin, line += xs.from;

@@ -1,6 +1,7 @@
 #include "gradus/ops/convolution.h"
 #include "gradus/creation.h"
 #include "gradus/ops/elementwise.h"
+#include "gradus/ops/shape.h"
 #include "gradus/parallel.h"
 #include "ops/op_test.h"
 
@@ -39,6 +40,36 @@ TEST_CASE("a convolution of many images gives each of them what it gets alone, a
     dweight += alone[1];
   }
   CHECK(whole[1].allclose(dweight, 1e-4, 1e-4));
+}
+
+TEST_CASE("padding gives what zeros around the image do, also where taps meet nothing else and where lines stay as long") {
+  struct Case {
+    int64_t height, width, kernel_height, kernel_width, pad_height, pad_width, dilation, stride;
+  };
+  for (const Case c : {Case{5, 6, 3, 3, 1, 1, 1, 1},
+                       {5, 6, 3, 5, 0, 2, 1, 1},
+                       {5, 6, 3, 3, 2, 2, 2, 1},
+                       {2, 3, 5, 7, 2, 3, 1, 1},
+                       {2, 3, 9, 9, 4, 4, 1, 1},
+                       {1, 2, 3, 3, 6, 4, 4, 1},
+                       {4, 1, 3, 3, 1, 1, 1, 1},
+                       {5, 6, 3, 2, 1, 1, 1, 1},
+                       {5, 6, 2, 3, 3, 1, 1, 1},
+                       {5, 6, 3, 3, 1, 1, 1, 2},
+                       {6, 4, 1, 1, 2, 0, 1, 1}})
+    for (const gradus::DType dtype : {gradus::float32, gradus::float64}) {
+      gradus::manual_seed(3);
+      const Tensor x = gradus::randn({2, 4, c.height, c.width}, {.dtype = dtype, .requires_grad = true}),
+                   weight = gradus::randn({6, 2, c.kernel_height, c.kernel_width}, {.dtype = dtype, .requires_grad = true});
+      const Tensor inside = gradus::conv2d(x, weight, {}, c.stride, {c.pad_height, c.pad_width}, c.dilation, 2),
+                   around = gradus::conv2d(gradus::pad(x, {c.pad_width, c.pad_width, c.pad_height, c.pad_height}), weight, {}, c.stride, 0,
+                                           c.dilation, 2);
+      CAPTURE(inside.shape().str());
+      CHECK(inside.allclose(around, 1e-5, 1e-5));
+      const Tensor dy = gradus::randn(inside.shape(), {.dtype = dtype});
+      const auto ours = gradus::autograd::grad({inside}, {x, weight}, {dy}), theirs = gradus::autograd::grad({around}, {x, weight}, {dy});
+      for (size_t i = 0; i < 2; ++i) CHECK(ours[i].allclose(theirs[i], 1e-5, 1e-5));
+    }
 }
 
 TEST_CASE("convolutions have the same bits for any number of threads") {
