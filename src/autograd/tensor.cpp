@@ -128,11 +128,17 @@ bool Tensor::shares_storage_with(const Tensor& other) const {
 }
 uint32_t Tensor::version() const { return impl_of("version", *this).storage->version(); }
 
-void* Tensor::data_checked(DType wanted) const {
-  const TensorImpl& impl = impl_of("data", *this);
+void* elements_checked(const Tensor& x, DType wanted) {
+  const TensorImpl& impl = impl_of("data", x);
   if (impl.dtype != wanted) [[unlikely]]
     fail<DTypeError>("data: the tensor is {}, asked for as {}; convert it with .to()", name(impl.dtype), name(wanted));
   return static_cast<char*>(impl.storage->data()) + static_cast<size_t>(impl.layout.offset) * element_size(impl.dtype);
+}
+
+void* Tensor::data_checked(DType wanted) const {
+  void* first = elements_checked(*this, wanted);
+  impl_->storage->lend();
+  return first;
 }
 
 namespace {
@@ -168,7 +174,7 @@ std::vector<T> Tensor::to_vector() const {
   std::vector<T> values;
   reserve("to_vector", values, dense.numel());
   dispatch(dense.dtype(), [&]<class From>() {
-    const From* x = dense.data<From>();
+    const From* x = elements<From>(dense);
     if constexpr (std::is_same_v<T, int64_t> && std::is_floating_point_v<From>)
       for (int64_t i = 0; i < dense.numel(); ++i)
         check_whole("to_vector", x[i], std::numeric_limits<T>::min(), std::numeric_limits<T>::max());

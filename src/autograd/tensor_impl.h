@@ -62,6 +62,13 @@ TensorImpl& impl_of(const char* op, const Tensor& x);
 /// The same for what does not touch elements: x may be row-sparse.
 TensorImpl& any_impl_of(const char* op, const Tensor& x);
 
+/// data() for gradus itself, which counts what it writes: the elements stay unlent. Throws as data() does.
+void* elements_checked(const Tensor& x, DType dtype);
+template <class T>
+T* elements(const Tensor& x) {
+  return static_cast<T*>(elements_checked(x, dtype_of<T>));
+}
+
 /// A new contiguous tensor, elements not initialised.
 Tensor new_tensor(const char* op, const Shape& shape, DType dtype);
 /// The same in the shape of x, which has been worked out already.

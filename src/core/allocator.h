@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 
 #include "gradus/ref.h"
@@ -39,6 +40,12 @@ class Scratch {
   T* data_;
 };
 
+/// What was made of a storage's elements and goes with them.
+class Attachment {
+ public:
+  virtual ~Attachment() = default;
+};
+
 /// The memory behind one tensor and its views: a header and the bytes after it, in one block.
 class Storage {
  public:
@@ -63,6 +70,21 @@ class Storage {
     if (version() < next) version_.store(next, std::memory_order_relaxed);
   }
 
+  /// Whether somebody outside got the elements' address, and may write them without its being counted.
+  bool is_lent() const noexcept { return lent_.load(std::memory_order_relaxed); }
+  void lend() noexcept {
+    if (!is_lent()) lent_.store(true, std::memory_order_relaxed);
+  }
+
+  /// The one attachment, or null.
+  Attachment* attachment() const noexcept { return attachment_.load(std::memory_order_acquire); }
+  /// Hangs `one` on a storage that has none, and gives what hangs there then.
+  Attachment* attach(std::unique_ptr<Attachment> one) noexcept {
+    Attachment* none = nullptr;
+    if (!attachment_.compare_exchange_strong(none, one.get(), std::memory_order_acq_rel)) return none;
+    return one.release();
+  }
+
   friend void retain(Storage* storage) noexcept { storage->references_.fetch_add(1, std::memory_order_relaxed); }
   friend void release(Storage* storage) noexcept {
     if (storage->references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -73,11 +95,14 @@ class Storage {
 
  private:
   explicit Storage(std::size_t bytes) noexcept : bytes_(bytes) {}
+  ~Storage() { delete attachment(); }
 
   static constexpr std::size_t header_size = 64;  // keeps the data aligned to a cache line
 
   std::atomic<int64_t> references_{0};
   std::atomic<uint32_t> version_{0};
+  std::atomic<bool> lent_{false};
+  std::atomic<Attachment*> attachment_{nullptr};
   std::size_t bytes_;
 };
 

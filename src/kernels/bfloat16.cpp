@@ -81,8 +81,8 @@ GRADUS_TARGET_BF16 void transpose_pairs(__m512i (&pairs)[lanes]) {
   std::memcpy(pairs, r, sizeof r);
 }
 
-/// Rows or columns whose tiles are packed together where the numbers of one k lie beside each other: of the lines of memory that belong to one
-/// k so many are read at a time, 1 KB.
+/// Rows or columns whose tiles are packed together where the numbers of one k lie beside each other: of the lines of memory that belong to
+/// one k so many are read at a time, 1 KB.
 constexpr int64_t beside = 16 * bf16_edge;
 
 /// n rows (of A) or columns (of B), whose k lie beside each other or whose numbers of one k do, `ld` apart.

@@ -7,9 +7,9 @@
 #include "core/thread_pool.h"
 #include "kernels/bfloat16.h"
 
-/// The same loops as in blocked_gemm: a panel of B is packed by all threads, and meets A by chunks of rows while both are in the second-level
-/// cache. Where there is one panel, each chunk is packed by the thread that takes it; where there are several, A is packed before the first:
-/// packing takes as long as multiplying. naive_product of the rounded operands says what comes out.
+/// The same loops as in blocked_gemm: a panel of B is packed by all threads, and meets A by chunks of rows while both are in the
+/// second-level cache. Where there is one panel, each chunk is packed by the thread that takes it; where there are several, A is packed
+/// before the first: packing takes as long as multiplying. naive_product of the rounded operands says what comes out.
 namespace gradus::kernels {
 namespace {
 
@@ -20,6 +20,7 @@ constexpr int64_t most_depth = 1024;                          // of K in one pas
 constexpr int64_t least_size = 16;                            // rows, columns and k below which tiles would be mostly empty
 constexpr int64_t pack_worth_sharing = 1 << 16;               // numbers to pack from which on all threads pack
 constexpr int64_t most_kept = int64_t{8} << 20;               // numbers of A that are packed for several panels
+constexpr int64_t most_rows_to_keep = 1024;                   // of A: with more, packing B is a twentieth of the time
 constexpr int64_t work_worth_sharing = int64_t{1} << 21;      // multiplications that are worth a thread
 constexpr int64_t few_chunks = 8, group = 4 * 2 * bf16_edge;  // with fewer chunks, a panel's columns are shared out in groups
 
@@ -67,19 +68,25 @@ void multiply_panel(const MatrixView<const float>& a, const Bfloat16* left, cons
 }  // namespace
 
 bool bfloat16_gemm(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c, Output output,
-                   const float* row) {
+                   const float* row, Keeper keep_b) {
   if (std::min({c.rows, c.cols, a.cols}) < least_size || !isa::rounds_to_bfloat16()) return false;
   const int64_t K = a.cols, N = c.cols, depth = depth_of(K), deepest = std::min(K, depth);
   const bool keeps = (N > panel_width || a.is_transposed()) && bf16_size(c.rows, deepest) <= most_kept;
-  const Scratch<Bfloat16> panel(bf16_size(std::min(N, panel_width), deepest)), left(keeps ? bf16_size(c.rows, deepest) : 0);
+  const int64_t passes = (K + depth - 1) / depth, pass_size = bf16_size(N, deepest);
+  if (c.rows > most_rows_to_keep) keep_b = {};
+  const SharedBytes kept = keep_b.find<Bfloat16>(form_of(KeptWeights::Reader::Rounded, b, depth), passes * pass_size, [&](Bfloat16* to) {
+    for (int64_t k0 = 0; k0 < K; k0 += depth, to += pass_size) pack_all_right(b.some_rows(k0, std::min(depth, K - k0)), to);
+  });
+  const Scratch<Bfloat16> panel(kept ? 0 : bf16_size(std::min(N, panel_width), deepest)), left(keeps ? bf16_size(c.rows, deepest) : 0);
   for (int64_t k0 = 0; k0 < K; k0 += depth) {
     const bool first = k0 == 0;
     const MatrixView<const float> some_of_a = a.some_cols(k0, std::min(depth, K - k0));
     if (keeps) pack_all_left(some_of_a, left.data());
     for (int64_t n0 = 0; n0 < N; n0 += panel_width) {
       const int64_t width = std::min(panel_width, N - n0);
-      pack_all_right(b.some_rows(k0, some_of_a.cols).some_cols(n0, width), panel.data());
-      multiply_panel(some_of_a, keeps ? left.data() : nullptr, panel.data(), c.some_cols(n0, width),
+      if (!kept) pack_all_right(b.some_rows(k0, some_of_a.cols).some_cols(n0, width), panel.data());
+      const Bfloat16* right = kept ? numbers_in<Bfloat16>(kept) + k0 / depth * pass_size + bf16_size(n0, some_of_a.cols) : panel.data();
+      multiply_panel(some_of_a, keeps ? left.data() : nullptr, right, c.some_cols(n0, width),
                      {.adds = output == Output::Accumulate || !first, .row = first && row ? row + n0 : nullptr});
     }
   }

@@ -169,7 +169,7 @@ void tiled_gemm(const MatrixView<const T>& a, const MatrixView<const T>& b, cons
 
 template <class T>
 void gemm(const std::type_identity_t<MatrixView<const T>>& a, const std::type_identity_t<MatrixView<const T>>& b, const MatrixView<T>& c,
-          Output output) {
+          Output output, Keeper keep_b) {
   prepared();
   const profiling::Span span(profiling::Kind::Kernel, "gemm");
   if (c.rows == 0 || c.cols == 0) return;
@@ -180,25 +180,26 @@ void gemm(const std::type_identity_t<MatrixView<const T>>& a, const std::type_id
   }
   check_sizes(a, b, c);
   if constexpr (std::is_same_v<T, float>)
-    if (bfloat16_gemm(a, b, c, output, nullptr) || blocked_gemm(a, b, c, output, nullptr)) return;
+    if (bfloat16_gemm(a, b, c, output, nullptr, keep_b) || blocked_gemm(a, b, c, output, nullptr, keep_b)) return;
   tiled_gemm(a, b, c, output);
 }
-template void gemm(const MatrixView<const float>&, const MatrixView<const float>&, const MatrixView<float>&, Output);
-template void gemm(const MatrixView<const double>&, const MatrixView<const double>&, const MatrixView<double>&, Output);
+template void gemm(const MatrixView<const float>&, const MatrixView<const float>&, const MatrixView<float>&, Output, Keeper);
+template void gemm(const MatrixView<const double>&, const MatrixView<const double>&, const MatrixView<double>&, Output, Keeper);
 
 template <class T>
 void gemm_and_row(const std::type_identity_t<MatrixView<const T>>& a, const std::type_identity_t<MatrixView<const T>>& b, const T* row,
-                  const MatrixView<T>& c) {
+                  const MatrixView<T>& c, Keeper keep_b) {
   check_sizes(a, b, c);
   if constexpr (std::is_same_v<T, float>) {
     const profiling::Span span(profiling::Kind::Kernel, "gemm");
-    if (bfloat16_gemm(a, b, c, Output::Overwrite, row) || blocked_gemm(a, b, c, Output::Overwrite, row)) return;
+    if (bfloat16_gemm(a, b, c, Output::Overwrite, row, keep_b) || blocked_gemm(a, b, c, Output::Overwrite, row, keep_b)) return;
   }
   for (int64_t i = 0; i < c.rows; ++i) std::copy_n(row, c.cols, c.at(i, 0));
   gemm(a, b, c, Output::Accumulate);
 }
-template void gemm_and_row(const MatrixView<const float>&, const MatrixView<const float>&, const float*, const MatrixView<float>&);
-template void gemm_and_row(const MatrixView<const double>&, const MatrixView<const double>&, const double*, const MatrixView<double>&);
+template void gemm_and_row(const MatrixView<const float>&, const MatrixView<const float>&, const float*, const MatrixView<float>&, Keeper);
+template void gemm_and_row(const MatrixView<const double>&, const MatrixView<const double>&, const double*, const MatrixView<double>&,
+                           Keeper);
 
 std::string blas_description() { return prepared(); }
 

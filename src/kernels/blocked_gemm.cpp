@@ -29,6 +29,7 @@ constexpr int64_t work_worth_sharing = 1 << 19;  // multiplications that are wor
 constexpr int64_t many_chunks = 16;              // from which on a thread takes a chunk's whole panel, so that the chunk stays near
 constexpr int64_t few_chunks = 8;                // below which packed chunks are shared, and packed by each that takes a part
 constexpr int64_t far_apart = 768;               // numbers from strip to strip from which on packing them is worth it
+constexpr int64_t most_rows_to_keep = 256;       // of A: with more, packing B is a twentieth of the time
 
 /// Of K in each pass. Every pass but the first reads C again, so they are few, and of about one length.
 int64_t depth_of(bool transposed, int64_t K) {
@@ -97,17 +98,43 @@ class MaybeScratch {
   std::optional<Scratch<float>> room_;
 };
 
-/// One panel: k of the sum from k0 on, for the columns [n0, n0 + width) of C.
+/// One panel: k of the sum from k0 on, for the columns [n0, n0 + width) of C. Packed it is blocks of B, (k, kernel_width) each, the last
+/// one narrower.
 struct Panel {
   const BlockedProduct& p;
   int64_t k0, k, n0, width;
-  float* packed;  // blocks of B, (k, kernel_width) each, the last one narrower
 
-  /// Where the block lies that starts at column n of the panel.
-  const float* block(int64_t n) const { return p.packs() ? packed + n * k : p.b.at(k0, n0 + n); }
+  /// Where it lies in an array for all panels, (K, N).
+  template <class T>
+  T* place_in(T* all) const noexcept {
+    return all + k0 * p.cols() + n0 * k;
+  }
 
+  /// On all threads where it is worth it.
+  void pack_all(float* packed) const {
+    const int64_t blocks = (width + kernel_width - 1) / kernel_width;
+    parallel_for(blocks, k * width < pack_worth_sharing ? blocks : 1, [&](int64_t begin, int64_t end) { pack(begin, end, packed); });
+  }
+
+  /// Shared by the threads. Every element of C is one micro-kernel's, whoever runs it. `packed` is null where B is read as it lies.
+  void multiply(const float* packed) const {
+    const int64_t blocks = (width + kernel_width - 1) / kernel_width, chunks = (p.rows() + row_chunk - 1) / row_chunk;
+    const int64_t group = group_of(chunks, blocks), groups = (blocks + group - 1) / group;
+    const int64_t grain = std::max<int64_t>(work_worth_sharing / (row_chunk * group * kernel_width * k), 1);
+    parallel_for(chunks * groups, grain, [&](int64_t begin, int64_t end) {
+      const MaybeScratch strips(p.packs_rows(), std::min(row_chunk, p.rows()) * k);
+      for (int64_t i = begin, there = -1; i < end; ++i) {
+        const int64_t chunk = i / groups;
+        if (strips.data() && chunk != there) pack_block(k, height_of(chunk), p.a.at(chunk * row_chunk, k0), 1, p.a.ld, strips.data());
+        there = chunk;
+        multiply(packed, chunk, i % groups * group * kernel_width, group * kernel_width, strips.data());
+      }
+    });
+  }
+
+ private:
   /// The blocks [begin, end).
-  void pack(int64_t begin, int64_t end) const {
+  void pack(int64_t begin, int64_t end, float* packed) const {
     const int64_t n_stride = p.b.is_transposed() ? p.b.ld : 1, k_stride = p.b.is_transposed() ? 1 : p.b.ld;
     for (int64_t n = begin * kernel_width; n < std::min(end * kernel_width, width); n += kernel_width)
       pack_block(k, std::min(kernel_width, width - n), p.b.at(k0, n0 + n), n_stride, k_stride, packed + n * k);
@@ -115,7 +142,7 @@ struct Panel {
 
   /// The part of C in chunk `chunk` of the rows, from column n of the panel on, `count` wide. `strips` is the chunk of A, where it is
   /// packed.
-  void multiply(int64_t chunk, int64_t n, int64_t count, const float* strips) const {
+  void multiply(const float* packed, int64_t chunk, int64_t n, int64_t count, const float* strips) const {
     const int64_t m = chunk * row_chunk, height = height_of(chunk), end = std::min(n + count, width);
     const bool onto_c = p.accumulates || k0 > 0, onto_row = p.row && k0 == 0;
     for (; n < end; n += kernel_width) {
@@ -123,7 +150,8 @@ struct Panel {
       const MatrixView<float> part(p.c.at(m, n0 + n), height, wide, p.c.ld);
       if (onto_c) prefetch(part);
       if (onto_row) fill_rows(p.row + n0 + n, part);
-      p.kernel(height, wide, k, onto_c || onto_row)(block(n), strips ? strips : p.a.at(m, k0), part.data);
+      p.kernel(height, wide, k, onto_c || onto_row)(packed ? packed + n * k : p.b.at(k0, n0 + n), strips ? strips : p.a.at(m, k0),
+                                                    part.data);
     }
   }
 
@@ -134,39 +162,31 @@ struct Panel {
     if (chunks >= many_chunks) return blocks;
     return p.packs_rows() ? std::min<int64_t>(blocks, chunks < few_chunks ? 2 : 4) : 1;
   }
-
-  /// The threads pack the panel together, then share it. Every element of C is one micro-kernel's, whoever runs it.
-  void run() const {
-    const int64_t blocks = (width + kernel_width - 1) / kernel_width, chunks = (p.rows() + row_chunk - 1) / row_chunk;
-    if (p.packs()) parallel_for(blocks, k * width < pack_worth_sharing ? blocks : 1, [&](int64_t begin, int64_t end) { pack(begin, end); });
-    const int64_t group = group_of(chunks, blocks), groups = (blocks + group - 1) / group;
-    const int64_t grain = std::max<int64_t>(work_worth_sharing / (row_chunk * group * kernel_width * k), 1);
-    parallel_for(chunks * groups, grain, [&](int64_t begin, int64_t end) {
-      const MaybeScratch strips(p.packs_rows(), std::min(row_chunk, p.rows()) * k);
-      for (int64_t i = begin, there = -1; i < end; ++i) {
-        const int64_t chunk = i / groups;
-        if (strips.data() && chunk != there) pack_block(k, height_of(chunk), p.a.at(chunk * row_chunk, k0), 1, p.a.ld, strips.data());
-        there = chunk;
-        multiply(chunk, i % groups * group * kernel_width, group * kernel_width, strips.data());
-      }
-    });
-  }
 };
 
 }  // namespace
 
 bool blocked_gemm(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c, Output output,
-                  const float* row) {
+                  const float* row, Keeper keep_b) {
   if (!has_small_kernels() || std::min({c.rows, c.cols, a.cols}) < least_size) return false;
   const Passage use = use_small_kernels();
   if (!use) return false;
   const BlockedProduct p{a, b, c, output == Output::Accumulate, row};
   const int64_t K = p.depth(), N = p.cols(), depth = depth_of(a.is_transposed(), K);
   if (!p.all_kernels_exist(depth)) return false;
-  const MaybeScratch packed(p.packs(), std::min(K, depth) * std::min(N, panel_width));
-  for (int64_t k0 = 0; k0 < K; k0 += depth)
-    for (int64_t n0 = 0; n0 < N; n0 += panel_width)
-      Panel{p, k0, std::min(depth, K - k0), n0, std::min(panel_width, N - n0), packed.data()}.run();
+  const auto for_panels = [&](auto f) {
+    for (int64_t k0 = 0; k0 < K; k0 += depth)
+      for (int64_t n0 = 0; n0 < N; n0 += panel_width) f(Panel{p, k0, std::min(depth, K - k0), n0, std::min(panel_width, N - n0)});
+  };
+  SharedBytes kept;
+  if (p.packs() && c.rows <= most_rows_to_keep)
+    kept = keep_b.find<float>(form_of(KeptWeights::Reader::Blocked, b, depth), N * K,
+                              [&](float* to) { for_panels([&](const Panel& panel) { panel.pack_all(panel.place_in(to)); }); });
+  const MaybeScratch own(p.packs() && !kept, std::min(K, depth) * std::min(N, panel_width));
+  for_panels([&](const Panel& panel) {
+    if (own.data()) panel.pack_all(own.data());
+    panel.multiply(kept ? panel.place_in(numbers_in<float>(kept)) : own.data());
+  });
   return true;
 }
 

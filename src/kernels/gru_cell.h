@@ -155,8 +155,8 @@ class GruForward {
       : s_(s),
         H_(s.H),
         saved_(saved),
-        rz_(2 * H_, H_, in.weight_hh, H_, 1, meets_few_rows(s)),
-        n_(H_, H_, in.weight_hh + 2 * H_ * H_, H_, 1, meets_few_rows(s)),
+        rz_(2 * H_, H_, in.weight_hh, H_, 1, in.keep_hh, meets_few_rows(s)),
+        n_(H_, H_, in.weight_hh + 2 * H_ * H_, H_, 1, in.keep_hh, meets_few_rows(s)),
         bias_(4 * H_) {
     T* bias = bias_.data();
     for (int64_t j = 0; j < 3 * H_; ++j) {
@@ -215,7 +215,7 @@ class GruBackward {
         saved_(saved),
         d_(d),
         weight_ih_(wants_x ? 3 * H_ * s.I : 0),
-        reset_(reset_after ? 0 : H_, H_, in.weight_hh + 2 * H_ * H_, 1, H_) {
+        reset_(reset_after ? 0 : H_, H_, in.weight_hh + 2 * H_ * H_, 1, H_, in.keep_hh) {
     if (!wants_x) return;
     std::copy_n(in.weight_ih + 2 * H_ * s.I, H_ * s.I, weight_ih_.data());
     std::copy_n(in.weight_ih, 2 * H_ * s.I, weight_ih_.data() + H_ * s.I);

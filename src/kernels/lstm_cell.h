@@ -72,7 +72,7 @@ class LstmForward {
   static constexpr bool two_phases = false, has_cells = true;
 
   LstmForward(const RecurrentSizes& s, const RecurrentArrays<const T>& in, const RecurrentSaved<T>& saved)
-      : s_(s), saved_(saved), recurrent_(4 * s.H, s.H, in.weight_hh, s.H, 1, meets_few_rows(s)), bias_(in, 4 * s.H) {}
+      : s_(s), saved_(saved), recurrent_(4 * s.H, s.H, in.weight_hh, s.H, 1, in.keep_hh, meets_few_rows(s)), bias_(in, 4 * s.H) {}
 
   /// Where the input's part of the gates is to be, (T, B, G H).
   T* input_part() const noexcept { return saved_.gates; }

@@ -50,7 +50,7 @@ void carry_forward(const Cell& cell, const RecurrentSizes& s, const InputProduct
 template <class Cell, class T>
 void forward(const RecurrentSizes& s, const RecurrentArrays<const T>& in, const RecurrentSaved<T>& saved, T* h_n, T* c_n) {
   const Cell cell(s, in, saved);
-  const InputProducts<T> input(s, Cell::gates, in.x, in.weight_ih, cell.input_part());
+  const InputProducts<T> input(s, Cell::gates, in, cell.input_part());
   parallel_for(s.B, tile_rows(s, Cell::gates),
                [&](int64_t begin, int64_t end) { carry_forward(cell, s, input, in, saved, h_n, c_n, begin, end); });
 }
@@ -106,7 +106,7 @@ void backward(const RecurrentSizes& s, const RecurrentArrays<const T>& in, const
   const OutputGradient<T> output(s, dy.output);
   const Cell cell(s, in, saved, d.data(), dx.x != nullptr);
   const InputGradient<T> input(s, Cell::gates, d.data(), width, cell.weight_ih(), dx.x);
-  const PackedProduct<T> recurrent(H, Cell::met_state.count * H, in.weight_hh, 1, H);
+  const PackedProduct<T> recurrent(H, Cell::met_state.count * H, in.weight_hh, 1, H, in.keep_hh);
   const Backward<Cell, T> tiles{cell, s, output, dy, dx, d.data(), input, recurrent};
   parallel_for(s.B, tile, [&](int64_t begin, int64_t end) { tiles.carry(begin, end, sums.of(begin)); });
 

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/kept_weights.h"
+
 /// One recurrent layer in one direction, forward and backward, as fused kernels. T steps, B rows, I inputs, H hidden units, G gates; arrays
 /// are dense and row-major. kernels/naive_recurrent.h has the same as plain loops.
 namespace gradus::kernels {
@@ -34,13 +36,14 @@ struct RecurrentSizes {
 /// What a layer works on, or the gradients of it; null where there is none, or none is wanted. Initial states that are null are zeros.
 template <class T>
 struct RecurrentArrays {
-  T* x;          // (T, B, I)
-  T* h0;         // (B, H)
-  T* c0;         // (B, H), of an LSTM
-  T* weight_ih;  // (G H, I)
-  T* weight_hh;  // (G H, H)
-  T* bias_ih;    // (G H)
-  T* bias_hh;    // (G H)
+  T* x;                               // (T, B, I)
+  T* h0;                              // (B, H)
+  T* c0;                              // (B, H), of an LSTM
+  T* weight_ih;                       // (G H, I)
+  T* weight_hh;                       // (G H, H)
+  T* bias_ih;                         // (G H)
+  T* bias_hh;                         // (G H)
+  Keeper keep_ih = {}, keep_hh = {};  // of the weights, where they are kept as they were packed
 };
 
 /// What forward leaves for backward. The states after every step have those before the first next to them, in front or, in reverse, behind:

@@ -12,6 +12,7 @@
 #include "kernels/bfloat16.h"
 #include "kernels/blas.h"
 #include "kernels/few_rows.h"
+#include "kernels/kept_weights.h"
 #include "kernels/recurrent.h"
 #include "kernels/small_kernels.h"
 
@@ -99,13 +100,13 @@ void copy_rows_or_zeros(const RecurrentSizes& s, const T* from, int64_t begin, i
 inline bool meets_few_rows(const RecurrentSizes& s) noexcept { return s.T * s.B <= tuning::most_unpacked; }
 
 /// y (rows, N) = x (rows, K) W^T, or y += it, for a W (N, K) that all steps share. Float weights are packed once, in blocks for libxsmm's
-/// kernels, unless they lie right already, or rounded to bfloat16 where that was asked for; without either, OpenBLAS makes the products,
-/// packing anew each time.
+/// kernels, unless they lie right already, or rounded to bfloat16 where that was asked for, and may be kept so for the next call; without
+/// either, OpenBLAS makes the products, packing anew each time.
 template <class T>
 class PackedProduct {
  public:
   /// W[n, k] lies at w[n * n_stride + k * k_stride]; one of the strides is 1. With `few_rows` it is not packed where k_stride is.
-  PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stride, int64_t k_stride, bool few_rows = false)
+  PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stride, int64_t k_stride, Keeper keeper, bool few_rows = false)
       : N_(N),
         K_(K),
         n_stride_(n_stride),
@@ -114,18 +115,9 @@ class PackedProduct {
         stays_(few_rows && k_stride == 1),
         rounds_(std::is_same_v<T, float> && !stays_ && std::min(N, K) >= fewest_rounded && isa::rounds_to_bfloat16()),
         lies_right_(stays_ || (n_stride == 1 && k_stride >= N && k_stride <= narrow)),
-        packed_(packs() && !lies_right_ && !rounds_ ? N * K : 0),
-        rounded_(rounds_ ? bf16_size(N, K) : 0) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (rounds_) pack_bf16_right(weights(), rounded_.data());
-      if (rounds_ || !packs() || lies_right_) return;
-      const int64_t blocks = (N + kernel_width - 1) / kernel_width;
-      parallel_for(
-          blocks, std::max<int64_t>(elements_a_piece / std::max<int64_t>(kernel_width * K, 1), 1), [&](int64_t begin, int64_t end) {
-            for (int64_t first = begin * kernel_width; first < std::min(end * kernel_width, N); first += kernel_width)
-              pack_block(K, std::min(kernel_width, N - first), w + first * n_stride, n_stride, k_stride, packed_.data() + first * K);
-          });
-    }
+        kept_(kept_by(keeper)),
+        own_(kept_ ? 0 : packed_bytes()) {
+    if (!kept_ && packed_bytes() > 0) pack(own_.data());
   }
 
   /// Whether libxsmm makes the products.
@@ -151,10 +143,40 @@ class PackedProduct {
     return {w_, K_, N_, stored ? std::max(n_stride_, K_) : std::max(k_stride_, N_), stored ? Trans::Yes : Trans::No};
   }
 
+  /// Of what is packed: W rounded, as pack_bf16_right packs it, or blocks of W, (K, kernel_width) each, the last one narrower.
+  int64_t packed_bytes() const {
+    if (rounds_) return bf16_size(N_, K_) * static_cast<int64_t>(sizeof(Bfloat16));
+    return packs() && !lies_right_ ? N_ * K_ * static_cast<int64_t>(sizeof(float)) : 0;
+  }
+
+  SharedBytes kept_by(const Keeper& keeper) const {
+    if constexpr (std::is_same_v<T, float>)
+      if (const int64_t bytes = packed_bytes(); bytes > 0) {
+        const auto reader = rounds_ ? KeptWeights::Reader::RoundedSteps : KeptWeights::Reader::Steps;
+        return keeper.find<std::byte>({reader, w_, N_, K_, n_stride_, k_stride_, K_}, bytes, [&](std::byte* to) { pack(to); });
+      }
+    return nullptr;
+  }
+
+  const std::byte* packed() const { return kept_ ? kept_->data() : own_.data(); }
+
+  void pack(std::byte* to) const {
+    if constexpr (std::is_same_v<T, float>) {
+      if (rounds_) return pack_bf16_right(weights(), reinterpret_cast<Bfloat16*>(to));
+      float* const packed = reinterpret_cast<float*>(to);
+      const int64_t blocks = (N_ + kernel_width - 1) / kernel_width;
+      parallel_for(
+          blocks, std::max<int64_t>(elements_a_piece / std::max<int64_t>(kernel_width * K_, 1), 1), [&](int64_t begin, int64_t end) {
+            for (int64_t first = begin * kernel_width; first < std::min(end * kernel_width, N_); first += kernel_width)
+              pack_block(K_, std::min(kernel_width, N_ - first), w_ + first * n_stride_, n_stride_, k_stride_, packed + first * K_);
+          });
+    }
+  }
+
   void run_rounded(const MatrixView<const float>& x, bool add, const MatrixView<float>& y) const {
     const Scratch<Bfloat16> rounded_x(bf16_size(x.rows, K_));
     pack_bf16_left(x, rounded_x.data());
-    multiply_bf16(rounded_x.data(), rounded_.data(), K_, y, {.adds = add});
+    multiply_bf16(rounded_x.data(), reinterpret_cast<const Bfloat16*>(packed()), K_, y, {.adds = add});
   }
 
   bool run_packed(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
@@ -162,7 +184,7 @@ class PackedProduct {
       const Passage use = use_small_kernels();
       if (!use) return false;
       const auto kernel = [&](int64_t width) { return small_kernel(width, rows, K_, lies_right_ ? k_stride_ : width, ldx, add, ldy); };
-      const auto block = [&](int64_t n) { return lies_right_ ? w_ + n : packed_.data() + n * K_; };
+      const auto block = [&](int64_t n) { return lies_right_ ? w_ + n : reinterpret_cast<const float*>(packed()) + n * K_; };
       const int64_t rest = N_ % kernel_width, whole = N_ - rest;
       const SmallKernel full = whole > 0 ? kernel(kernel_width) : nullptr, last = rest > 0 ? kernel(rest) : nullptr;
       if ((whole > 0 && !full) || (rest > 0 && !last)) return false;
@@ -175,11 +197,11 @@ class PackedProduct {
 
   int64_t N_, K_, n_stride_, k_stride_;
   const T* w_;
-  bool stays_;                 // as it lies, for few rows
-  bool rounds_;                // to bfloat16
-  bool lies_right_;            // W^T (K, N) is stored, in short rows, or not packed at all
-  Scratch<T> packed_;          // else blocks of W, (K, kernel_width) each, the last one narrower
-  Scratch<Bfloat16> rounded_;  // else W rounded, as pack_bf16_right packs it
+  bool stays_;       // as it lies, for few rows
+  bool rounds_;      // to bfloat16
+  bool lies_right_;  // W^T (K, N) is stored, in short rows, or not packed at all
+  SharedBytes kept_;
+  Scratch<std::byte> own_;  // where nothing is kept
 };
 
 /// Whether a product with W_ih is made for a tile's rows at each step, while they are in the nearest caches, and not for all steps at once.
@@ -194,17 +216,17 @@ bool is_made_by_step(const RecurrentSizes& s, int64_t gates) {
 template <class T>
 class InputProducts {
  public:
-  InputProducts(const RecurrentSizes& s, int64_t gates, const T* x, const T* weight_ih, T* result)
+  InputProducts(const RecurrentSizes& s, int64_t gates, const RecurrentArrays<const T>& in, T* result)
       : s_(s),
         width_(gates * s.H),
         by_step_(is_made_by_step<T>(s, gates)),
-        x_(x),
+        x_(in.x),
         result_(result),
-        product_(by_step_ ? width_ : 0, s.I, weight_ih, s.I, 1) {
+        product_(by_step_ ? width_ : 0, s.I, in.weight_ih, s.I, 1, in.keep_ih) {
     if (by_step_) return;
     const int64_t rows = s.T * s.B;
-    if (meets_few_rows(s)) few_rows_product(rows, width_, s.I, x, s.I, weight_ih, s.I, false, result, width_);
-    else gemm({x, rows, s.I}, {weight_ih, s.I, width_, s.I, Trans::Yes}, MatrixView(result, rows, width_));
+    if (meets_few_rows(s)) few_rows_product(rows, width_, s.I, in.x, s.I, in.weight_ih, s.I, false, result, width_);
+    else gemm({in.x, rows, s.I}, {in.weight_ih, s.I, width_, s.I, Trans::Yes}, MatrixView(result, rows, width_));
   }
 
   /// To be called before the rows are read.
@@ -235,7 +257,7 @@ class InputGradient {
         d_(d),
         weight_ih_(weight_ih),
         result_(result),
-        product_(by_step_ ? s.I : 0, gates * s.H, weight_ih, 1, s.I) {}
+        product_(by_step_ ? s.I : 0, gates * s.H, weight_ih, 1, s.I, {}) {}
 
   /// To be called when d is known for the rows …
   void step(const Rows& rows) const {

@@ -57,7 +57,7 @@ class RnnForward {
   static constexpr bool two_phases = false, has_cells = false;
 
   RnnForward(const RecurrentSizes& s, const RecurrentArrays<const T>& in, const RecurrentSaved<T>& saved)
-      : s_(s), saved_(saved), recurrent_(s.H, s.H, in.weight_hh, s.H, 1, meets_few_rows(s)), bias_(in, s.H) {}
+      : s_(s), saved_(saved), recurrent_(s.H, s.H, in.weight_hh, s.H, 1, in.keep_hh, meets_few_rows(s)), bias_(in, s.H) {}
 
   /// Where the input's part is to be, (T, B, H).
   T* input_part() const noexcept { return saved_.h; }

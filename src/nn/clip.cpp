@@ -26,12 +26,12 @@ double power_sum(const Tensor& g, double p, double unit) {
   // Other orders are rare: no loop of their own.
   if (p != 2) return (g.to(DType::Float64).abs() * factor).pow(p).sum().item<double>();
   return dispatch_floating("clip_grad_norm_", g.dtype(),
-                           [&]<class T>() { return kernels::sum_of_squares(g.numel(), g.data<T>(), factor); });
+                           [&]<class T>() { return kernels::sum_of_squares(g.numel(), elements<T>(g), factor); });
 }
 
 /// The largest |g|; NaN when there is one.
 double largest(const Tensor& g) {
-  return dispatch_floating("clip_grad_norm_", g.dtype(), [&]<class T>() { return kernels::largest_magnitude(g.numel(), g.data<T>()); });
+  return dispatch_floating("clip_grad_norm_", g.dtype(), [&]<class T>() { return kernels::largest_magnitude(g.numel(), elements<T>(g)); });
 }
 
 /// The norm of all gradients together. Sums of powers that leave the range of numbers are formed again from gradients divided by the
@@ -61,7 +61,7 @@ void scale(const Tensor& grad, double factor) {
     return;
   }
   dispatch_floating("clip_grad_norm_", grad.dtype(),
-                    [&]<class T>() { kernels::scale(grad.numel(), grad.data<T>(), static_cast<T>(factor)); });
+                    [&]<class T>() { kernels::scale(grad.numel(), elements<T>(grad), static_cast<T>(factor)); });
   grad.impl()->storage->bump_version();
 }
 

@@ -1,5 +1,6 @@
 #include "ops/finite.h"
 
+#include "autograd/tensor_impl.h"
 #include "core/dispatch.h"
 #include "gradus/autograd.h"
 #include "gradus/ops/elementwise.h"
@@ -10,7 +11,7 @@ namespace gradus {
 bool all_finite(const Tensor& x) {
   NoGradGuard no_grad;
   const Tensor dense = x.is_contiguous() ? x : x.contiguous();
-  return dispatch_floating("isfinite", x.dtype(), [&]<class T>() { return kernels::all_finite(dense.numel(), 1, dense.data<T>()); });
+  return dispatch_floating("isfinite", x.dtype(), [&]<class T>() { return kernels::all_finite(dense.numel(), 1, elements<T>(dense)); });
 }
 
 Tensor share_of(const Tensor& share, const Tensor& x) {

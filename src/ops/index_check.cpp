@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "autograd/tensor_impl.h"
 #include "core/thread_pool.h"
 
 namespace gradus {
@@ -18,7 +19,7 @@ Shape place_of(int64_t i, const Shape& shape) {
 }
 
 void check_indices(const char* op, const Tensor& index, int64_t low, int64_t limit, const char* what) {
-  const int64_t* values = index.data<int64_t>();
+  const int64_t* values = elements<int64_t>(index);
   const auto start = static_cast<uint64_t>(low), count = limit > low ? static_cast<uint64_t>(limit) - start : 0;
   const auto is_bad = [=](int64_t value) { return static_cast<uint64_t>(value) - start >= count; };
   std::atomic<bool> found = false;

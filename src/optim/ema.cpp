@@ -53,7 +53,7 @@ void EMA::update() {
   const double decay = options_.use_num_updates ? std::min(options_.decay, (1 + n) / (10 + n)) : options_.decay;
   for (size_t i = 0; i < dense.size(); ++i)
     dispatch_floating("EMA", dense[i].dtype(), [&]<class T>() {
-      kernels::update(dense[i].numel(), shadow_[i].data<T>(), std::as_const(dense[i]).data<T>(), kernels::Slope<T>(),
+      kernels::update(dense[i].numel(), elements<T>(shadow_[i]), elements<T>(std::as_const(dense[i])), kernels::Slope<T>(),
                       [rest = static_cast<T>(1 - decay)](T& s, T p) { s -= rest * (s - p); });
     });
 }

@@ -131,7 +131,7 @@ struct Optimizer::Turn {
   void put_rows(const Tensor& from, const Tensor& to) const {
     dispatch_floating("step", to.dtype(), [&]<class T>() {
       const int64_t n = rows.numel();
-      kernels::put_rows(n, n == 0 ? 0 : from.numel() / n, rows.data<int64_t>(), from.data<T>(), to.data<T>());
+      kernels::put_rows(n, n == 0 ? 0 : from.numel() / n, elements<int64_t>(rows), elements<T>(from), elements<T>(to));
     });
   }
 };

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "autograd/tensor_impl.h"
 #include "core/dispatch.h"
 #include "kernels/update.h"
 
@@ -16,8 +17,8 @@ void update_elements(const Options& o, const auto& u, Make make) {
     if constexpr (requires { o.maximize; }) slope.sign = o.maximize ? T(-1) : T(1);
     if constexpr (requires { o.weight_decay; }) slope.decay = static_cast<T>(o.weight_decay);
     [&]<size_t... I>(std::index_sequence<I...>) {
-      kernels::update(u.param.numel(), u.param.template data<T>(), u.grad.template data<T>(), slope, make.template operator()<T>(),
-                      u.buffers[I].template data<T>()...);
+      kernels::update(u.param.numel(), elements<T>(u.param), elements<T>(u.grad), slope, make.template operator()<T>(),
+                      elements<T>(u.buffers[I])...);
     }
     (std::make_index_sequence<count>());
   });

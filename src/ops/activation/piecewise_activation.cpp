@@ -152,8 +152,8 @@ Tensor rrelu(const Tensor& x, double lower, double upper, bool training) {
     const Tensor dense = x.detach().contiguous();
     LockedGenerator generator;
     dispatch_floating(op, x.dtype(), [&]<class T>() {
-      const T* from = dense.data<T>();
-      T* to = slope.data<T>();
+      const T* from = elements<T>(dense);
+      T* to = elements<T>(slope);
       const double low = static_cast<T>(lower), high = static_cast<T>(upper);
       for (int64_t i = 0; i < dense.numel(); ++i)
         to[i] = from[i] <= 0 ? static_cast<T>(generator->uniform_double() * (high - low) + low) : T(1);

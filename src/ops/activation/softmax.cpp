@@ -67,7 +67,7 @@ auto softmax_pullback(int64_t dim) {
     const Tensor d = dy.transpose(dim, -1).contiguous();
     return along(softmax_op, out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
       dispatch_floating(softmax_op, to.dtype(),
-                        [&]<class T>() { kernels::softmax_backward(rows, n, y_rows.data<T>(), d.data<T>(), to.data<T>()); });
+                        [&]<class T>() { kernels::softmax_backward(rows, n, elements<T>(y_rows), elements<T>(d), elements<T>(to)); });
     });
   };
 }
@@ -97,7 +97,7 @@ Array<int64_t> row_places(const Tensor& x) {
 Tensor softmax(const Tensor& given, int64_t dim, std::optional<DType> dtype) {
   const Tensor x = checked(softmax_op, given, dim, dtype);
   Tensor y = along(softmax_op, x, dim, [](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
-    dispatch_floating(softmax_op, from.dtype(), [&]<class T>() { kernels::softmax(rows, n, from.data<T>(), to.data<T>()); });
+    dispatch_floating(softmax_op, from.dtype(), [&]<class T>() { kernels::softmax(rows, n, elements<T>(from), elements<T>(to)); });
   });
   return softmax_op.record(y, wrt(x, softmax_pullback(dim)));
 }
@@ -116,7 +116,7 @@ Tensor masked_softmax(const Tensor& given, const Tensor& mask, int64_t dim) {
     dispatch_floating(masked_softmax_op, from.dtype(), [&]<class T>() {
       const auto run = [&]<class M>() {
         const M* storage = storage_of<M>(let);
-        kernels::masked_softmax(rows, n, from.data<T>(), storage, places.data(), to.data<T>());
+        kernels::masked_softmax(rows, n, elements<T>(from), storage, places.data(), elements<T>(to));
       };
       if (mask.dtype() == DType::Bool) run.template operator()<bool>();
       else run.template operator()<T>();
@@ -128,19 +128,20 @@ Tensor masked_softmax(const Tensor& given, const Tensor& mask, int64_t dim) {
 Tensor log_softmax(const Tensor& given, int64_t dim, std::optional<DType> dtype) {
   const Tensor x = checked(log_softmax_op, given, dim, dtype);
   Tensor y = along(log_softmax_op, x, dim, [](int64_t rows, int64_t n, const Tensor& from, const Tensor& to) {
-    dispatch_floating(log_softmax_op, from.dtype(), [&]<class T>() { kernels::log_softmax(rows, n, from.data<T>(), to.data<T>()); });
+    dispatch_floating(log_softmax_op, from.dtype(), [&]<class T>() { kernels::log_softmax(rows, n, elements<T>(from), elements<T>(to)); });
   });
-  return log_softmax_op.record(
-      y, wrt(x, [dim](const Tensor& dy, const Tensor& out) -> Tensor {
-        if (recording_backward() || out.dim() == 0)
-          return sub(dy, mul(exp(where_asked(out, dy, dim)), dy.sum(out.dim() == 0 ? Dims() : Dims(dim), true)));
-        NoGradGuard no_grad;
-        const Tensor d = dy.transpose(dim, -1).contiguous();
-        return along(log_softmax_op, out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
-          dispatch_floating(log_softmax_op, to.dtype(),
-                            [&]<class T>() { kernels::log_softmax_backward(rows, n, y_rows.data<T>(), d.data<T>(), to.data<T>()); });
-        });
-      }));
+  return log_softmax_op.record(y, wrt(x, [dim](const Tensor& dy, const Tensor& out) -> Tensor {
+                                 if (recording_backward() || out.dim() == 0)
+                                   return sub(dy, mul(exp(where_asked(out, dy, dim)), dy.sum(out.dim() == 0 ? Dims() : Dims(dim), true)));
+                                 NoGradGuard no_grad;
+                                 const Tensor d = dy.transpose(dim, -1).contiguous();
+                                 return along(
+                                     log_softmax_op, out, dim, [&](int64_t rows, int64_t n, const Tensor& y_rows, const Tensor& to) {
+                                       dispatch_floating(log_softmax_op, to.dtype(), [&]<class T>() {
+                                         kernels::log_softmax_backward(rows, n, elements<T>(y_rows), elements<T>(d), elements<T>(to));
+                                       });
+                                     });
+                               }));
 }
 
 Tensor softmin(const Tensor& x, int64_t dim, std::optional<DType> dtype) { return softmax(neg(x), dim, dtype); }

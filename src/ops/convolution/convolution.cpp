@@ -44,7 +44,7 @@ Tensor convolve(const Tensor& given, const Tensor& kernel, const Tensor& bias, c
   Tensor y = conv.empty(c.y, x.dtype());
   dispatch(x.dtype(), [&]<class T>() {
     if constexpr (!std::is_same_v<T, bool>)
-      kernels::convolution<T>(c.sizes, x.data<T>(), weight.data<T>(), b.defined() ? b.data<T>() : nullptr, y.data<T>());
+      kernels::convolution<T>(c.sizes, elements<T>(x), elements<T>(weight), b.defined() ? elements<T>(b) : nullptr, elements<T>(y));
   });
   const auto dx = [weight = Saved(weight), c](const Tensor& dy) { return input_gradient(dy, *weight, c); };
   const auto dweight = [x = Saved(x), c](const Tensor& dy) { return weight_gradient(*x, dy, c); };
@@ -55,8 +55,9 @@ Tensor convolve(const Tensor& given, const Tensor& kernel, const Tensor& bias, c
 Tensor input_gradient(const Tensor& given, const Tensor& kernel, const Convolution& c) {
   const Tensor dy = given.contiguous(), weight = kernel.contiguous();
   Tensor dx = conv_input_gradient.empty(c.x, dy.dtype());
-  dispatch_floating(conv_input_gradient, dy.dtype(),
-                    [&]<class T>() { kernels::convolution_input_gradient<T>(c.sizes, dy.data<T>(), weight.data<T>(), dx.data<T>()); });
+  dispatch_floating(conv_input_gradient, dy.dtype(), [&]<class T>() {
+    kernels::convolution_input_gradient<T>(c.sizes, elements<T>(dy), elements<T>(weight), elements<T>(dx));
+  });
   return conv_input_gradient.record(dx, wrt(dy, [weight = Saved(weight), c](const Tensor& d) { return convolve(d, *weight, {}, c); }),
                                     wrt(weight, [dy = Saved(dy), c](const Tensor& d) { return weight_gradient(d, *dy, c); }));
 }
@@ -64,8 +65,9 @@ Tensor input_gradient(const Tensor& given, const Tensor& kernel, const Convoluti
 /// The weight gradient, x and dy being dense; not recorded.
 Tensor plain_weight_gradient(const Tensor& x, const Tensor& dy, const Convolution& c) {
   Tensor dweight = conv_weight_gradient.empty(c.weight, x.dtype());
-  dispatch_floating(conv_weight_gradient, x.dtype(),
-                    [&]<class T>() { kernels::convolution_weight_gradient<T>(c.sizes, x.data<T>(), dy.data<T>(), dweight.data<T>()); });
+  dispatch_floating(conv_weight_gradient, x.dtype(), [&]<class T>() {
+    kernels::convolution_weight_gradient<T>(c.sizes, elements<T>(x), elements<T>(dy), elements<T>(dweight));
+  });
   return dweight;
 }
 
@@ -83,7 +85,7 @@ bool shows_finite(const Tensor& dweight, const Convolution& c) {
   const int64_t window = c.sizes.window(), step = c.sizes.out_channels * window;
   return dispatch_floating(conv_weight_gradient, dweight.dtype(), [&]<class T>() {
     for (int64_t group = 0; group < c.sizes.groups; ++group)
-      if (!kernels::all_finite(window, 1, dweight.data<T>() + group * step)) return false;
+      if (!kernels::all_finite(window, 1, elements<T>(dweight) + group * step)) return false;
     return true;
   });
 }

@@ -27,7 +27,7 @@ Tensor average(const Tensor& x, const Plan& plan);
 Tensor spread(const Tensor& given, const Plan& plan) {
   const Tensor dy = given.contiguous();
   Tensor dx = avg_gradient.empty(plan->x, dy.dtype());
-  dispatch_floating(avg_gradient, dy.dtype(), [&]<class T>() { kernels::spread<T>(plan->sizes, dy.data<T>(), dx.data<T>()); });
+  dispatch_floating(avg_gradient, dy.dtype(), [&]<class T>() { kernels::spread<T>(plan->sizes, elements<T>(dy), elements<T>(dx)); });
   return avg_gradient.record(dx, wrt(dy, [plan](const Tensor& d) { return average(d, plan); }));
 }
 
@@ -35,7 +35,7 @@ Tensor average(const Tensor& given, const Plan& plan) {
   const Tensor x = given.contiguous();
   Tensor y = avg_op.empty(plan->y, x.dtype());
   dispatch(x.dtype(), [&]<class T>() {
-    if constexpr (!std::is_same_v<T, bool>) kernels::average<T>(plan->sizes, x.data<T>(), y.data<T>());
+    if constexpr (!std::is_same_v<T, bool>) kernels::average<T>(plan->sizes, elements<T>(x), elements<T>(y));
   });
   return avg_op.record(y, wrt(x, [plan](const Tensor& dy) { return spread(dy, plan); }));
 }
@@ -47,7 +47,7 @@ Tensor pick(const Tensor& given, const Tensor& indices, const Plan& plan) {
   const Tensor x = given.contiguous();
   Tensor y = max_pick.empty(plan->y, x.dtype());
   dispatch_floating(max_pick, x.dtype(),
-                    [&]<class T>() { kernels::pick<T>(plan->sizes, x.data<T>(), indices.data<int64_t>(), y.data<T>()); });
+                    [&]<class T>() { kernels::pick<T>(plan->sizes, elements<T>(x), elements<int64_t>(indices), elements<T>(y)); });
   return max_pick.record(y, wrt(x, [indices, plan](const Tensor& dy) { return place(dy, indices, plan); }));
 }
 
@@ -56,7 +56,7 @@ Tensor place(const Tensor& given, const Tensor& indices, const Plan& plan) {
   const Tensor dy = given.contiguous();
   Tensor dx = max_gradient.empty(plan->x, dy.dtype());
   dispatch_floating(max_gradient, dy.dtype(),
-                    [&]<class T>() { kernels::place<T>(plan->sizes, dy.data<T>(), indices.data<int64_t>(), dx.data<T>()); });
+                    [&]<class T>() { kernels::place<T>(plan->sizes, elements<T>(dy), elements<int64_t>(indices), elements<T>(dx)); });
   return max_gradient.record(dx, wrt(dy, [indices, plan](const Tensor& d) { return pick(d, indices, plan); }));
 }
 
@@ -64,7 +64,7 @@ ValuesIndices largest(Op op, const Tensor& given, const Plan& plan) {
   const Tensor x = given.contiguous();
   Tensor y = op.empty(plan->y, x.dtype()), indices = op.empty(plan->y, DType::Int64);
   dispatch_floating(op, x.dtype(),
-                    [&]<class T>() { kernels::max_pool<T>(plan->sizes, x.data<T>(), y.data<T>(), indices.data<int64_t>()); });
+                    [&]<class T>() { kernels::max_pool<T>(plan->sizes, elements<T>(x), elements<T>(y), elements<int64_t>(indices)); });
   // The caller may change the indices that he gets, the gradient must not.
   const auto dx = [kept = Saved(indices), plan](const Tensor& dy) { return place(dy, *kept, plan); };
   return {op.record(y, wrt(x, dx)), indices};

@@ -20,8 +20,8 @@ Tensor finish(Tensor x, const Options& options) {
 template <class T>
 Tensor filled(Op op, const Shape& shape, T value) {
   Tensor x = op.empty(shape, dtype_of<T>);
-  T* elements = x.data<T>();
-  parallel_for(x.numel(), elements_a_piece, [=](int64_t begin, int64_t end) { std::fill(elements + begin, elements + end, value); });
+  T* to = elements<T>(x);
+  parallel_for(x.numel(), elements_a_piece, [=](int64_t begin, int64_t end) { std::fill(to + begin, to + end, value); });
   return x;
 }
 
@@ -73,7 +73,7 @@ Tensor copied(const std::vector<T>& values, const Shape& shape, const Options& o
   Tensor x = op.empty(shape, dtype_of<T>);
   op.check<ShapeError>(static_cast<int64_t>(values.size()) == x.numel(), "{} values for shape {}, which holds {}", values.size(), shape,
                        x.numel());
-  std::copy(values.begin(), values.end(), x.data<T>());
+  std::copy(values.begin(), values.end(), elements<T>(x));
   return finish(options.dtype ? x.to(*options.dtype) : x, options);
 }
 
@@ -90,7 +90,7 @@ Tensor tensor(const Nested& values, const Options& options) {
   for (const Scalar& s : scalars) check_fits(op, s, dtype);
   Tensor x = op.empty(shape, dtype);
   dispatch(dtype,
-           [&]<class T>() { std::transform(scalars.begin(), scalars.end(), x.data<T>(), [](const Scalar& s) { return s.to<T>(); }); });
+           [&]<class T>() { std::transform(scalars.begin(), scalars.end(), elements<T>(x), [](const Scalar& s) { return s.to<T>(); }); });
   return finish(x, options);
 }
 
@@ -120,7 +120,7 @@ Tensor eye(int64_t n, std::optional<int64_t> m, const Options& options) {
   op.check<ValueError>(n >= 0 && m.value_or(n) >= 0, "sizes {} and {} must not be negative", n, m.value_or(n));
   Tensor x = zeros({n, m.value_or(n)}, {.dtype = options.dtype});
   dispatch(x.dtype(), [&]<class T>() {
-    for (int64_t i = 0; i < std::min(n, x.size(1)); ++i) x.data<T>()[i * x.size(1) + i] = T(1);
+    for (int64_t i = 0; i < std::min(n, x.size(1)); ++i) elements<T>(x)[i * x.size(1) + i] = T(1);
   });
   return finish(x, options);
 }
@@ -168,7 +168,7 @@ Tensor arange(Scalar start, Scalar end, Scalar step, const Options& options) {
   const int64_t n = integers ? count_of(start.to<int64_t>(), end.to<int64_t>(), step.to<int64_t>()) : count_of(first, end.to<double>(), by);
   Tensor x = op.empty(n, dtype);
   dispatch(dtype, [&]<class T>() {
-    T* to = x.data<T>();
+    T* to = elements<T>(x);
     for (int64_t i = 0; i < n; ++i) {
       // The last of two steps may lie beyond an int64 while their sum with the start does not.
       if constexpr (std::is_same_v<T, int64_t>)
@@ -191,7 +191,7 @@ Tensor linspace(double start, double end, int64_t steps, const Options& options)
     // From both ends towards the middle, so that both are met exactly.
     for (int64_t i = 0; i < steps; ++i) {
       const double value = i < steps / 2 ? first + static_cast<double>(i) * step : last - static_cast<double>(steps - 1 - i) * step;
-      x.data<T>()[i] = static_cast<T>(steps == 1 ? first : value);
+      elements<T>(x)[i] = static_cast<T>(steps == 1 ? first : value);
     }
   });
   return finish(x, options);

@@ -58,7 +58,7 @@ void fill(Op op, const Tensor& x, Fill fill) {
   in_place(op, x, [&](const Tensor& value) {
     Tensor fresh = op.empty(value.shape(), value.dtype());
     LockedGenerator generator;
-    dispatch_floating(op, fresh.dtype(), [&]<class T>() { fill(*generator, fresh.data<T>(), fresh.numel()); });
+    dispatch_floating(op, fresh.dtype(), [&]<class T>() { fill(*generator, elements<T>(fresh), fresh.numel()); });
     return fresh;
   });
 }
@@ -109,7 +109,7 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, const Options& opt
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   LockedGenerator generator;
   dispatch(op, x.dtype(), [&]<class T>() {
-    T* to = x.data<T>();
+    T* to = elements<T>(x);
     for (int64_t i = 0; i < x.numel(); ++i) {
       const uint64_t draw = range >= (uint64_t{1} << 32) ? generator->random64() : generator->random();
       to[i] = static_cast<T>(static_cast<int64_t>(draw % range + static_cast<uint64_t>(low)));
@@ -123,7 +123,7 @@ Tensor randperm(int64_t n) {
   constexpr Op op("randperm");
   op.check<ValueError>(n >= 0, "n {} must not be negative", n);
   Tensor x = arange(n);
-  int64_t* order = x.data<int64_t>();
+  int64_t* order = elements<int64_t>(x);
   LockedGenerator generator;
   for (int64_t i = 0; i < n - 1; ++i)
     std::swap(order[i], order[i + static_cast<int64_t>(generator->random() % static_cast<uint64_t>(n - i))]);
@@ -142,8 +142,8 @@ Tensor bernoulli(const Tensor& p) {
   const Tensor dense = p.detach().contiguous();
   Tensor y = op.empty(p.shape(), p.dtype());
   dispatch_floating(op, p.dtype(), [&]<class T>() {
-    const T* chances = dense.data<T>();
-    T* to = y.data<T>();
+    const T* chances = elements<T>(dense);
+    T* to = elements<T>(y);
     for (int64_t i = 0, n = y.numel(); i < n; ++i)
       op.check<ValueError>(chances[i] >= 0 && chances[i] <= 1, "{} is not a probability; give 0 to 1", chances[i]);
     LockedGenerator generator;
@@ -202,7 +202,7 @@ Tensor multinomial(const Tensor& weights, int64_t num_samples, bool replacement)
   Tensor y = op.empty(shape.size() == 2 ? Shape{rows, num_samples} : Shape(num_samples), DType::Int64);
   LockedGenerator generator;
   const auto draw = replacement && num_samples > 1 ? draw_with_replacement : draw_without_replacement;
-  for (int64_t r = 0; r < rows; ++r) draw(*generator, values.data() + r * n, n, num_samples, y.data<int64_t>() + r * num_samples);
+  for (int64_t r = 0; r < rows; ++r) draw(*generator, values.data() + r * n, n, num_samples, elements<int64_t>(y) + r * num_samples);
   return y;
 }
 

@@ -52,7 +52,7 @@ uint64_t initial_seed() { return LockedGenerator()->seed(); }
 Tensor get_rng_state() {
   const Tensor state = Op("get_rng_state").empty({static_cast<int64_t>(kCount)}, DType::Int64);
   const Generator::State now = LockedGenerator()->state();
-  auto* to = state.data<int64_t>();
+  auto* to = elements<int64_t>(state);
   to[0] = kMark;
   to[1] = static_cast<int64_t>(now.seed);
   to[2] = static_cast<int64_t>(now.next);

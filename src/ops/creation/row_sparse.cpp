@@ -18,7 +18,7 @@ Tensor Tensor::coalesce() const {
   NoGradGuard no_grad;
   const RowSparse& rows = rows_of("coalesce", *this);
   if (rows.coalesced) return *this;
-  const int64_t n = rows.indices.numel(), *index = rows.indices.data<int64_t>();
+  const int64_t n = rows.indices.numel(), *index = elements<int64_t>(rows.indices);
   if (std::adjacent_find(index, index + n, std::greater_equal<>()) == index + n)
     return row_sparse({rows.indices, rows.values, true}, this->shape());
   Array<int64_t> order(static_cast<size_t>(n)), group(static_cast<size_t>(n));
@@ -34,7 +34,7 @@ Tensor Tensor::coalesce() const {
   shape[0] = count;
   const Tensor sums = new_tensor("coalesce", shape, dtype()), dense = rows.values.contiguous();
   dispatch_floating("coalesce", dtype(), [&]<class T>() {
-    kernels::sum_rows<T>({n, group.data(), nullptr, nullptr}, dense.data<T>(), count, width, sums.data<T>());
+    kernels::sum_rows<T>({n, group.data(), nullptr, nullptr}, elements<T>(dense), count, width, elements<T>(sums));
   });
   return row_sparse({from_vector(unique, Shape(count)), sums, true}, this->shape());
 }
@@ -46,8 +46,8 @@ Tensor Tensor::to_dense() const {
   const Tensor y = new_tensor("to_dense", shape(), dtype()), dense = rows.values.contiguous();
   const int64_t width = size(0) == 0 ? 0 : numel() / size(0);
   dispatch_floating("to_dense", dtype(), [&]<class T>() {
-    kernels::sum_rows<T>({rows.indices.numel(), rows.indices.data<int64_t>(), nullptr, nullptr}, dense.data<T>(), size(0), width,
-                         y.data<T>());
+    kernels::sum_rows<T>({rows.indices.numel(), elements<int64_t>(rows.indices), nullptr, nullptr}, elements<T>(dense), size(0), width,
+                         elements<T>(y));
   });
   return y;
 }
@@ -66,7 +66,7 @@ Tensor sparse_coo_tensor(const Tensor& indices, const Tensor& values, const Shap
                     indices.numel(), size);
   const Tensor at = indices.reshape(-1).clone();
   for (int64_t i = 0; i < at.numel(); ++i) {
-    const int64_t index = at.data<int64_t>()[i];
+    const int64_t index = elements<int64_t>(at)[i];
     check<IndexError>(index >= 0 && index < size[0], "{}: index {} at [{}] is out of range for {} rows", op, index, i, size[0]);
   }
   return row_sparse({at, values.detach(), false}, size);

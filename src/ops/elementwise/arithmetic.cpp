@@ -21,7 +21,7 @@ void check_divisible(const Op& op, const Tensor& x, const Tensor& y, bool for_qu
   const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   const auto dense = [&](const Tensor& v) { return converted(v.detach(), DType::Int64).expand(shape).contiguous(); };
   const Tensor xs = dense(x), ys = dense(y);
-  const int64_t *a = xs.data<int64_t>(), *b = ys.data<int64_t>();
+  const int64_t *a = elements<int64_t>(xs), *b = elements<int64_t>(ys);
   for (int64_t i = 0, n = shape.numel(); i < n; ++i) {
     if (b[i] == 0) op.fail<ValueError>("integer division of {} by zero at {}; convert with .to(gradus::float32)", a[i], place_of(i, shape));
     if (for_quotient && a[i] == smallest && b[i] == -1)

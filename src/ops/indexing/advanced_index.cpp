@@ -167,7 +167,7 @@ void for_each_picked(const Tensor& x, const Pick& p, T* rows, F f) {
   const kernels::Walk<2> walk({&in_x, &in_rows});
   const auto [dx, dr] = walk.row_strides();
   const int64_t count = p.joint.numel(), size = p.rest.numel(), n = walk.row_length();
-  T* const first = x.data<T>();
+  T* const first = elements<T>(x);
   for (int64_t i = 0; i < count; ++i, rows += size) {
     T* element = first;
     for (int64_t k = 0; k < p.dims.size(); ++k) element += p.places[static_cast<size_t>(k * count + i)] * layout.strides[p.dims[k]];
@@ -188,7 +188,7 @@ void write_picked(Op op, const Tensor& x, const Pick& p, const Tensor& values, b
   if (accumulate && is_floating_point(x.dtype()) && picks_rows(x, p)) {
     dispatch_floating(op, x.dtype(), [&]<class T>() {
       const kernels::RowTerms<T> terms{p.joint.numel(), p.places.data(), nullptr, nullptr};
-      kernels::sum_rows(terms, rows.data<T>(), p.whole[0], p.rest.numel(), x.data<T>(), kernels::Onto::Old);
+      kernels::sum_rows(terms, elements<T>(rows), p.whole[0], p.rest.numel(), elements<T>(x), kernels::Onto::Old);
     });
     return;
   }
@@ -199,8 +199,8 @@ void write_picked(Op op, const Tensor& x, const Pick& p, const Tensor& values, b
     return;
   }
   dispatch(op, x.dtype(), [&]<class T>() {
-    if (!accumulate) return for_each_picked(x, p, rows.data<T>(), [](T& to, T from) { to = from; });
-    if constexpr (!std::is_same_v<T, bool>) for_each_picked(x, p, rows.data<T>(), [](T& to, T from) { to += from; });
+    if (!accumulate) return for_each_picked(x, p, elements<T>(rows), [](T& to, T from) { to = from; });
+    if constexpr (!std::is_same_v<T, bool>) for_each_picked(x, p, elements<T>(rows), [](T& to, T from) { to += from; });
   });
 }
 
@@ -220,7 +220,7 @@ Tensor read_picked(const Tensor& x, const Pick& p) {
   {
     NoGradGuard no_grad;
     const Tensor rows = op.empty(p.joined(), x.dtype());
-    dispatch(x.dtype(), [&]<class T>() { for_each_picked(x, p, rows.data<T>(), [](T from, T& to) { to = from; }); });
+    dispatch(x.dtype(), [&]<class T>() { for_each_picked(x, p, elements<T>(rows), [](T from, T& to) { to = from; }); });
     y = rows.permute(p.order()).contiguous().detach();
   }
   return op.record(y, wrt(x, [p](const Tensor& dy) { return spread_picked(dy, p); }));

@@ -43,7 +43,8 @@ Tensor embedding(const Tensor& indices, const Tensor& weight, const EmbeddingOpt
   Shape shape = indices.shape();
   shape.push_back(width);
   Tensor y = op.empty(shape, weight.dtype());
-  dispatch(op, weight.dtype(), [&]<class T>() { kernels::take_rows(at.numel(), width, at.data<int64_t>(), table.data<T>(), y.data<T>()); });
+  dispatch(op, weight.dtype(),
+           [&]<class T>() { kernels::take_rows(at.numel(), width, elements<int64_t>(at), elements<T>(table), elements<T>(y)); });
   return op.record(y, wrt(weight, [at = Saved(at), rows, width, padding_idx, options](const Tensor& dy) {
                      const RowTerms terms = lookup_terms(*at, padding_idx, options.scale_grad_by_freq, dy.dtype());
                      return table_gradient(dy.reshape({at->numel(), width}), terms, rows, options.sparse);
@@ -64,8 +65,8 @@ Tensor one_hot(const Tensor& indices, int64_t num_classes) {
   Shape shape = indices.shape();
   shape.push_back(num_classes);
   Tensor y = zeros(shape, {.dtype = DType::Int64});
-  int64_t* row = y.data<int64_t>();
-  const int64_t* hot = at.data<int64_t>();
+  int64_t* row = elements<int64_t>(y);
+  const int64_t* hot = elements<int64_t>(at);
   for (int64_t i = 0, n = at.numel(); i < n; ++i, row += num_classes) row[hot[i]] = 1;
   return y;
 }

@@ -51,7 +51,7 @@ std::vector<int64_t> bag_starts(const Tensor& indices, const Tensor& offsets, bo
 }
 
 Bags make_bags(const Tensor& indices, std::vector<int64_t> starts, std::optional<int64_t> padding_idx) {
-  const int64_t* at = indices.data<int64_t>();
+  const int64_t* at = elements<int64_t>(indices);
   std::vector<int64_t> index, bag, place;
   Bags bags;
   for (size_t b = 0; b + 1 < starts.size(); ++b) {
@@ -78,8 +78,8 @@ Tensor largest(const Tensor& weight, const Bags& bags) {
   Tensor y = op.empty({bags.count(), width}, weight.dtype());
   const Tensor winner = empty({bags.count(), width}, {.dtype = DType::Int64}), table = weight.detach().contiguous();
   dispatch_floating(op, weight.dtype(), [&]<class T>() {
-    kernels::max_rows(bags.count(), width, bags.starts.data(), bags.index.data<int64_t>(), table.data<T>(), y.data<T>(),
-                      winner.data<int64_t>());
+    kernels::max_rows(bags.count(), width, bags.starts.data(), elements<int64_t>(bags.index), elements<T>(table), elements<T>(y),
+                      elements<int64_t>(winner));
   });
   return op.record(y, wrt(weight, [winner, rows, width](const Tensor& dy) {
                      const Tensor kept = dy.masked_fill(winner.lt(0), 0);

@@ -59,7 +59,7 @@ void for_each_index_row(const Shape& x, const Shape& index, int64_t dim, Rows me
 /// Calls f(place in x, place in index) for every element of index.
 template <class F>
 void for_each_gathered(const Shape& x, const Tensor& index, int64_t dim, Rows meeting, F f) {
-  const int64_t* at = index.data<int64_t>();
+  const int64_t* at = elements<int64_t>(index);
   if (x.empty()) return f(0, 0);
   const int64_t length = index.shape()[index.dim() - 1], step = contiguous_strides(x)[dim];
   const bool along_rows = dim == index.dim() - 1;
@@ -103,9 +103,9 @@ void add_along(const Tensor& y, int64_t dim, const Tensor& at, const Tensor& sou
   const Tensor from = source.detach().contiguous();
   const int64_t n = at.numel();
   dispatch(op, y.dtype(), [&]<class T>() {
-    const int64_t* index = at.data<int64_t>();
-    const T* rows = from.data<T>();
-    T* to = y.data<T>();
+    const int64_t* index = elements<int64_t>(at);
+    const T* rows = elements<T>(from);
+    T* to = elements<T>(y);
     for (int64_t o = 0; o < s.outer; ++o)
       kernels::sum_rows<T>({n, index, nullptr, nullptr, alpha.to<T>()}, rows + o * n * s.inner, s.length, s.inner,
                            to + o * s.length * s.inner, kernels::Onto::Old);
@@ -134,9 +134,9 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
   const Tensor dense = x.detach().contiguous();
   Tensor y = op.empty(out, x.dtype());
   dispatch(op, x.dtype(), [&]<class T>() {
-    T* to = y.data<T>();
-    const T* from = dense.data<T>();
-    const int64_t* rows = at.data<int64_t>();
+    T* to = elements<T>(y);
+    const T* from = elements<T>(dense);
+    const int64_t* rows = elements<int64_t>(at);
     for (int64_t o = 0; o < s.outer; ++o) kernels::take_rows(n, s.inner, rows, from + o * s.length * s.inner, to + o * n * s.inner);
   });
   return op.record(y,
@@ -179,7 +179,7 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   Tensor y = op.empty(at.shape(), x.dtype());
   dispatch(op, x.dtype(), [&]<class T>() {
     for_each_gathered(shape, at, dim, Rows::Apart,
-                      [from = dense.data<T>(), to = y.data<T>()](int64_t in_x, int64_t i) { to[i] = from[in_x]; });
+                      [from = elements<T>(dense), to = elements<T>(y)](int64_t in_x, int64_t i) { to[i] = from[in_x]; });
   });
   return op.record(y, wrt(x, [at = Saved(at), dim, before = shape](const Tensor& dy) { return spread(dy, dim, *at, before); }));
 }
@@ -205,7 +205,7 @@ Tensor scattered(Op op, const Tensor& y, int64_t dim, const Tensor& at, const Te
   const Tensor from = source.detach().contiguous();
   dispatch(op, y.dtype(), [&]<class T>() {
     for_each_gathered(y.shape(), at, dim, scattered_rows(at, dim),
-                      [values = from.data<T>(), to = y.data<T>(), f](int64_t in_x, int64_t i) { to[in_x] = f(to[in_x], values[i]); });
+                      [values = elements<T>(from), to = elements<T>(y), f](int64_t in_x, int64_t i) { to[in_x] = f(to[in_x], values[i]); });
   });
   return y;
 }
@@ -234,9 +234,9 @@ constexpr auto sum_of = []<class T>(T a, T b) {
 Tensor summed_along_rows(const Tensor& y, const Tensor& at, const Tensor& source) {
   const Tensor from = source.detach().contiguous();
   const int64_t dim = y.dim() - 1, width = y.size(dim), length = at.size(dim);
-  const int64_t* index = at.data<int64_t>();
-  const float* values = from.data<float>();
-  float* to = y.data<float>();
+  const int64_t* index = elements<int64_t>(at);
+  const float* values = elements<float>(from);
+  float* to = elements<float>(y);
   for_each_index_row(y.shape(), at.shape(), dim, Rows::Apart, [=] {
     return [=, totals = Array<double>(static_cast<size_t>(width))](int64_t in_x, int64_t first) mutable {
       std::copy_n(to + in_x, width, totals.begin());
@@ -355,7 +355,7 @@ Tensor nonzero(const Tensor& x) {
   constexpr Op op("nonzero");
   const Shape& shape = impl_of(op, x).layout.shape;
   const Tensor set = ne(x.detach(), false);
-  const bool* flags = set.data<bool>();
+  const bool* flags = elements<bool>(set);
   std::vector<int64_t> places;
   int64_t count = 0;
   for (int64_t i = 0, n = set.numel(); i < n; ++i) {

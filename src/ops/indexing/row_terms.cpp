@@ -18,10 +18,10 @@ Tensor sum_of_rows(const Tensor& x, const RowTerms& terms, int64_t rows) {
   constexpr Op op("embedding", "sum_of_rows");
   Tensor y = op.empty({rows, x.size(1)}, x.dtype());
   const Tensor dense = x.detach().contiguous();
-  const auto indices = [](const Tensor& t) { return t.defined() ? t.data<int64_t>() : nullptr; };
+  const auto indices = [](const Tensor& t) { return t.defined() ? elements<int64_t>(t) : nullptr; };
   dispatch_floating(op, x.dtype(), [&]<class T>() {
-    const T* scale = terms.scale.defined() ? terms.scale.data<T>() : nullptr;
-    kernels::sum_rows<T>({terms.n, indices(terms.to), indices(terms.from), scale}, dense.data<T>(), rows, x.size(1), y.data<T>());
+    const T* scale = terms.scale.defined() ? elements<T>(terms.scale) : nullptr;
+    kernels::sum_rows<T>({terms.n, indices(terms.to), indices(terms.from), scale}, elements<T>(dense), rows, x.size(1), elements<T>(y));
   });
   return op.record(y, wrt(x, [terms, count = x.size(0)](const Tensor& dy) { return sum_of_rows(dy, terms.reversed(), count); }));
 }
@@ -38,12 +38,12 @@ Tensor table_gradient(const Tensor& dy, const RowTerms& terms, int64_t rows, boo
 
 Tensor inverse_frequency(const Tensor& indices, DType dtype) {
   constexpr Op op("embedding");
-  const int64_t *index = indices.data<int64_t>(), n = indices.numel();
+  const int64_t *index = elements<int64_t>(indices), n = indices.numel();
   std::unordered_map<int64_t, int64_t> count;
   for (int64_t i = 0; i < n; ++i) ++count[index[i]];
   Tensor share = op.empty(Shape(n), dtype);
   dispatch_floating(op, dtype, [&]<class T>() {
-    T* to = share.data<T>();
+    T* to = elements<T>(share);
     for (int64_t i = 0; i < n; ++i) to[i] = T(1) / static_cast<T>(count[index[i]]);
   });
   return share;
@@ -72,7 +72,7 @@ void renormalize(Op op, const Tensor& weight, const Tensor& indices, double max_
   dispatch_floating(op, weight.dtype(), [&]<class T>() {
     for (size_t i = 0; i < seen.size(); ++i) {
       if (!(norms[i] > max_norm)) continue;
-      T* row = weight.data<T>() + seen[i] * weight.stride(0);
+      T* row = elements<T>(weight) + seen[i] * weight.stride(0);
       const T factor = static_cast<T>(max_norm / (norms[i] + 1e-7));
       for (int64_t j = 0; j < width; ++j) row[j * step] *= factor;
     }

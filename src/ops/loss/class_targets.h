@@ -20,7 +20,7 @@ inline void check_class_weight(Op op, const Tensor& weight, int64_t classes, DTy
 /// Throws IndexError, with the first bad target and its place, unless every target (dense, int64) is a class or `ignored`. `shape` is the
 /// one in which the caller gave them.
 inline void check_targets(Op op, const Tensor& target, int64_t classes, std::optional<int64_t> ignored, const Shape& shape) {
-  const int64_t* t = target.data<int64_t>();
+  const int64_t* t = elements<int64_t>(target);
   for (int64_t i = 0; i < target.numel(); ++i) {
     if (t[i] == ignored || (t[i] >= 0 && t[i] < classes)) continue;
     const std::string but = ignored ? fmt::format(" (ignore_index is {})", *ignored) : "";
@@ -30,7 +30,7 @@ inline void check_targets(Op op, const Tensor& target, int64_t classes, std::opt
 
 /// What `Mean` divides by: the weights of the targets that count; 1 when none does, so that the loss is 0.
 inline double weight_of_targets(const Tensor& target, const Tensor& weight, int64_t ignored) {
-  const int64_t* t = target.data<int64_t>();
+  const int64_t* t = elements<int64_t>(target);
   const std::vector<double> w = weight.defined() ? weight.to_vector<double>() : std::vector<double>();
   double total = 0;
   bool any = false;

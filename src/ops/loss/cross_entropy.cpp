@@ -100,12 +100,12 @@ struct Tape {
 
 template <class T>
 kernels::LogSumExp<T>* lse_of(const Tape& tape) {
-  return reinterpret_cast<kernels::LogSumExp<T>*>(tape.lse.data<T>());
+  return reinterpret_cast<kernels::LogSumExp<T>*>(elements<T>(tape.lse));
 }
 
 template <class T>
 kernels::ClassLoss<T> class_loss(const Tape& tape, double weight_sum) {
-  return {tape.logits->size(1), tape.weight.defined() ? tape.weight.data<T>() : nullptr, static_cast<T>(weight_sum),
+  return {tape.logits->size(1), tape.weight.defined() ? elements<T>(tape.weight) : nullptr, static_cast<T>(weight_sum),
           static_cast<T>(tape.smoothing)};
 }
 
@@ -113,9 +113,9 @@ kernels::ClassLoss<T> class_loss(const Tape& tape, double weight_sum) {
 template <class T>
 void forward_rows(const Tape& tape, const Tensor& losses, double weight_sum, kernels::LogSumExp<T>* lse) {
   const auto all = class_loss<T>(tape, weight_sum);
-  const T* x = tape.logits->data<T>();
-  const int64_t* target = tape.target->data<int64_t>();
-  T* out = losses.data<T>();
+  const T* x = elements<T>(*tape.logits);
+  const int64_t* target = elements<int64_t>(*tape.target);
+  T* out = elements<T>(losses);
   kernels::for_each_row<T>(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
     const bool counts = target[i] != ignored;
     if (counts) lse[i] = kernels::log_sum_exp(all.C, x + i * all.C);
@@ -126,8 +126,8 @@ void forward_rows(const Tape& tape, const Tensor& losses, double weight_sum, ker
 template <class T>
 void backward_rows(const Tape& tape, const T* dy, double weight_sum, const kernels::LogSumExp<T>* lse, T* dx) {
   const auto all = class_loss<T>(tape, weight_sum);
-  const T* x = tape.logits->data<T>();
-  const int64_t* target = tape.target->data<int64_t>();
+  const T* x = elements<T>(*tape.logits);
+  const int64_t* target = elements<int64_t>(*tape.target);
   const T divisor = tape.reduction == Reduction::Mean ? static_cast<T>(tape.denominator) : T(1);
   const bool per_row = tape.reduction == Reduction::None;
   kernels::for_each_row<T>(tape.logits->size(0), all.C, [=, ignored = tape.ignore_index](int64_t i) {
@@ -194,8 +194,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
                      if (recording_backward()) return composed_gradient(tape, dy);
                      Tensor dx = op.empty(tape.logits->shape(), tape.logits->dtype());
                      const Tensor d = dy.contiguous();
-                     dispatch_floating(op, dx.dtype(),
-                                       [&]<class T>() { backward_rows<T>(tape, d.data<T>(), weight_sum, lse_of<T>(tape), dx.data<T>()); });
+                     dispatch_floating(op, dx.dtype(), [&]<class T>() {
+                       backward_rows<T>(tape, elements<T>(d), weight_sum, lse_of<T>(tape), elements<T>(dx));
+                     });
                      return dx;
                    }));
 }

@@ -25,7 +25,7 @@ void check_probabilities(const Tensor& x) {
   constexpr Op op("binary_cross_entropy");
   const Tensor dense = x.detach().contiguous();
   dispatch_floating(op, x.dtype(), [&]<class T>() {
-    const T* p = dense.data<T>();
+    const T* p = elements<T>(dense);
     for (int64_t i = 0; i < dense.numel(); ++i)
       op.check<ValueError>(p[i] >= 0 && p[i] <= 1,
                            "input {} at {} is no probability; give numbers from 0 to 1, or use "

@@ -90,7 +90,7 @@ Problem problem_of(const Tensor& input, const Tensor& weight, const Tensor& bias
 
 template <class T>
 kernels::ClassLoss<T> class_loss(const Problem& p) {
-  return {p.weight.size(0), p.class_weight.defined() ? p.class_weight.data<T>() : nullptr, static_cast<T>(p.class_weight_sum),
+  return {p.weight.size(0), p.class_weight.defined() ? elements<T>(p.class_weight) : nullptr, static_cast<T>(p.class_weight_sum),
           static_cast<T>(p.options.label_smoothing)};
 }
 
@@ -109,11 +109,11 @@ void for_each_block(const Problem& p, int64_t height, int64_t width, F f) {
     for (int64_t first = 0; first < V; first += width) {
       const Block block{row, std::min(height, N - row), first, std::min(width, V - first)};
       if (p.bias.defined())
-        kernels::for_each_row<T>(block.rows, block.classes, [=, b = p.bias.data<T>() + first, to = logits.data()](int64_t r) {
+        kernels::for_each_row<T>(block.rows, block.classes, [=, b = elements<T>(p.bias) + first, to = logits.data()](int64_t r) {
           std::copy_n(b, block.classes, to + r * block.classes);
         });
-      const kernels::MatrixView<const T> x(p.x.data<T>() + row * I, block.rows, I),
-          weight(p.weight.data<T>() + first * I, block.classes, I);
+      const kernels::MatrixView<const T> x(elements<T>(p.x) + row * I, block.rows, I),
+          weight(elements<T>(p.weight) + first * I, block.classes, I);
       kernels::gemm(x, weight.transposed(), kernels::MatrixView(logits.data(), block.rows, block.classes),
                     kernels::accumulate_if(p.bias.defined()));
       f(block, logits.data());
@@ -134,7 +134,7 @@ void add_gradients(const Problem& p, const Block& b, const T* d, const Gradients
   using kernels::MatrixView;
   const int64_t I = p.weight.size(1), n = b.classes;
   const MatrixView D(d, b.rows, n);
-  const auto rows_of = [I](const Tensor& t, int64_t first, int64_t count) { return MatrixView(t.data<T>() + first * I, count, I); };
+  const auto rows_of = [I](const Tensor& t, int64_t first, int64_t count) { return MatrixView(elements<T>(t) + first * I, count, I); };
   if (to.x.defined())  // dx += D W
     kernels::gemm(D, rows_of(p.weight, b.first, n), rows_of(to.x, b.row, b.rows), kernels::accumulate_if(b.first > 0));
   if (to.weight.defined())  // dW += D^T x
@@ -142,7 +142,7 @@ void add_gradients(const Problem& p, const Block& b, const T* d, const Gradients
   if (!to.bias.defined()) return;
   Scratch<T> part(n);
   kernels::sum(1, b.rows, n, d, part.data(), [](T v) { return v; });
-  for (int64_t c = 0; c < n; ++c) to.bias.data<T>()[b.first + c] = (b.row > 0 ? to.bias.data<T>()[b.first + c] : 0) + part.data()[c];
+  for (int64_t c = 0; c < n; ++c) elements<T>(to.bias)[b.first + c] = (b.row > 0 ? elements<T>(to.bias)[b.first + c] : 0) + part.data()[c];
 }
 
 /// How many whole rows a block has, about as many in each, or 0 where they would be too few.
@@ -162,7 +162,7 @@ void forward_with_gradients(const Problem& p, T* losses, kernels::LogSumExp<T>* 
   const int64_t V = p.weight.size(0);
   const T scale = static_cast<T>(1 / p.denominator);
   for_each_block<T>(p, whole_rows<T>(p), V, [&](const Block& b, T* d) {
-    kernels::for_each_row<T>(b.rows, V, [=, t = p.target.data<int64_t>() + b.row, ignored = p.options.ignore_index](int64_t r) {
+    kernels::for_each_row<T>(b.rows, V, [=, t = elements<int64_t>(p.target) + b.row, ignored = p.options.ignore_index](int64_t r) {
       T* row = d + r * V;
       const auto sum = lse[b.row + r] = kernels::log_sum_exp(V, row);
       losses[b.row + r] = t[r] == ignored ? T(0) : kernels::row_loss(all, row, t[r], sum);
@@ -177,7 +177,7 @@ void forward_with_gradients(const Problem& p, T* losses, kernels::LogSumExp<T>* 
 template <class T>
 void forward(const Problem& p, T* losses, kernels::LogSumExp<T>* lse) {
   const auto all = class_loss<T>(p);
-  const int64_t* target = p.target.data<int64_t>();
+  const int64_t* target = elements<int64_t>(p.target);
   std::vector<kernels::PartialLoss<T>> partial(static_cast<size_t>(p.rows()));
   double weight_before = 0;
   for_each_tile<T>(p, [&](const Block& b, const T* logits) {
@@ -200,7 +200,7 @@ void backward(const Problem& p, const T* dy, const kernels::LogSumExp<T>* lse, c
   const auto all = class_loss<T>(p);
   for_each_tile<T>(p, [&](const Block& b, T* d) {
     const int64_t n = b.classes;
-    kernels::for_each_row<T>(b.rows, n, [=, t = p.target.data<int64_t>() + b.row, ignored = p.options.ignore_index](int64_t r) {
+    kernels::for_each_row<T>(b.rows, n, [=, t = elements<int64_t>(p.target) + b.row, ignored = p.options.ignore_index](int64_t r) {
       if (t[r] == ignored) std::fill_n(d + r * n, n, T(0));
       else kernels::row_gradient(all, b.first, n, d + r * n, t[r], lse[b.row + r], dy[b.row + r], d + r * n);
     });
@@ -220,7 +220,7 @@ struct Tape {
 
 template <class T>
 kernels::LogSumExp<T>* lse_of(const Tensor& lse) {
-  return reinterpret_cast<kernels::LogSumExp<T>*>(lse.data<T>());
+  return reinterpret_cast<kernels::LogSumExp<T>*>(elements<T>(lse));
 }
 
 /// Gradients by way of the whole logits, themselves recorded.
@@ -251,7 +251,7 @@ void pull_tiles(const Tape& tape, const Tensor& dy, InputGradients dx) {
   const Gradients found = room_for(p, [&](size_t i) { return dx.needs(i); });
   const bool is_one = tape.options.reduction != Reduction::None;
   const Tensor given = (is_one ? (dy / p.denominator).expand({p.rows()}) : dy).contiguous();  // one for each row
-  dispatch_floating(op, p.x.dtype(), [&]<class T>() { backward(p, given.data<T>(), lse_of<T>(tape.lse), found); });
+  dispatch_floating(op, p.x.dtype(), [&]<class T>() { backward(p, elements<T>(given), lse_of<T>(tape.lse), found); });
   if (found.x.defined()) dx[0] = found.x.view(tape.inputs[0]->shape());
   dx[1] = found.weight;
   dx[2] = found.bias;
@@ -274,9 +274,9 @@ void pull_made(Tape& tape, const Tensor& dy, InputGradients dx) {
 }  // namespace
 
 // The gradients of one loss are made in forward, from blocks of whole rows, where they are wanted and blocks have rows enough: three
-// products, as the plain way has. Otherwise forward goes through blocks of some classes, and backward makes the logits of every block again,
-// a fourth product: for losses row by row, whose gradients nobody knows yet, for large vocabularies with few features, whose blocks would
-// have too few rows (1.7 to 2.1 times the plain way's time where it has 40), and for a graph that is walked again.
+// products, as the plain way has. Otherwise forward goes through blocks of some classes, and backward makes the logits of every block
+// again, a fourth product: for losses row by row, whose gradients nobody knows yet, for large vocabularies with few features, whose blocks
+// would have too few rows (1.7 to 2.1 times the plain way's time where it has 40), and for a graph that is walked again.
 Tensor linear_cross_entropy(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& target,
                             const CrossEntropyOptions& options) {
   check_inputs(input, weight, bias, target, options);
@@ -292,8 +292,8 @@ Tensor linear_cross_entropy(const Tensor& input, const Tensor& weight, const Ten
   dispatch_floating(op, input.dtype(), [&]<class T>() {
     tape.has_made = is_one && (wanted(0) || wanted(1) || wanted(2)) && whole_rows<T>(p) > 0;
     if (tape.has_made) tape.made = room_for(p, wanted);
-    if (tape.has_made) forward_with_gradients(p, loss.data<T>(), lse_of<T>(tape.lse), tape.made);
-    else forward(p, loss.data<T>(), lse_of<T>(tape.lse));
+    if (tape.has_made) forward_with_gradients(p, elements<T>(loss), lse_of<T>(tape.lse), tape.made);
+    else forward(p, elements<T>(loss), lse_of<T>(tape.lse));
   });
   {
     NoGradGuard no_grad;

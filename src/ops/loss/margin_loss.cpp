@@ -127,8 +127,8 @@ Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, const L
   const Tensor slope = zeros({N, C}, {.dtype = x.dtype()});
   dispatch_floating(op, x.dtype(), [&]<class T>() {
     for (int64_t i = 0; i < N; ++i)
-      losses.data<T>()[i] =
-          multilabel_row(C, scores.data<T>() + i * C, labels.data<int64_t>() + i * C, slope.data<T>() + i * C) / static_cast<T>(C);
+      elements<T>(losses)[i] =
+          multilabel_row(C, elements<T>(scores) + i * C, elements<int64_t>(labels) + i * C, elements<T>(slope) + i * C) / static_cast<T>(C);
   });
   losses = op.record(losses, wrt(x, [slope = Saved(slope), C](const Tensor& dy) { return mul(*slope, unsqueeze(div(dy, C), 1)); }));
   const bool one_row = input.dim() < 2;

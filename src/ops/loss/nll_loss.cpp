@@ -29,10 +29,10 @@ template <class T>
 Factors factors_of(const Tensor& target, const NLLLossOptions& o) {
   const Tensor weight = o.weight.defined() ? o.weight.detach().contiguous() : Tensor();
   Factors f{empty(target.shape(), {.dtype = DType::Int64}), empty(target.shape(), {.dtype = dtype_of<T>})};
-  const T* w = weight.defined() ? weight.data<T>() : nullptr;
-  const int64_t* t = target.data<int64_t>();
-  int64_t* index = f.index.data<int64_t>();
-  T* factor = f.factor.data<T>();
+  const T* w = weight.defined() ? elements<T>(weight) : nullptr;
+  const int64_t* t = elements<int64_t>(target);
+  int64_t* index = elements<int64_t>(f.index);
+  T* factor = elements<T>(f.factor);
   for (int64_t i = 0; i < target.numel(); ++i) {
     const bool ignored = t[i] == o.ignore_index;
     index[i] = ignored ? 0 : t[i];

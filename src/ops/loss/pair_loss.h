@@ -49,7 +49,7 @@ Tensor pair_loss(Op op, const Tensor& x, const Tensor& target, Reduction reducti
   const double scale = reduction == Reduction::Mean ? 1 / static_cast<double>(n) : 1;
   Tensor loss = dispatch_floating(op, a.dtype(), [&]<class T>() {
     if (!one) return map_new<T, T, T>(op, f, a, b);
-    const T total = kernels::pair_sum(n, a.data<T>(), b.data<T>(), f);
+    const T total = kernels::pair_sum(n, elements<T>(a), elements<T>(b), f);
     return full({}, reduction == Reduction::Mean ? total / static_cast<T>(n) : total, {.dtype = dtype_of<T>});
   });
   const auto pullback = [=](auto derivative) {
@@ -58,7 +58,8 @@ Tensor pair_loss(Op op, const Tensor& x, const Tensor& target, Reduction reducti
       Tensor gradient = op.empty(a->shape(), a->dtype());
       const Tensor d = dy.contiguous();
       dispatch_floating(op, a->dtype(), [&]<class T>() {
-        kernels::pair_gradient(n, a->data<T>(), b->data<T>(), d.data<T>(), one, static_cast<T>(scale), gradient.data<T>(), derivative);
+        kernels::pair_gradient(n, elements<T>(*a), elements<T>(*b), elements<T>(d), one, static_cast<T>(scale), elements<T>(gradient),
+                               derivative);
       });
       return gradient;
     };

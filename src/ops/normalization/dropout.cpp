@@ -23,7 +23,7 @@ Tensor scaled_where(const Op& op, const Tensor& kept, const Tensor& x, double fa
 /// Which elements of x stay: one draw an element in row-major order, as PyTorch's bernoulli_ draws.
 Tensor draw_kept(const Op& op, const Tensor& x, double p) {
   const Tensor kept = op.empty(x.shape(), DType::Bool);
-  LockedGenerator()->uniform_double_below(1 - p, x.numel(), kept.data<bool>());
+  LockedGenerator()->uniform_double_below(1 - p, x.numel(), elements<bool>(kept));
   return kept;
 }
 

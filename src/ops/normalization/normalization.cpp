@@ -31,7 +31,7 @@ void check_floating(Op op, const Tensor& x) {
 
 template <class T>
 T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
+  return x.defined() ? elements<T>(x) : nullptr;
 }
 
 Tensor dense(const Tensor& x) { return x.defined() ? x.detach().contiguous() : x; }
@@ -75,8 +75,8 @@ struct LayerNormPullback {
     for (size_t i = 0; i < 3; ++i)
       if (dx.needs(i)) dx[i] = layer_norm_op.empty(i == 0 ? x->shape() : shape, x->dtype());
     dispatch_floating(layer_norm_op, x->dtype(), [&]<class T>() {
-      kernels::layer_norm_backward<T>(rows, n, seen.data<T>(), data_or_null<T>(w), centre.data<T>(), scale.data<T>(), d.data<T>(),
-                                      data_or_null<T>(dx[0]), data_or_null<T>(dx[1]), data_or_null<T>(dx[2]));
+      kernels::layer_norm_backward<T>(rows, n, elements<T>(seen), data_or_null<T>(w), elements<T>(centre), elements<T>(scale),
+                                      elements<T>(d), data_or_null<T>(dx[0]), data_or_null<T>(dx[1]), data_or_null<T>(dx[2]));
     });
   }
 
@@ -125,8 +125,8 @@ LayerNormOutput native_layer_norm(const Tensor& given, const Shape& normalized_s
   LayerNormOutput y{layer_norm_op.empty(shape, x.dtype()), layer_norm_op.empty(outer, x.dtype()), layer_norm_op.empty(outer, x.dtype())};
   const Tensor w = dense(weight), b = dense(bias);
   dispatch_floating(layer_norm_op, x.dtype(), [&]<class T>() {
-    kernels::layer_norm<T>(rows, n, x.data<T>(), data_or_null<T>(w), data_or_null<T>(b), eps, y.output.data<T>(), y.mean.data<T>(),
-                           y.rstd.data<T>());
+    kernels::layer_norm<T>(rows, n, elements<T>(x), data_or_null<T>(w), data_or_null<T>(b), eps, elements<T>(y.output), elements<T>(y.mean),
+                           elements<T>(y.rstd));
   });
   const std::array<Tensor, 3> inputs{x, weight, bias};
   LayerNormPullback pullback{Saved(x), Saved(weight), Saved(y.mean), Saved(y.rstd), normalized_shape, eps};
@@ -234,8 +234,8 @@ struct BatchNorm {
     y = batch_norm_op.empty(x.shape(), x.dtype());
     for (Tensor* numbers : {&mean, &variance, &rstd}) *numbers = batch_norm_op.empty(channels, x.dtype());
     dispatch_floating(batch_norm_op, x.dtype(), [&]<class T>() {
-      kernels::batch_norm<T>(sizes(x), x.data<T>(), data_or_null<T>(w), data_or_null<T>(b), eps, y.data<T>(), mean.data<T>(),
-                             variance.data<T>(), rstd.data<T>());
+      kernels::batch_norm<T>(sizes(x), elements<T>(x), data_or_null<T>(w), data_or_null<T>(b), eps, elements<T>(y), elements<T>(mean),
+                             elements<T>(variance), elements<T>(rstd));
     });
   }
   bool is_finite() const { return all_finite(mean) && all_finite(variance); }
@@ -249,8 +249,8 @@ void batch_norm_gradients(const Tensor& given, const Tensor& weight, const Tenso
   for (size_t i = 0; i < 3; ++i)
     if (dx.needs(i)) dx[i] = batch_norm_op.empty(i == 0 ? x.shape() : mean.shape(), x.dtype());
   dispatch_floating(batch_norm_op, x.dtype(), [&]<class T>() {
-    kernels::batch_norm_backward<T>(BatchNorm::sizes(x), x.data<T>(), data_or_null<T>(w), mean.data<T>(), rstd.data<T>(), d.data<T>(),
-                                    data_or_null<T>(dx[0]), data_or_null<T>(dx[1]), data_or_null<T>(dx[2]));
+    kernels::batch_norm_backward<T>(BatchNorm::sizes(x), elements<T>(x), data_or_null<T>(w), elements<T>(mean), elements<T>(rstd),
+                                    elements<T>(d), data_or_null<T>(dx[0]), data_or_null<T>(dx[1]), data_or_null<T>(dx[2]));
   });
 }
 

@@ -8,6 +8,7 @@
 #include "gradus/creation.h"
 #include "kernels/blas.h"
 #include "kernels/linear.h"
+#include "ops/keeper.h"
 #include "ops/matrix_product.h"
 
 namespace gradus {
@@ -40,7 +41,7 @@ struct LinearPullback {
     if (dx.needs(1)) dx[1] = op.empty({outputs, inputs}, dy.dtype());
     if (dx.needs(2)) dx[2] = op.empty(Shape(outputs), dy.dtype());
     dispatch_floating(op, dy.dtype(), [&]<class T>() {
-      const auto data = [](const Tensor& t) -> T* { return t.defined() ? t.data<T>() : nullptr; };
+      const auto data = [](const Tensor& t) -> T* { return t.defined() ? elements<T>(t) : nullptr; };
       kernels::linear_backward<T>(rows, outputs, inputs, data(dy), data(dense_x), data(dense_weight), data(dx[0]), data(dx[1]),
                                   data(dx[2]));
     });
@@ -68,9 +69,10 @@ Tensor product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const DenseMatrix left(x), right(weight.detach());
   dispatch_floating(op, x.dtype(), [&]<class T>() {
     const auto a = left.view<T>(), b = right.view<T>().transposed();
-    const kernels::MatrixView c(y.data<T>(), rows, outputs);
-    if (bias.defined()) kernels::gemm_and_row(a, b, bias.detach().contiguous().data<T>(), c);
-    else kernels::gemm(a, b, c);
+    const kernels::MatrixView c(elements<T>(y), rows, outputs);
+    const kernels::Keeper keeper = keeper_of(right.tensor);
+    if (bias.defined()) kernels::gemm_and_row(a, b, elements<T>(bias.detach().contiguous()), c, keeper);
+    else kernels::gemm(a, b, c, kernels::Output::Overwrite, keeper);
   });
   return y;
 }

@@ -53,7 +53,7 @@ bool gated_is_finite(const Tensor& c, Gates gates) {
       if ((gates.left && !kernels::all_finite(N, 1, matrix)) || (gates.right && !kernels::all_finite(M, N, matrix))) return false;
     return true;
   };
-  return c.dtype() == DType::Float32 ? finite(c.data<float>()) : finite(c.data<double>());
+  return c.dtype() == DType::Float32 ? finite(elements<float>(c)) : finite(elements<double>(c));
 }
 
 namespace {

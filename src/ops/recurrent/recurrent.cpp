@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <vector>
 
 #include "autograd/op.h"
 #include "core/dispatch.h"
 #include "gradus/autograd.h"
 #include "gradus/ops/elementwise.h"
+#include "ops/keeper.h"
 #include "ops/recurrent/composed.h"
 
 namespace gradus {
@@ -82,7 +84,7 @@ Tensor checked_lengths(const Op& op, const Tensor& lengths, const RecurrentSizes
   op.check<ShapeError>(lengths.shape() == Shape{s.B}, "lengths have shape {}, expected {}, one for each row of the batch", lengths.shape(),
                        Shape{s.B});
   const Tensor own = lengths.clone();
-  const int64_t* values = own.data<int64_t>();
+  const int64_t* values = elements<int64_t>(own);
   for (int64_t i = 0; i < s.B; ++i)
     op.check<ValueError>(values[i] >= 0 && values[i] <= s.T, "length {} at [{}] is not in 0 to {}, the number of steps", values[i], i, s.T);
   return own;
@@ -120,13 +122,15 @@ Left room_for(const Op& op, RecurrentKind kind, const RecurrentSizes& s, DType d
 
 template <class T>
 T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<std::remove_const_t<T>>() : nullptr;
+  return x.defined() ? elements<std::remove_const_t<T>>(x) : nullptr;
 }
 
 template <class T>
 kernels::RecurrentArrays<T> pointers(const Inputs& in) {
-  return {data_or_null<T>(in[0]), data_or_null<T>(in[1]), data_or_null<T>(in[2]), data_or_null<T>(in[3]),
-          data_or_null<T>(in[4]), data_or_null<T>(in[5]), data_or_null<T>(in[6])};
+  kernels::RecurrentArrays<T> arrays{data_or_null<T>(in[0]), data_or_null<T>(in[1]), data_or_null<T>(in[2]), data_or_null<T>(in[3]),
+                                     data_or_null<T>(in[4]), data_or_null<T>(in[5]), data_or_null<T>(in[6])};
+  if (std::is_same_v<T, const float>) arrays.keep_ih = keeper_of(in[3]), arrays.keep_hh = keeper_of(in[4]);
+  return arrays;
 }
 
 template <class T>
@@ -224,7 +228,7 @@ RecurrentOutput fused_layer(RecurrentKind kind, const Inputs& in, const Tensor& 
   Left left = room_for(op, kind, s, dtype);
   const Tensor h_n = op.empty({s.B, s.H}, dtype), c_n = has_cells ? op.empty({s.B, s.H}, dtype) : Tensor();
   dispatch_floating(op, dtype, [&]<class T>() {
-    kernels::recurrent_forward<T>(kind, s, pointers<const T>(dense(in)), pointers<T>(left), h_n.data<T>(), data_or_null<T>(c_n));
+    kernels::recurrent_forward<T>(kind, s, pointers<const T>(dense(in)), pointers<T>(left), elements<T>(h_n), data_or_null<T>(c_n));
   });
   // Past a row's length the state is frozen but the output is 0; without lengths the two are one.
   const RecurrentOutput y{lengths.defined() ? where(mask_of(lengths, s.T), left[0], 0.0) : left[0], h_n, c_n};

@@ -22,7 +22,7 @@ ValuesIndices extremum(Op op, const Tensor& x, const Dims& dims, bool keepdim) {
   ValuesIndices y{op.empty(shape, x.dtype()), op.empty(shape, DType::Int64)};
   const Folded a = fold(x, r);
   dispatch(op, x.dtype(), [&]<class T>() {
-    kernels::extremum(a.outer, a.length, a.inner, a.dense.data<T>(), y.values.data<T>(), y.indices.data<int64_t>(), Better());
+    kernels::extremum(a.outer, a.length, a.inner, elements<T>(a.dense), elements<T>(y.values), elements<int64_t>(y.indices), Better());
   });
   return y;
 }

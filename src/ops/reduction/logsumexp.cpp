@@ -66,7 +66,7 @@ Tensor means(const Tensor& x, const Tensor& v, int64_t dim) {
   Tensor y = op.empty(x.shape(), x.dtype());
   const Folded a = folded_along(op, x, dim), b = folded_along(op, v, dim);
   dispatch_floating(op, x.dtype(), [&]<class T>() {
-    kernels::exponential_means(a.outer, a.length, a.inner, a.dense.data<T>(), b.dense.data<T>(), y.data<T>());
+    kernels::exponential_means(a.outer, a.length, a.inner, elements<T>(a.dense), elements<T>(b.dense), elements<T>(y));
   });
   return op.record(y,
                    wrt(x, [x = Saved(x), v = Saved(v), dim](
@@ -80,7 +80,7 @@ Tensor shares(const Tensor& x, const Tensor& v, int64_t dim) {
   Tensor y = op.empty(x.shape(), x.dtype());
   const Folded a = folded_along(op, x, dim), b = folded_along(op, v, dim);
   dispatch_floating(op, x.dtype(), [&]<class T>() {
-    kernels::exponential_shares(a.outer, a.length, a.inner, a.dense.data<T>(), b.dense.data<T>(), y.data<T>());
+    kernels::exponential_shares(a.outer, a.length, a.inner, elements<T>(a.dense), elements<T>(b.dense), elements<T>(y));
   });
   return op.record(y,
                    wrt(x, [x = Saved(x), v = Saved(v), dim](
@@ -95,7 +95,7 @@ Tensor logcumsumexp(const Tensor& x, int64_t dim) {
   op.takes(x);
   Tensor y = op.empty(x.shape(), x.dtype());
   const Folded a = folded_along(op, x, dim);
-  dispatch_floating(op, x.dtype(), [&]<class T>() { kernels::log_sums(a.outer, a.length, a.inner, a.dense.data<T>(), y.data<T>()); });
+  dispatch_floating(op, x.dtype(), [&]<class T>() { kernels::log_sums(a.outer, a.length, a.inner, elements<T>(a.dense), elements<T>(y)); });
   return op.record(y, wrt(x, [x = Saved(x), dim](const Tensor& dy) { return shares(*x, dy, dim); }));
 }
 

@@ -32,7 +32,7 @@ Tensor product(const Tensor& x, int64_t dim, bool keepdim) {
   const Reduced r = reduced(op, x, dim);
   const Folded a = fold(x, r);
   Tensor totals = op.empty(keepdim ? r.keep : r.squeezed, x.dtype());
-  dispatch(op, x.dtype(), [&]<class T>() { kernels::product(a.outer, a.length, a.inner, a.dense.data<T>(), totals.data<T>()); });
+  dispatch(op, x.dtype(), [&]<class T>() { kernels::product(a.outer, a.length, a.inner, elements<T>(a.dense), elements<T>(totals)); });
   return op.record(totals, wrt(x, [dim, keep = r.keep, x = Saved(x)](const Tensor& dy, const Tensor& y) {
                      if (x->numel() == 0) return zeros_like(*x);
                      const Tensor d = reshape(dy, keep);

@@ -19,7 +19,7 @@ template <class T>
 Tensor sum_of(Op op, const Tensor& x, const Reduced& r, bool keepdim) {
   Tensor y = op.empty(keepdim ? r.keep : r.squeezed, x.dtype());
   const Folded a = fold(x, r);
-  kernels::sum(a.outer, a.length, a.inner, a.dense.data<T>(), y.data<T>(), [](T v) { return v; });
+  kernels::sum(a.outer, a.length, a.inner, elements<T>(a.dense), elements<T>(y), [](T v) { return v; });
   return y;
 }
 
@@ -46,7 +46,7 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType
   const Tensor v = x.dtype() == out ? x : x.to(out);
   Tensor y = dispatch_floating(op, out, [&]<class T>() {
     Tensor total = sum_of<T>(op, v, r, keepdim);
-    T* values = total.data<T>();
+    T* values = elements<T>(total);
     bool within = true;
     for (int64_t i = 0; i < total.numel(); ++i) {
       within &= std::isfinite(values[i]);
@@ -87,8 +87,8 @@ Tensor has(Op op, const Tensor& x, const Dims& dims, bool keepdim, bool wanted) 
   const Tensor set = wanted ? x.detach().ne(false) : x.detach().eq(false);
   Tensor y = op.empty(keepdim ? r.keep : r.squeezed, DType::Bool);
   const Folded a = fold(set, r);
-  kernels::holds_true(a.outer, a.length, a.inner, a.dense.data<bool>(), y.data<bool>());
-  if (!wanted) std::transform(y.data<bool>(), y.data<bool>() + y.numel(), y.data<bool>(), std::logical_not<>());
+  kernels::holds_true(a.outer, a.length, a.inner, elements<bool>(a.dense), elements<bool>(y));
+  if (!wanted) std::transform(elements<bool>(y), elements<bool>(y) + y.numel(), elements<bool>(y), std::logical_not<>());
   return y;
 }
 

@@ -81,8 +81,8 @@ Tensor summed(Op op, const Tensor& x, const Reduced& r, bool keepdim, F f, G fin
   const Folded a = fold(x, r);
   Array<double> sums(static_cast<size_t>(y.numel()));
   dispatch_floating(op, x.dtype(), [&]<class T>() {
-    kernels::sum(a.outer, a.length, a.inner, a.dense.data<T>(), sums.data(), [f](T v) { return f(static_cast<double>(v)); });
-    T* to = y.data<T>();
+    kernels::sum(a.outer, a.length, a.inner, elements<T>(a.dense), sums.data(), [f](T v) { return f(static_cast<double>(v)); });
+    T* to = elements<T>(y);
     for (size_t i = 0; i < sums.size(); ++i) to[i] = static_cast<T>(finish(sums[i]));
   });
   return y;

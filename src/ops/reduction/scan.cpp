@@ -17,7 +17,8 @@ template <class F>
 Tensor scanned(Op op, const Tensor& x, int64_t dim, double start, F f, Order order = Order::Forward) {
   Tensor y = op.empty(x.shape(), x.dtype());
   const Folded a = folded_along(op, x, dim);
-  dispatch(op, x.dtype(), [&]<class T>() { kernels::scan(a.outer, a.length, a.inner, a.dense.data<T>(), y.data<T>(), start, f, order); });
+  dispatch(op, x.dtype(),
+           [&]<class T>() { kernels::scan(a.outer, a.length, a.inner, elements<T>(a.dense), elements<T>(y), start, f, order); });
   return y;
 }
 

@@ -17,7 +17,7 @@ Tensor order(Op op, const Tensor& x, int64_t dim, int64_t k, bool descending) {
   if (!shape.empty()) shape[dim] = k;
   Tensor places = op.empty(shape, DType::Int64);
   dispatch(op, x.dtype(),
-           [&]<class T>() { kernels::order(a.outer, a.length, a.inner, a.dense.data<T>(), k, descending, places.data<int64_t>()); });
+           [&]<class T>() { kernels::order(a.outer, a.length, a.inner, elements<T>(a.dense), k, descending, elements<int64_t>(places)); });
   return places;
 }
 

@@ -37,7 +37,7 @@ void put(const Tensor& x, const Layout& layout, Tensor& storage) {
   }
   // Any number of elements may be added into one place: in float32 the sum would stop growing.
   Tensor sums = storage.to(DType::Float64);
-  kernels::add_strided(x.to(DType::Float64).contiguous().data<double>(), layout, sums.data<double>());
+  kernels::add_strided(elements<double>(x.to(DType::Float64).contiguous()), layout, elements<double>(sums));
   storage = sums.to(x.dtype());
 }
 

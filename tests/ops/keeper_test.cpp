@@ -1,0 +1,176 @@
+#include "ops/keeper.h"
+
+#include <functional>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "core/isa.h"
+#include "gradus/autograd.h"
+#include "gradus/creation.h"
+#include "gradus/memory.h"
+#include "gradus/nn/layers.h"
+#include "gradus/nn/rnn.h"
+#include "gradus/ops/product.h"
+#include "gradus/ops/recurrent.h"
+#include "gradus/ops/reduction.h"
+#include "gradus/optim/adam.h"
+#include "gradus/optim/sgd.h"
+#include "gradus/precision.h"
+#include "kernels/small_kernels.h"
+#include "ops/op_test.h"
+
+using namespace op_test;
+namespace nn = gradus::nn;
+
+namespace {
+
+/// A layer whose weights are kept, for 20 rows of 24 features.
+struct Layer {
+  std::vector<Tensor> weights;
+  std::function<Tensor(const std::vector<Tensor>& weights, const Tensor& x)> forward;
+};
+
+std::vector<Layer> layers() {
+  using Weights = std::vector<Tensor>;
+  const auto weight = [](int64_t rows, int64_t columns) { return gradus::randn({rows, columns}) * 0.2; };
+  const auto both = [&](int64_t rows) { return Weights{weight(rows, 24), weight(rows, 32)}; };
+  const Tensor h = gradus::randn({20, 32}), c = gradus::randn({20, 32});
+  std::vector<Layer> all;
+  all.push_back({Weights{weight(40, 24)}, [](const Weights& w, const Tensor& x) { return gradus::linear(x, w[0]); }});
+  all.push_back({both(96), [h](const Weights& w, const Tensor& x) { return gradus::gru_cell(x, h, {w[0], w[1]}); }});
+  all.push_back({both(96), [h](const Weights& w, const Tensor& x) { return gradus::gru_cell(x, h, {w[0], w[1]}, false); }});
+  all.push_back({both(128), [h, c](const Weights& w, const Tensor& x) {
+                   return gradus::lstm_layer(x.unsqueeze(0), h, c, {w[0], w[1]}).output;
+                 }});
+  all.push_back({both(32), [h](const Weights& w, const Tensor& x) { return gradus::rnn_layer(x.unsqueeze(0), h, {w[0], w[1]}).output; }});
+  return all;
+}
+
+/// What layer gives with copies of its weights, which nobody has seen before.
+Tensor anew(const Layer& layer, const Tensor& x) {
+  std::vector<Tensor> copies;
+  for (const Tensor& w : layer.weights) copies.push_back(w.clone());
+  return layer.forward(copies, x);
+}
+
+size_t live_bytes() { return gradus::memory_stats().live_bytes; }
+
+/// Whether a second call of f keeps something that the first does not.
+bool keeps(const std::function<void()>& f) {
+  f();
+  const size_t before = live_bytes();
+  f();
+  return live_bytes() > before;
+}
+
+struct WithPrecision {
+  explicit WithPrecision(const char* precision) { gradus::set_float32_matmul_precision(precision); }
+  ~WithPrecision() { gradus::set_float32_matmul_precision("highest"); }
+};
+
+}  // namespace
+
+TEST_CASE("weights that were kept are read anew after every way of changing them") {
+  for (const char* precision : {"highest", "medium"}) {
+    const WithPrecision with(precision);
+    gradus::manual_seed(1);
+    const Tensor x = gradus::randn({20, 24});
+    for (const Layer& layer : layers()) {
+      const auto check = [&] {
+        for (int i = 0; i < 4; ++i) CHECK(gradus::equal(layer.forward(layer.weights, x), anew(layer, x)));
+      };
+      check();
+      for (const Tensor& w : layer.weights) w.mul_(1.5);
+      check();
+      for (const Tensor& w : layer.weights) w[3].fill_(0.25);  // through a view
+      check();
+      for (const Tensor& w : layer.weights) w.copy_(gradus::randn(w.shape()));
+      check();
+      for (const Tensor& w : layer.weights) w.requires_grad_();
+      layer.forward(layer.weights, x).sum().backward();
+      gradus::optim::Adam(layer.weights, {.lr = 0.1}).step();
+      check();
+      float* const place = layer.weights.back().data<float>();
+      check();
+      place[5] = 3;  // after calls that could have kept it
+      check();
+      place[6] = -3;
+      check();
+    }
+  }
+}
+
+TEST_CASE("weights are kept from the second call on, also those of modules that were trained, saved and read") {
+  for (const char* precision : {"highest", "medium"}) {
+    const WithPrecision with(precision);
+    const nn::Linear linear(64, 64);
+    const nn::GRUCell cell(64, 64);
+    const Tensor x = gradus::randn({32, 64}), h = gradus::randn({32, 64});
+    const auto step = [&](const nn::Module& module, auto& optimizer) {
+      module.zero_grad();
+      (linear(x).sum() + cell(x, h).sum()).backward();
+      optimizer.step();
+    };
+    gradus::optim::Adam adam(linear.parameters(), {.lr = 0.01});
+    gradus::optim::SGD sgd(cell.parameters(), {.lr = 0.01});
+    step(linear, adam);
+    step(cell, sgd);
+    linear.load_state_dict(nn::Linear(64, 64).state_dict());
+    std::ostringstream printed;
+    printed << linear.weight << cell.weight_ih.mean().item() << cell.weight_hh.to_vector<float>()[0];
+    const gradus::NoGradGuard no_grad;
+    const bool packs = gradus::kernels::has_small_kernels() || gradus::isa::rounds_to_bfloat16();
+    CHECK(keeps([&] { linear(x); }) == packs);
+    CHECK(keeps([&] { cell(x, h); }) == packs);
+    const size_t before = live_bytes();
+    for (int i = 0; i < 5; ++i) linear(x), cell(x, h);
+    CHECK(live_bytes() == before);
+  }
+}
+
+TEST_CASE("a weight whose address was asked for is never kept") {
+  const nn::Linear linear(64, 64);
+  const Tensor x = gradus::randn({32, 64});
+  const gradus::NoGradGuard no_grad;
+  CHECK(gradus::keeper_of(linear.weight));
+  linear.weight.t()[0].data<float>();
+  CHECK_FALSE(gradus::keeper_of(linear.weight));
+  CHECK_FALSE(keeps([&] { linear(x); }));
+  CHECK_FALSE(gradus::keeper_of(gradus::randn({4, 4}, {.dtype = gradus::float64})));
+  CHECK_FALSE(gradus::keeper_of(Tensor()));
+}
+
+TEST_CASE("a training step keeps nothing: it asks for weights once") {
+  const nn::GRU gru(32, 32);
+  const nn::Linear head(32, 32);
+  gradus::optim::Adam adam(gru.parameters(), {.lr = 0.01}), other(head.parameters(), {.lr = 0.01});
+  const Tensor x = gradus::randn({5, 20, 32});
+  const auto step = [&] {
+    gru.zero_grad(), head.zero_grad();
+    head(gru(x).output).sum().backward();
+    adam.step(), other.step();
+  };
+  for (int i = 0; i < 3; ++i) step();
+  const size_t before = live_bytes();
+  for (int i = 0; i < 5; ++i) step();
+  CHECK(live_bytes() == before);
+}
+
+TEST_CASE("several threads may call one layer") {
+  const nn::Linear linear(64, 64);
+  const nn::GRUCell cell(64, 64);
+  const Tensor x = gradus::randn({32, 64});
+  const Tensor expected = cell(linear(x), x).detach();
+  std::vector<std::thread> threads;
+  std::vector<char> right(4);
+  for (char& mine : right)
+    threads.emplace_back([&] {
+      const gradus::NoGradGuard no_grad;
+      bool all = true;
+      for (int i = 0; i < 20; ++i) all &= gradus::equal(cell(linear(x), x), expected);
+      mine = all;
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const char mine : right) CHECK(mine);
+}
