@@ -93,8 +93,8 @@ class GRADUS_API Tensor {
 
   // ---- elements
   /// The first element's address. T must be the dtype's C++ type (bool, int64_t, float, double), or DTypeError is thrown.
-  /// Strides say where the others are. Writing through it is not recorded, nor counted by version(): recurrent layers, which keep weights
-  /// in the form that products read while these stay as they are, make it anew at every call for weights whose address was asked for.
+  /// Strides say where the others are. Writing through it is not recorded, nor counted by version(). Layers keep weights in the form in
+  /// which products read them while these stay as they are; for weights whose address was asked for they make it anew at every call.
   template <class T>
   T* data() const {
     return static_cast<T*>(data_checked(dtype_of<T>));

@@ -69,7 +69,7 @@ void multiply_panel(const MatrixView<const float>& a, const Bfloat16* left, cons
 
 bool bfloat16_gemm(const MatrixView<const float>& a, const MatrixView<const float>& b, const MatrixView<float>& c, Output output,
                    const float* row, Keeper keep_b) {
-  if (std::min({c.rows, c.cols, a.cols}) < least_size || !isa::rounds_to_bfloat16()) return false;
+  if (std::min(c.cols, a.cols) < least_size || (c.rows < least_size && !keep_b.is_inference) || !isa::rounds_to_bfloat16()) return false;
   const int64_t K = a.cols, N = c.cols, depth = depth_of(K), deepest = std::min(K, depth);
   const bool keeps = (N > panel_width || a.is_transposed()) && bf16_size(c.rows, deepest) <= most_kept;
   const int64_t passes = (K + depth - 1) / depth, pass_size = bf16_size(N, deepest);

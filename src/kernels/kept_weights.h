@@ -66,6 +66,9 @@ const T* numbers_in(const SharedBytes& bytes) noexcept {
 struct Keeper {
   KeptWeights* weights = nullptr;
   uint32_t version = 0;
+  /// Nothing is recorded: weights will be met again, and rounding them to bfloat16 pays for few rows too, half of whose time it is to read
+  /// them.
+  bool is_inference = false;
 
   explicit operator bool() const noexcept { return weights; }
   /// Bytes that hold n numbers of type T, which `make` fills, or null.

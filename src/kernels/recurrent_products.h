@@ -105,15 +105,16 @@ inline bool meets_few_rows(const RecurrentSizes& s) noexcept { return s.T * s.B 
 template <class T>
 class PackedProduct {
  public:
-  /// W[n, k] lies at w[n * n_stride + k * k_stride]; one of the strides is 1. With `few_rows` it is not packed where k_stride is.
+  /// W[n, k] lies at w[n * n_stride + k * k_stride]; one of the strides is 1. With `few_rows` it is not packed where k_stride is, unless it
+  /// is rounded.
   PackedProduct(int64_t N, int64_t K, const T* w, int64_t n_stride, int64_t k_stride, Keeper keeper, bool few_rows = false)
       : N_(N),
         K_(K),
         n_stride_(n_stride),
         k_stride_(k_stride),
         w_(w),
-        stays_(few_rows && k_stride == 1),
-        rounds_(std::is_same_v<T, float> && !stays_ && std::min(N, K) >= fewest_rounded && isa::rounds_to_bfloat16()),
+        rounds_((!few_rows || k_stride != 1 || keeper.is_inference) && can_round(N, K)),
+        stays_(few_rows && k_stride == 1 && !rounds_),
         lies_right_(stays_ || (n_stride == 1 && k_stride >= N && k_stride <= narrow)),
         kept_(kept_by(keeper)),
         own_(kept_ ? 0 : packed_bytes()) {
@@ -122,6 +123,10 @@ class PackedProduct {
 
   /// Whether libxsmm makes the products.
   static bool packs() noexcept { return std::is_same_v<T, float> && has_small_kernels(); }
+  /// Whether W (N, K) may be rounded to bfloat16: smaller ones would leave tiles mostly empty.
+  static bool can_round(int64_t N, int64_t K) noexcept {
+    return std::is_same_v<T, float> && std::min(N, K) >= fewest_rounded && isa::rounds_to_bfloat16();
+  }
 
   /// The rows of x lie ldx apart, those of y ldy.
   void run(int64_t rows, const T* x, int64_t ldx, bool add, T* y, int64_t ldy) const {
@@ -134,7 +139,6 @@ class PackedProduct {
   }
 
  private:
-  /// Outputs and terms below which tiles would be mostly empty.
   static constexpr int64_t fewest_rounded = 16;
 
   /// W^T (K, N).
@@ -197,8 +201,8 @@ class PackedProduct {
 
   int64_t N_, K_, n_stride_, k_stride_;
   const T* w_;
-  bool stays_;       // as it lies, for few rows
   bool rounds_;      // to bfloat16
+  bool stays_;       // as it lies, for few rows
   bool lies_right_;  // W^T (K, N) is stored, in short rows, or not packed at all
   SharedBytes kept_;
   Scratch<std::byte> own_;  // where nothing is kept
@@ -219,7 +223,7 @@ class InputProducts {
   InputProducts(const RecurrentSizes& s, int64_t gates, const RecurrentArrays<const T>& in, T* result)
       : s_(s),
         width_(gates * s.H),
-        by_step_(is_made_by_step<T>(s, gates)),
+        by_step_(is_made_by_step<T>(s, gates) || rounds_few(s, in.keep_ih)),
         x_(in.x),
         result_(result),
         product_(by_step_ ? width_ : 0, s.I, in.weight_ih, s.I, 1, in.keep_ih) {
@@ -236,6 +240,11 @@ class InputProducts {
   }
 
  private:
+  /// For so few rows in all that gemm rounds nothing.
+  bool rounds_few(const RecurrentSizes& s, const Keeper& keeper) const noexcept {
+    return keeper.is_inference && s.T * s.B < tuning::fewest_by_step && PackedProduct<T>::can_round(width_, s.I);
+  }
+
   const RecurrentSizes& s_;
   int64_t width_;
   bool by_step_;

@@ -6,13 +6,14 @@
 
 namespace gradus {
 
-kernels::Keeper keeper_of(const Tensor& weight) {
-  if (!weight.defined() || weight.dtype() != DType::Float32) return {};
+kernels::Keeper keeper_of(const Tensor& weight, bool is_inference) {
+  const kernels::Keeper none{.is_inference = is_inference};
+  if (!weight.defined() || weight.dtype() != DType::Float32) return none;
   Storage& storage = *weight.impl()->storage;
-  if (storage.is_lent()) return {};
+  if (storage.is_lent()) return none;
   Attachment* kept = storage.attachment();
   if (!kept) kept = storage.attach(std::make_unique<kernels::KeptWeights>());
-  return {static_cast<kernels::KeptWeights*>(kept), storage.version()};
+  return {static_cast<kernels::KeptWeights*>(kept), storage.version(), is_inference};
 }
 
 }  // namespace gradus

@@ -17,6 +17,7 @@
 #include "gradus/optim/adam.h"
 #include "gradus/optim/sgd.h"
 #include "gradus/precision.h"
+#include "kernels/bfloat16.h"
 #include "kernels/small_kernels.h"
 #include "ops/op_test.h"
 
@@ -25,17 +26,17 @@ namespace nn = gradus::nn;
 
 namespace {
 
-/// A layer whose weights are kept, for 20 rows of 24 features.
+/// A layer whose weights are kept, for rows of 24 features.
 struct Layer {
   std::vector<Tensor> weights;
   std::function<Tensor(const std::vector<Tensor>& weights, const Tensor& x)> forward;
 };
 
-std::vector<Layer> layers() {
+std::vector<Layer> layers(int64_t batch) {
   using Weights = std::vector<Tensor>;
   const auto weight = [](int64_t rows, int64_t columns) { return gradus::randn({rows, columns}) * 0.2; };
   const auto both = [&](int64_t rows) { return Weights{weight(rows, 24), weight(rows, 32)}; };
-  const Tensor h = gradus::randn({20, 32}), c = gradus::randn({20, 32});
+  const Tensor h = gradus::randn({batch, 32}), c = gradus::randn({batch, 32});
   std::vector<Layer> all;
   all.push_back({Weights{weight(40, 24)}, [](const Weights& w, const Tensor& x) { return gradus::linear(x, w[0]); }});
   all.push_back({both(96), [h](const Weights& w, const Tensor& x) { return gradus::gru_cell(x, h, {w[0], w[1]}); }});
@@ -72,32 +73,59 @@ struct WithPrecision {
 }  // namespace
 
 TEST_CASE("weights that were kept are read anew after every way of changing them") {
-  for (const char* precision : {"highest", "medium"}) {
-    const WithPrecision with(precision);
-    gradus::manual_seed(1);
-    const Tensor x = gradus::randn({20, 24});
-    for (const Layer& layer : layers()) {
-      const auto check = [&] {
-        for (int i = 0; i < 4; ++i) CHECK(gradus::equal(layer.forward(layer.weights, x), anew(layer, x)));
-      };
-      check();
-      for (const Tensor& w : layer.weights) w.mul_(1.5);
-      check();
-      for (const Tensor& w : layer.weights) w[3].fill_(0.25);  // through a view
-      check();
-      for (const Tensor& w : layer.weights) w.copy_(gradus::randn(w.shape()));
-      check();
-      for (const Tensor& w : layer.weights) w.requires_grad_();
-      layer.forward(layer.weights, x).sum().backward();
-      gradus::optim::Adam(layer.weights, {.lr = 0.1}).step();
-      check();
-      float* const place = layer.weights.back().data<float>();
-      check();
-      place[5] = 3;  // after calls that could have kept it
-      check();
-      place[6] = -3;
-      check();
+  for (const char* precision : {"highest", "medium"})
+    for (const int64_t rows : {1, 6, 20}) {
+      const WithPrecision with(precision);
+      gradus::manual_seed(1);
+      const Tensor x = gradus::randn({rows, 24});
+      for (const Layer& layer : layers(rows)) {
+        const auto check = [&] {
+          for (int i = 0; i < 4; ++i) CHECK(gradus::equal(layer.forward(layer.weights, x), anew(layer, x)));
+          const gradus::NoGradGuard no_grad;
+          for (int i = 0; i < 4; ++i) CHECK(gradus::equal(layer.forward(layer.weights, x), anew(layer, x)));
+        };
+        check();
+        for (const Tensor& w : layer.weights) w.mul_(1.5);
+        check();
+        for (const Tensor& w : layer.weights) w[3].fill_(0.25);  // through a view
+        check();
+        for (const Tensor& w : layer.weights) w.copy_(gradus::randn(w.shape()));
+        check();
+        for (const Tensor& w : layer.weights) w.requires_grad_();
+        layer.forward(layer.weights, x).sum().backward();
+        gradus::optim::Adam(layer.weights, {.lr = 0.1}).step();
+        check();
+        float* const place = layer.weights.back().data<float>();
+        check();
+        place[5] = 3;  // after calls that could have kept it
+        check();
+        place[6] = -3;
+        check();
+      }
     }
+}
+
+TEST_CASE("without a gradient, medium rounds weights and inputs for few rows too") {
+  const WithPrecision with("medium");
+  if (!gradus::isa::rounds_to_bfloat16()) return;
+  gradus::manual_seed(2);
+  const auto rounded = [](const Tensor& x) {
+    Tensor y = x.detach().clone();
+    for (int64_t i = 0; i < y.numel(); ++i) y.data<float>()[i] = gradus::kernels::nearest_bfloat16(y.data<float>()[i]);
+    return y;
+  };
+  for (const int64_t rows : {1, 2, 5, 15}) {
+    const Tensor x = gradus::randn({rows, 48}), weight = gradus::randn({40, 48}), bias = gradus::randn({40});
+    const Tensor exact = gradus::linear(x, weight, bias);
+    const Tensor expected = gradus::linear(rounded(x).to(gradus::float64), rounded(weight).to(gradus::float64), bias.to(gradus::float64));
+    const gradus::NoGradGuard no_grad;
+    for (int i = 0; i < 3; ++i) {
+      const Tensor y = gradus::linear(x, weight, bias);
+      CHECK(y.to(gradus::float64).allclose(expected, 1e-5, 1e-5));
+      CHECK_FALSE(y.allclose(exact, 1e-5, 1e-5));
+    }
+    CHECK(gradus::linear(x.narrow(1, 0, 8), weight.narrow(1, 0, 8), bias)
+              .allclose(gradus::matmul(x.narrow(1, 0, 8), weight.narrow(1, 0, 8).t()) + bias, 1e-5, 1e-5));  // too few terms
   }
 }
 
@@ -133,12 +161,12 @@ TEST_CASE("a weight whose address was asked for is never kept") {
   const nn::Linear linear(64, 64);
   const Tensor x = gradus::randn({32, 64});
   const gradus::NoGradGuard no_grad;
-  CHECK(gradus::keeper_of(linear.weight));
+  CHECK(gradus::keeper_of(linear.weight, true));
   linear.weight.t()[0].data<float>();
-  CHECK_FALSE(gradus::keeper_of(linear.weight));
+  CHECK_FALSE(gradus::keeper_of(linear.weight, true));
   CHECK_FALSE(keeps([&] { linear(x); }));
-  CHECK_FALSE(gradus::keeper_of(gradus::randn({4, 4}, {.dtype = gradus::float64})));
-  CHECK_FALSE(gradus::keeper_of(Tensor()));
+  CHECK_FALSE(gradus::keeper_of(gradus::randn({4, 4}, {.dtype = gradus::float64}), true));
+  CHECK_FALSE(gradus::keeper_of(Tensor(), true));
 }
 
 TEST_CASE("a training step keeps nothing: it asks for weights once") {
