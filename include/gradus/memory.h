@@ -8,7 +8,7 @@ namespace gradus {
 
 /// What the allocator holds, in bytes, rounded up to its size classes.
 struct MemoryStats {
-  std::size_t live_bytes = 0;    ///< in tensors now
+  std::size_t live_bytes = 0;    ///< in tensors now, and in weights' packed forms (once more a float32 weight, half with "medium")
   std::size_t peak_bytes = 0;    ///< the most that was live at once, since the start or reset_peak_memory()
   std::size_t cached_bytes = 0;  ///< freed and kept for the next tensor of that size
 };

@@ -93,11 +93,18 @@ class GRADUS_API Tensor {
 
   // ---- elements
   /// The first element's address. T must be the dtype's C++ type (bool, int64_t, float, double), or DTypeError is thrown.
-  /// Strides say where the others are. Writing through it is not recorded, nor counted by version(). Layers keep weights in the form in
-  /// which products read them while these stay as they are; for weights whose address was asked for they make it anew at every call.
+  /// Strides say where the others are. Writing through it is not recorded, and not counted by version(): a graph does not notice it, the
+  /// next call does. Layers keep weights in the form in which products read them while these stay as they are; once the address was asked
+  /// for, nobody can tell, and they make it anew at every call of more than 4 rows, of any number with precision "medium". A clone() is
+  /// kept again. To read, take const_data().
   template <class T>
   T* data() const {
     return static_cast<T*>(data_checked(dtype_of<T>));
+  }
+  /// The same address for reading alone. Throws as data() does.
+  template <class T>
+  const T* const_data() const {
+    return static_cast<const T*>(const_data_checked(dtype_of<T>));
   }
   /// The one element of a tensor with one element, converted to T; throws ShapeError when there are more or none, ValueError when T is an
   /// integer type that does not hold it.
@@ -334,6 +341,7 @@ class GRADUS_API Tensor {
 
  private:
   void* data_checked(DType dtype) const;
+  const void* const_data_checked(DType dtype) const;
   Scalar item_scalar() const;
   int64_t item_whole(int64_t low, int64_t high) const;
 

@@ -1,4 +1,7 @@
+#include "autograd/checkpoint.h"
+
 #include <optional>
+#include <utility>
 
 #include "autograd/op.h"
 #include "core/check.h"
@@ -9,6 +12,19 @@ namespace gradus::autograd {
 namespace {
 
 using F = std::function<Tensor(const std::vector<Tensor>&)>;
+
+thread_local constinit bool again = false;
+
+class RunsAgain {
+ public:
+  RunsAgain() noexcept : before_(std::exchange(again, true)) {}
+  ~RunsAgain() { again = before_; }
+  RunsAgain(const RunsAgain&) = delete;
+  RunsAgain& operator=(const RunsAgain&) = delete;
+
+ private:
+  bool before_;
+};
 
 /// Computes f again, recorded this time, and sends dy through it.
 void pull_again(const F& f, const std::vector<Saved>& saved, const Generator& generator, const Tensor& dy, InputGradients dx) {
@@ -28,19 +44,25 @@ void pull_again(const F& f, const std::vector<Saved>& saved, const Generator& ge
     if (dx.needs(i)) dx[i] = inputs[i].grad();
 }
 
+const Tensor& checked(const Tensor& y) {
+  check<StateError>(y.defined(), "checkpoint: the function gave an undefined tensor");
+  return y;
+}
+
 }  // namespace
+
+bool runs_again() noexcept { return again; }
 
 Tensor checkpoint(const F& f, const std::vector<Tensor>& inputs) {
   check<ValueError>(static_cast<bool>(f), "checkpoint: the function is empty");
+  if (!is_grad_enabled()) return alias_of(checked(f(inputs)));
   const Generator before = *LockedGenerator();
   Tensor y;
   {
     NoGradGuard no_grad;
-    y = f(inputs);
+    const RunsAgain numbers_as_recorded;
+    y = alias_of(checked(f(inputs)));
   }
-  check<StateError>(y.defined(), "checkpoint: the function gave an undefined tensor");
-  y = alias_of(y);
-  if (!is_grad_enabled()) return y;
   std::vector<Saved> saved;
   for (const Tensor& x : inputs) saved.emplace_back(x);
   // The leaves inside f are not known here, so that something that requires a gradient stands for them.

@@ -135,6 +135,8 @@ void* elements_checked(const Tensor& x, DType wanted) {
   return static_cast<char*>(impl.storage->data()) + static_cast<size_t>(impl.layout.offset) * element_size(impl.dtype);
 }
 
+const void* Tensor::const_data_checked(DType wanted) const { return elements_checked(*this, wanted); }
+
 void* Tensor::data_checked(DType wanted) const {
   void* first = elements_checked(*this, wanted);
   impl_->storage->lend();

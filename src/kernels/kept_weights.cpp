@@ -20,6 +20,12 @@ constexpr std::size_t most_forms = 8;
 
 }  // namespace
 
+void KeptWeights::clear() {
+  std::vector<Entry> old;  // freed when the mutex is not held any more
+  const std::lock_guard lock(mutex);
+  old.swap(entries_);
+}
+
 KeptWeights::Found KeptWeights::look(uint32_t version, const Form& form) {
   std::vector<Entry> old;  // freed when the mutex is not held any more
   const std::lock_guard lock(mutex);
@@ -27,7 +33,12 @@ KeptWeights::Found KeptWeights::look(uint32_t version, const Form& form) {
   version_ = version;
   const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.form == form; });
   if (at != entries_.end()) return {at->bytes, true};
-  if (entries_.size() < most_forms) entries_.push_back({form, nullptr});
+  if (entries_.size() < most_forms) {
+    entries_.push_back({form, nullptr});
+  } else {  // in the place of one that was met once
+    const auto once = std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return !entry.bytes; });
+    if (once != entries_.end()) once->form = form;
+  }
   return {nullptr, false};
 }
 

@@ -30,6 +30,9 @@ class KeptWeights : public Attachment {
     bool operator==(const Form&) const = default;
   };
 
+  /// Forgets all forms.
+  void clear();
+
   /// The form's bytes, or null where it is asked for the first time in this version of the elements. `make` fills them.
   template <class Make>
   SharedBytes find(uint32_t version, const Form& form, std::size_t bytes, Make make) {

@@ -75,12 +75,13 @@ RecurrentLayers::RecurrentLayers(const Form& form, const std::string& more_detai
     }
 }
 
-/// What only the module knows; the layers check the rest.
+/// Before its layers do, who see it in parts; they check the rest.
 void RecurrentLayers::check_state(const char* name, const Tensor& state, const Tensor& x, int64_t size) const {
-  if (!state.defined() || (state.dim() == x.dim() && state.size(0) == form_.num_layers * form_.directions())) return;
+  if (!state.defined()) return;
   Shape expected{form_.num_layers * form_.directions()};
   if (x.dim() == 3) expected.push_back(x.size(form_.batch_first ? 0 : 1));
   expected.push_back(size);
+  if (state.shape() == expected) return;
   fail<ShapeError>("{}: {} has shape {}, expected {}", form_.name, name, state.shape(), expected);
 }
 

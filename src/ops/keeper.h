@@ -6,7 +6,7 @@
 namespace gradus {
 
 /// Where what products pack of a float32 weight is kept: with its elements. None where somebody outside may write these without its being
-/// counted, as data() gave their address away. `is_inference` says that the product is not going to be recorded.
-kernels::Keeper keeper_of(const Tensor& weight, bool is_inference);
+/// counted, as data() gave their address away. To be asked under the caller's guards: they say whether the product is inference.
+kernels::Keeper keeper_of(const Tensor& weight);
 
 }  // namespace gradus

@@ -56,6 +56,7 @@ void EMA::update() {
       kernels::update(dense[i].numel(), elements<T>(shadow_[i]), elements<T>(std::as_const(dense[i])), kernels::Slope<T>(),
                       [rest = static_cast<T>(1 - decay)](T& s, T p) { s -= rest * (s - p); });
     });
+  for (const Tensor& average : shadow_) average.impl()->storage->bump_version();
 }
 
 void EMA::copy_to() const {

@@ -125,6 +125,7 @@ struct Optimizer::Turn {
     }
     if (!parameter.tensor.is_contiguous()) copy_elements(param, parameter.tensor);
     parameter.tensor.impl()->storage->bump_version();
+    for (const Tensor& buffer : buffers) buffer.impl()->storage->bump_version();
     parameter.buffers = std::move(buffers);
     parameter.steps = update.step;
   }

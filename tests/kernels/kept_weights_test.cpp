@@ -46,8 +46,11 @@ TEST_CASE("without a keeper nothing is kept, and a weight has a few forms at mos
   CHECK_FALSE(Keeper().find<float>(form(w), 8, [](float*) { FAIL("made"); }));
   KeptWeights weights;
   const auto find = [&](int64_t depth) { return Keeper{&weights, 0}.find<float>(form(w, depth), 8, [](float*) {}); };
-  for (int64_t depth = 0; depth < 100; ++depth) find(depth);
-  CHECK(find(7));
+  for (int64_t depth = 0; depth < 100; ++depth) CHECK_FALSE(find(depth));  // each met once, and none in another's way
+  CHECK_FALSE(find(100));
+  CHECK(find(100));
+  for (int64_t depth = 0; depth < 8; ++depth) find(depth), find(depth);
+  CHECK(find(100));
   CHECK_FALSE(find(99));
   CHECK_FALSE(find(99));
 }

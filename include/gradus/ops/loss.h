@@ -183,10 +183,10 @@ struct TripletMarginWithDistanceLossOptions {
 GRADUS_API Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
                                                     const TripletMarginWithDistanceLossOptions& options = {});
 
-/// cross_entropy(linear(input, weight, bias), target) without holding the logits of many rows: they are made in blocks of at most 16 MiB or
-/// twice the weights, so that a large vocabulary V costs little memory. Where a block of 16 MiB holds 128 rows, or the weights have 128
-/// features, the gradients of a mean or a sum are made in the forward pass already, if any is wanted: evaluate under NoGradGuard. Otherwise
-/// backward makes the logits again.
+/// cross_entropy(linear(input, weight, bias), target) without ever holding the logits of many rows: they are made in blocks, so that memory
+/// does not grow with them. Where a block of 16 MiB holds 128 rows, or the weights have 128 features, whose blocks may take twice the
+/// weights' memory, the gradients of a mean or a sum are made in the forward pass already, if any is wanted: evaluate under NoGradGuard.
+/// Otherwise backward makes the logits again.
 /// input (…, I), weight (V, I), bias (V) or undefined, target (…) int64 class indices; one float dtype. Options are cross_entropy's.
 /// Losses are (…), their mean or their sum. A recorded backward pass (create_graph) makes all logits. Throws as linear and cross_entropy
 /// do.

@@ -63,15 +63,14 @@ void check_operands(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 
 /// x (rows, inputs) W^T + b, b undefined for none, not recorded.
 Tensor product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  const bool is_inference = !is_grad_enabled();
-  NoGradGuard no_grad;
   const int64_t rows = x.size(0), outputs = weight.size(0);
+  const DenseMatrix left(x.detach()), right(weight.detach());
+  const kernels::Keeper keeper = keeper_of(right.tensor);
+  NoGradGuard no_grad;
   Tensor y = op.empty({rows, outputs}, x.dtype());
-  const DenseMatrix left(x), right(weight.detach());
   dispatch_floating(op, x.dtype(), [&]<class T>() {
     const auto a = left.view<T>(), b = right.view<T>().transposed();
     const kernels::MatrixView c(elements<T>(y), rows, outputs);
-    const kernels::Keeper keeper = keeper_of(right.tensor, is_inference);
     if (bias.defined()) kernels::gemm_and_row(a, b, elements<T>(bias.detach().contiguous()), c, keeper);
     else kernels::gemm(a, b, c, kernels::Output::Overwrite, keeper);
   });

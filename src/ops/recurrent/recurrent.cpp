@@ -130,8 +130,8 @@ kernels::RecurrentArrays<T> pointers(const Inputs& in) {
   kernels::RecurrentArrays<T> arrays{data_or_null<T>(in[0]), data_or_null<T>(in[1]), data_or_null<T>(in[2]), data_or_null<T>(in[3]),
                                      data_or_null<T>(in[4]), data_or_null<T>(in[5]), data_or_null<T>(in[6])};
   if (std::is_same_v<T, const float>) {
-    arrays.keep_ih = keeper_of(in[3], !is_grad_enabled());
-    arrays.keep_hh = keeper_of(in[4], !is_grad_enabled());
+    arrays.keep_ih = keeper_of(in[3]);
+    arrays.keep_hh = keeper_of(in[4]);
   }
   return arrays;
 }
