@@ -251,6 +251,7 @@ Results inference_rows(Workers& workers, const Effort& effort) {
   row("GRU of 2 layers, 32 to 32, one step", {"gru inference", 1, {32, 32, 2, 1, 1}}, 5);
   row("GRU cell, 128 to 256", {"gru cell", 1, {128, 256, 1}}, 1);
   row("LSTM cell, 128 to 256", {"lstm cell", 1, {128, 256, 1}}, 1);
+  row("GRU of 2 layers, 128 to 256, one step of 16 rows", {"gru inference", 1, {128, 256, 2, 16, 1}}, 1);
   // How near it is to a plain read of the weights.
   Worker reads("gradus");
   constexpr int64_t weights = 3 * 256 * (128 + 3 * 256);
@@ -261,14 +262,24 @@ Results inference_rows(Workers& workers, const Effort& effort) {
                      m.ratios[1], 0.71});
   // A step of a Transformer's decoding behind few others and behind many.
   const auto behind = [](int64_t steps) { return Job{"transformer inference", 1, {256, 4, 4, 1024, 32, steps}}; };
-  Worker few("gradus");
-  few.make(behind(16));
+  Worker other("gradus");
+  other.make(behind(16));
   for (const int64_t steps : {128, 512}) {
     workers.ours.make(behind(steps));
-    const Medians t = in_turn({running(workers.ours, effort), running(few, effort)}, effort);
+    const Medians t = in_turn({running(workers.ours, effort), running(other, effort)}, effort);
     results.push_back({9, fmt::format("Transformer of 4 layers, 256 wide, a step behind {} others", steps), 1, "us", t.values[0] * us,
                        "behind 16", t.values[1] * us, t.ratios[1], 0.83});
   }
+  if (workers.ours.about().find("no bfloat16") != std::string::npos) return results;
+  const auto medium = [&](const std::string& what, const Job& job) {
+    workers.ours.make(job);
+    other.make({"medium " + job.kind, job.threads, job.sizes});
+    const Medians t = in_turn({running(other, effort), running(workers.ours, effort)}, effort);
+    results.push_back({9, what + ", medium", 1, "us", t.values[0] * us, "ours, highest", t.values[1] * us, t.ratios[1], 1});
+  };
+  medium("GRU of 2 layers, 128 to 256, one step", {"gru inference", 1, {128, 256, 2, 1, 1}});
+  medium("GRU of 2 layers, 128 to 256, one step of 16 rows", {"gru inference", 1, {128, 256, 2, 16, 1}});
+  medium("Transformer of 4 layers, 256 wide, a step behind 128 others", behind(128));
   return results;
 }
 

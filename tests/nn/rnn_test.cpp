@@ -191,6 +191,7 @@ TEST_CASE("GRU names what is wrong with its input") {
         "GRU: x has shape [4], expected (steps, batch, features) or, for one sequence, (steps, features)");
   CHECK(with(x, gradus::zeros({1, 2, 3}), {}) == "GRU: h0 has shape [1, 2, 3], expected [2, 2, 3]");
   CHECK(with(gradus::zeros({7, 4}), gradus::zeros({2, 1, 3}), {}) == "GRU: h0 has shape [2, 1, 3], expected [2, 3]");
+  CHECK(with(x, gradus::zeros({2, 1, 3}), {}) == "GRU: h0 has shape [2, 1, 3], expected [2, 2, 3]");
   CHECK(with(gradus::zeros({7, 4}), {}, gradus::tensor({3})) == "GRU: lengths belong to a batch, but x has shape [7, 4]");
   CHECK(with(x, {}, gradus::tensor({3})) == "gru_layer: lengths have shape [1], expected [2], one for each row of the batch");
   CHECK_FALSE(with(gradus::zeros({0, 2, 4}), {}, {}).empty());
