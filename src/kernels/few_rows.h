@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/isa.h"
+#include "kernels/fetch.h"
 #include "kernels/lanes.h"
 
 /// Products of few rows with a weight that is read once, as it lies: what a step of decoding is made of. Its time is that of the memory.
@@ -14,8 +15,10 @@ template <class T>
 inline T dot(int64_t K, const T* w, const T* x) {
   T lane[lanes] = {}, rest = 0;
   int64_t k = 0;
-  for (; k + lanes <= K; k += lanes)
+  for (; k + lanes <= K; k += lanes) {
+    fetch_ahead(w + k, lanes);
     for (int64_t l = 0; l < lanes; ++l) lane[l] += w[k + l] * x[k + l];
+  }
   for (; k < K; ++k) rest += w[k] * x[k];
   return rest + fold(lane, [](T p, T q) { return p + q; });
 }

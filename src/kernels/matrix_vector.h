@@ -6,6 +6,7 @@
 #include "core/array.h"
 #include "core/isa.h"
 #include "core/thread_pool.h"
+#include "kernels/fetch.h"
 #include "kernels/lanes.h"
 #include "kernels/matrix_view.h"
 
@@ -21,15 +22,6 @@ inline Array<double> widened(const MatrixView<const float>& column) {
 
 namespace detail {
 
-/// How far ahead of a loop the next elements are fetched, 1 KB. The processor's own fetching stops at the end of a page, which the keys and
-/// values of one head of attention reach after a few rows: with it those are read at the memory's speed, without at three quarters.
-inline constexpr int64_t fetched_ahead = 256;
-
-/// Elements of a line of the cache.
-inline constexpr int64_t line = 16;
-
-inline void fetch(const float* line) { __builtin_prefetch(line + fetched_ahead); }
-
 /// y_i = sum_k a[i, k] v_k for `rows` rows.
 inline void row_products(int64_t rows, int64_t K, const float* a, int64_t stride, const double* v, float* y) {
   isa::run([=] {
@@ -38,7 +30,7 @@ inline void row_products(int64_t rows, int64_t K, const float* a, int64_t stride
       double lane[lanes] = {}, total = 0;
       int64_t k = 0;
       for (; k + lanes <= K; k += lanes) {
-        for (int64_t l = 0; l < lanes; l += line) fetch(row + k + l);
+        fetch_ahead(row + k, lanes);
         for (int64_t l = 0; l < lanes; ++l) lane[l] += static_cast<double>(row[k + l]) * v[k + l];
       }
       for (; k < K; ++k) total += static_cast<double>(row[k]) * v[k];
@@ -56,7 +48,7 @@ inline void column_products(int64_t columns, int64_t K, const float* a, int64_t 
     double total[column_strip] = {};
     for (int64_t k = 0; k < K; ++k) {
       const float* row = a + k * stride;
-      for (int64_t i = 0; i < columns; i += line) fetch(row + i);
+      fetch_ahead(row, columns);
       for (int64_t i = 0; i < columns; ++i) total[i] += static_cast<double>(row[i]) * v[k];
     }
     for (int64_t i = 0; i < columns; ++i) y[i] = static_cast<float>(total[i]);
