@@ -49,14 +49,15 @@ struct SizeClass {
   std::size_t bytes;
 };
 
-/// Sizes are rounded up to a quarter of a power of two, so a block wastes at most a fifth.
+/// Sizes without a storage's header are rounded up to a quarter of a power of two, so a block wastes at most a fifth, and numbers of
+/// elements that are powers of two, which are the most frequent, waste nothing.
 SizeClass size_class(std::size_t bytes) noexcept {
-  bytes = std::max(bytes, kAlignment);
+  bytes = std::max(bytes, 2 * kAlignment) - kAlignment;
   const auto doubling = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^doubling < bytes <= 2^(doubling+1)
   const std::size_t quarter = std::max<std::size_t>((std::size_t{1} << doubling) / kClassesPerDoubling, 1);
   const std::size_t steps = (bytes - (std::size_t{1} << doubling) + quarter - 1) / quarter;
   const std::size_t rounded = (std::size_t{1} << doubling) + steps * quarter;
-  return {doubling * kClassesPerDoubling + steps - 1, (rounded + kAlignment - 1) / kAlignment * kAlignment};
+  return {doubling * kClassesPerDoubling + steps - 1, (rounded + kAlignment - 1) / kAlignment * kAlignment + kAlignment};
 }
 
 /// A block in the cache holds where the next one is, so that keeping it needs no memory.

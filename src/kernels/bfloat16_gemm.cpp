@@ -20,7 +20,7 @@ constexpr int64_t most_depth = 1024;                          // of K in one pas
 constexpr int64_t least_size = 16;                            // rows, columns and k below which tiles would be mostly empty
 constexpr int64_t pack_worth_sharing = 1 << 16;               // numbers to pack from which on all threads pack
 constexpr int64_t most_kept = int64_t{8} << 20;               // numbers of A that are packed for several panels
-constexpr int64_t most_rows_to_keep = 1024;                   // of A: with more, packing B is a twentieth of the time
+constexpr int64_t most_rows_to_keep = 256;                    // of A: with 1024, packing B is a twentieth of the time
 constexpr int64_t work_worth_sharing = int64_t{1} << 21;      // multiplications that are worth a thread
 constexpr int64_t few_chunks = 8, group = 4 * 2 * bf16_edge;  // with fewer chunks, a panel's columns are shared out in groups
 

@@ -29,7 +29,7 @@ constexpr int64_t work_worth_sharing = 1 << 19;  // multiplications that are wor
 constexpr int64_t many_chunks = 16;              // from which on a thread takes a chunk's whole panel, so that the chunk stays near
 constexpr int64_t few_chunks = 8;                // below which packed chunks are shared, and packed by each that takes a part
 constexpr int64_t far_apart = 768;               // numbers from strip to strip from which on packing them is worth it
-constexpr int64_t most_rows_to_keep = 256;       // of A: with more, packing B is a twentieth of the time
+constexpr int64_t most_rows_to_keep = 128;       // of A: with 256, packing B is a twentieth of the time, and not worth its memory
 
 /// Of K in each pass. Every pass but the first reads C again, so they are few, and of about one length.
 int64_t depth_of(bool transposed, int64_t K) {
