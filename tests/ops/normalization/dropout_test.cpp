@@ -104,8 +104,8 @@ TEST_CASE("relu_dropout gives the numbers of dropout(relu(x)), of the same draws
           const Tensor x = start.detach().requires_grad_(), y = f(x);
           return std::array{y.detach(), gradient(y, x, dy), gradus::rand({1})};
         };
-        const auto ours = run([p](const Tensor& x) { return gradus::relu_dropout(x, p); }),
-                   theirs = run([p](const Tensor& x) { return gradus::dropout(gradus::relu(x), p); });
+        const auto ours = run([p](Tensor x) { return gradus::relu_dropout(x, p); }),
+                   theirs = run([p](Tensor x) { return gradus::dropout(gradus::relu(x), p); });
         for (size_t i = 0; i < ours.size(); ++i) check_equal(ours[i], theirs[i]);
       }
   const Tensor none = gradus::full({100}, kInf);
