@@ -13,14 +13,15 @@ namespace {
 
 using F = std::function<Tensor(const std::vector<Tensor>&)>;
 
-thread_local constinit bool again = false;
+thread_local constinit bool twice = false;
 
-class RunsAgain {
+/// Around both runs of a function, so that they give the same numbers.
+class RunsTwice {
  public:
-  RunsAgain() noexcept : before_(std::exchange(again, true)) {}
-  ~RunsAgain() { again = before_; }
-  RunsAgain(const RunsAgain&) = delete;
-  RunsAgain& operator=(const RunsAgain&) = delete;
+  RunsTwice() noexcept : before_(std::exchange(twice, true)) {}
+  ~RunsTwice() { twice = before_; }
+  RunsTwice(const RunsTwice&) = delete;
+  RunsTwice& operator=(const RunsTwice&) = delete;
 
  private:
   bool before_;
@@ -36,7 +37,10 @@ void pull_again(const F& f, const std::vector<Saved>& saved, const Generator& ge
   {
     EnableGradGuard recorded;
     const Replay replay(generator);
-    const Tensor y = f(inputs);
+    const Tensor y = [&] {
+      const RunsTwice as_before;
+      return f(inputs);
+    }();
     if (!y.requires_grad()) return;
     backward({y}, {dy});
   }
@@ -51,7 +55,7 @@ const Tensor& checked(const Tensor& y) {
 
 }  // namespace
 
-bool runs_again() noexcept { return again; }
+bool runs_twice() noexcept { return twice; }
 
 Tensor checkpoint(const F& f, const std::vector<Tensor>& inputs) {
   check<ValueError>(static_cast<bool>(f), "checkpoint: the function is empty");
@@ -60,7 +64,7 @@ Tensor checkpoint(const F& f, const std::vector<Tensor>& inputs) {
   Tensor y;
   {
     NoGradGuard no_grad;
-    const RunsAgain numbers_as_recorded;
+    const RunsTwice as_recorded;
     y = alias_of(checked(f(inputs)));
   }
   std::vector<Saved> saved;

@@ -2,7 +2,8 @@
 
 namespace gradus::autograd {
 
-/// Whether this thread runs without recording what a checkpoint will run again, recorded: the numbers must be the same both times.
-bool runs_again() noexcept;
+/// Whether this thread is in a checkpoint's function, which runs twice, first without recording: its numbers must be the same both times,
+/// whatever guards it sets itself.
+bool runs_twice() noexcept;
 
 }  // namespace gradus::autograd

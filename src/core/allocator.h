@@ -80,9 +80,8 @@ class Storage {
   Attachment* attachment() const noexcept { return attachment_.load(std::memory_order_acquire); }
   /// Hangs `one` on a storage that has none, and gives what hangs there then.
   Attachment* attach(std::unique_ptr<Attachment> one) noexcept {
-    Attachment* none = nullptr;
-    if (!attachment_.compare_exchange_strong(none, one.get(), std::memory_order_acq_rel)) return none;
-    return one.release();
+    Attachment* there = nullptr;
+    return attachment_.compare_exchange_strong(there, one.get(), std::memory_order_acq_rel) ? one.release() : there;
   }
 
   friend void retain(Storage* storage) noexcept { storage->references_.fetch_add(1, std::memory_order_relaxed); }

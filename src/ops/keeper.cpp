@@ -9,7 +9,7 @@
 namespace gradus {
 
 kernels::Keeper keeper_of(const Tensor& weight) {
-  const bool is_inference = !is_grad_enabled() && !autograd::runs_again();
+  const bool is_inference = !is_grad_enabled() && !autograd::runs_twice();
   const kernels::Keeper none{.is_inference = is_inference};
   if (!weight.defined() || weight.dtype() != DType::Float32) return none;
   Storage& storage = *weight.impl()->storage;

@@ -210,6 +210,24 @@ TEST_CASE("a checkpoint gives the numbers that a recorded pass does, for few row
   }
 }
 
+TEST_CASE("a checkpoint's function gives the same numbers both times, also under guards of its own") {
+  const WithPrecision with("medium");
+  const nn::Linear frozen(32, 32), linear(32, 32);
+  std::vector<Tensor> seen;
+  const auto f = [&](const std::vector<Tensor>& in) {
+    const Tensor features = [&] {
+      const gradus::NoGradGuard no_grad;
+      return frozen(in[0]);
+    }();
+    seen.push_back(features);
+    return linear(features);
+  };
+  const Tensor x = gradus::randn({4, 32}, {.requires_grad = true});
+  gradus::autograd::checkpoint(f, {x}).sum().backward();
+  REQUIRE(seen.size() == 2);
+  CHECK(gradus::equal(seen[0], seen[1]));
+}
+
 TEST_CASE("a training step keeps nothing: it asks for weights once") {
   const nn::GRU gru(32, 32);
   const nn::Linear head(32, 32);
